@@ -1,0 +1,49 @@
+import type { ModelFormat } from '../store/model-files.js';
+
+/**
+ * What an engine can do, as data. It gates the planner, the contract suite and every call: asking
+ * for what is not declared gives `UNSUPPORTED`, never silence.
+ */
+export interface EngineCapabilities {
+  /** Layouts of model files that it opens. */
+  readonly formats: readonly ModelFormat[];
+  /** Sequences that may be open at once on one model; `Infinity` where only memory limits it. */
+  readonly maxSequences: number;
+  /**
+   * How `truncate` cuts: `exact` to any length; `all-or-nothing` where the engine or the model's
+   * architecture can only start over (recurrent state).
+   */
+  readonly truncate: 'exact' | 'all-or-nothing';
+  /** Sampling settings that it honours; the others are refused. Greedy decoding is always there. */
+  readonly sampling: readonly SamplingFeature[];
+  /** Log-probabilities of sampled tokens. */
+  readonly logprobs: boolean;
+  /** Copies of a sequence that share its cache. */
+  readonly fork: boolean;
+  /** A sequence's cache can be read as a `KvSnapshot`. */
+  readonly exportKv: boolean;
+  /** A sequence's cache can be set from a `KvSnapshot`. */
+  readonly importKv: boolean;
+  /** A sequence can be saved to a file and restored by the same engine and build. */
+  readonly saveSequence: boolean;
+  /** Texts can be embedded, given a model made for it. */
+  readonly embed: boolean;
+  /** Threads and batch size can be changed on an open model. */
+  readonly adjust: boolean;
+  /** Caches can be given back on request. */
+  readonly trim: boolean;
+  /** `estimate` can tell the memory need before a model is opened. */
+  readonly estimate: boolean;
+}
+
+/** One sampling setting that an engine may honour. */
+export type SamplingFeature =
+  | 'temperature'
+  | 'topK'
+  | 'topP'
+  | 'minP'
+  | 'repeatPenalty'
+  | 'frequencyPenalty'
+  | 'presencePenalty'
+  | 'logitBias'
+  | 'seed';

@@ -1,0 +1,49 @@
+/** Something that an engine can compute on. */
+export interface Device {
+  /** Name that options use to choose it, unique in its engine: `cpu`, `vulkan0`, `htp0`. */
+  readonly id: string;
+  /** What it is. */
+  readonly kind: 'cpu' | 'gpu' | 'npu' | 'accelerator';
+  /** What people call it: `AMD EPYC`, `Adreno 750`, `Hexagon V75`. */
+  readonly name: string;
+  /** Its memory in all, in bytes, where it can be asked. */
+  readonly memoryTotalBytes?: number;
+  /** Memory free at the time of asking, in bytes, where it can be asked. */
+  readonly memoryFreeBytes?: number;
+}
+
+/** Proof of what ran where; part of every result. */
+export interface Placement {
+  /** Engine: `llamacpp`. */
+  readonly engine: string;
+  /** Version of this SDK's engine package. */
+  readonly engineVersion: string;
+  /** Version and build of the library underneath: `llama.cpp 0.5.0 (CPU: AVX512, repack)`. */
+  readonly library: string;
+  /** Layers by device id; their sum is the model's layer count. */
+  readonly layersByDevice: Readonly<Record<string, number>>;
+  /** Threads that decode. */
+  readonly threads: number;
+  /** sha256 of the weights file, where it is known. */
+  readonly modelSha256: string | undefined;
+  /** Number format of cached keys: `f16`, `q8_0`. */
+  readonly keyType: string;
+  /** Number format of cached values. */
+  readonly valueType: string;
+}
+
+/** Memory that a model will take, by what it is for and where it lies. */
+export interface MemoryEstimate {
+  /** One row an item and device. */
+  readonly items: readonly {
+    readonly purpose: 'weights' | 'kv-cache' | 'compute' | 'output';
+    readonly device: string;
+    readonly bytes: number;
+  }[];
+  /** Sum of all rows. */
+  readonly totalBytes: number;
+  /** `exact`: simulated by the library itself; `formula`: computed from the header. */
+  readonly method: 'exact' | 'formula';
+  /** Context that the estimate is for, in tokens. */
+  readonly contextTokens: number;
+}

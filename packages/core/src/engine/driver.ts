@@ -1,0 +1,203 @@
+import type { KvSnapshot } from '../kv/kv-snapshot.js';
+import type { ModelFiles } from '../store/model-files.js';
+import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import type { EngineCapabilities } from './capabilities.js';
+import type { Device, MemoryEstimate, Placement } from './device.js';
+import type { ResolvedSampling } from './sampling.js';
+
+/**
+ * The driver interfaces: what an engine writes. Core builds `Engine`, `Model` and `Session` over
+ * them, so a driver knows nothing of messages, templates, text or events. How each call maps onto
+ * llama.cpp, TVM/MLC and QNN stands in `docs/architecture.md`.
+ */
+
+/** Options of `open`, checked and filled in by core. */
+export interface DriverOpenOptions {
+  /** Context of one sequence in tokens; at least 1. */
+  readonly contextTokens: number;
+  /** Sequences that may be open at once, within `capabilities.maxSequences`. */
+  readonly sequences: number;
+  /** Threads to decode with, or `auto`: as many as are free, never more than the fast cores. */
+  readonly threads: number | 'auto';
+  /** Device to compute on; the engine's first by default. */
+  readonly device?: string;
+  /** Options that this engine alone has, as its factory documents them; checked by the driver. */
+  readonly engineOptions: Readonly<Record<string, unknown>>;
+  /** Stops the opening; the promise then rejects with the signal's reason and nothing stays allocated. */
+  readonly signal?: AbortSignal;
+  /** Told the loaded share, from 0 to 1, never falling. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** What `estimate` is asked for. */
+export interface DriverEstimateOptions {
+  readonly contextTokens: number;
+  readonly sequences: number;
+  readonly device?: string;
+  readonly engineOptions: Readonly<Record<string, unknown>>;
+  readonly signal?: AbortSignal;
+}
+
+/** An engine: a back end that opens models. */
+export interface EngineDriver {
+  /** Short name: `llamacpp`. */
+  readonly name: string;
+  /** Version of the engine's package. */
+  readonly version: string;
+  /** What it can do on this machine. */
+  readonly capabilities: EngineCapabilities;
+  /** What it can compute on; the first is the default. */
+  readonly devices: readonly Device[];
+  /**
+   * Reads what a model's header says about its context, without loading weights.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`.
+   */
+  inspect(files: ModelFiles, signal?: AbortSignal): Promise<InspectedModel>;
+  /** Memory by item and device, before anything is loaded. Declared by `capabilities.estimate`. */
+  estimate?(files: ModelFiles, options: DriverEstimateOptions): Promise<MemoryEstimate>;
+  /**
+   * Loads a model.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`.
+   */
+  open(files: ModelFiles, options: DriverOpenOptions): Promise<ModelDriver>;
+  /** Frees what the engine itself holds; models are closed before by core. */
+  close?(): Promise<void>;
+}
+
+/** What the header tells core before it chooses a context. */
+export interface InspectedModel {
+  /** Architecture as the format names it. */
+  readonly architecture: string;
+  /** Context that the model was trained for, in tokens. */
+  readonly trainedContextTokens: number;
+}
+
+/** What a driver knows of an open model. */
+export interface ModelInfo extends InspectedModel {
+  /** The model's own name, where the file holds one. */
+  readonly name: string | undefined;
+  /** Number of weights. */
+  readonly parameterCount: number;
+  /** Bytes of all weights as stored. */
+  readonly weightBytes: number;
+  /** Jinja source of the chat template in the model's own metadata. */
+  readonly chatTemplate: string | undefined;
+}
+
+/** A loaded model. */
+export interface ModelDriver {
+  /** What the model says of itself. */
+  readonly info: ModelInfo;
+  /** Context of one sequence in tokens, as the library really made it. */
+  readonly contextTokens: number;
+  /**
+   * Tokens that all sequences together can hold. Equal to `contextTokens` where sequences share one
+   * pool; `sequences × contextTokens` where each has its own.
+   */
+  readonly kvPoolTokens: number;
+  /** Its vocabulary. */
+  readonly tokenizer: Tokenizer;
+  /** What runs where, now. */
+  placement(): Placement;
+  /**
+   * Opens an empty sequence.
+   *
+   * @throws MobillmError `BUSY` when all are in use.
+   */
+  createSequence(): Promise<SequenceDriver>;
+  /** One vector a text, in order. Declared by `capabilities.embed`. */
+  embed?(texts: readonly (readonly Token[])[], signal?: AbortSignal): Promise<Float32Array[]>;
+  /** Changes levers while the model is open. Declared by `capabilities.adjust`. */
+  adjust?(levers: ModelLevers): Promise<void>;
+  /** Gives back up to that many bytes of caches; returns what was freed. Declared by `capabilities.trim`. */
+  trim?(bytes: number): Promise<number>;
+  /** Stops what runs, waits for it, frees sequences and weights; may be called twice. */
+  close(): Promise<void>;
+}
+
+/** What can be changed on an open model. */
+export interface ModelLevers {
+  /** Threads to decode with. */
+  readonly threads?: number;
+  /** Tokens in one prefill step. */
+  readonly batchTokens?: number;
+}
+
+/** How one generation is to run. */
+export interface GenerateSpec {
+  /** Tokens to sample at most; 0 only prefills. */
+  readonly maxTokens: number;
+  /** Tokens that end the generation. The one that did is reported and counted, not cached. */
+  readonly endTokens: ReadonlySet<Token>;
+  /** How tokens are chosen. */
+  readonly sampling: ResolvedSampling;
+  /** Alternatives to report with each token, 0 for the token's own log-probability; `undefined` for none. */
+  readonly logprobs: number | undefined;
+  /** Tokens that the driver may be ahead of the reader before it parks this generation alone. */
+  readonly creditTokens: number;
+}
+
+/** Log-probabilities at one position, natural logarithm. */
+export interface TokenLogprobs {
+  readonly token: Token;
+  readonly logprob: number;
+  /** The most probable tokens, best first. */
+  readonly top: readonly { readonly token: Token; readonly logprob: number }[];
+}
+
+/** What came since the last pull. Every generation ends with one batch that has `finish`. */
+export interface TokenBatch {
+  /** Sampled tokens in order; empty while prefilling. */
+  readonly tokens: readonly Token[];
+  /** One row a token, when asked for. */
+  readonly logprobs?: readonly TokenLogprobs[];
+  /** New prompt tokens that have been prefilled so far. */
+  readonly prefilledTokens: number;
+  /** Time spent prefilling so far, in milliseconds, waiting for other sequences not counted. */
+  readonly prefillMs: number;
+  /** Time spent decoding and sampling so far, in milliseconds, waiting not counted. */
+  readonly decodeMs: number;
+  /**
+   * Set on the last batch: an end token was sampled, `maxTokens` were, or the context (or the pool
+   * that sequences share) is full.
+   */
+  readonly finish?: 'end-token' | 'max-tokens' | 'context-full';
+}
+
+/** One sequence with its KV cache. One call at a time; core keeps to it. */
+export interface SequenceDriver {
+  /** Tokens whose keys and values are in the cache now. */
+  readonly tokenCount: number;
+  /**
+   * Appends `tokens` (at least one) after what is cached, then decodes.
+   *
+   * The driver works ahead of the reader by `creditTokens` at most. Leaving the iteration stops the
+   * driver; `return()` settles once it has stopped. An aborted signal makes the pending pull reject
+   * with the signal's reason, within one step. In both cases the cache holds whole tokens only, and
+   * `tokenCount` says how many. The sampled token that came last is never in the cache.
+   */
+  generate(
+    tokens: readonly Token[],
+    spec: GenerateSpec,
+    signal?: AbortSignal,
+  ): AsyncIterable<TokenBatch>;
+  /**
+   * Cuts the cache to its first `tokenCount` tokens and returns how many are left: as asked, or 0
+   * where `capabilities.truncate` is `all-or-nothing` and something had to go.
+   */
+  truncate(tokenCount: number): Promise<number>;
+  /** A second sequence with the same cache. Declared by `capabilities.fork`. */
+  fork?(): Promise<SequenceDriver>;
+  /** Reads the cache. Declared by `capabilities.exportKv`. */
+  exportKv?(): Promise<KvSnapshot>;
+  /** Replaces the cache. Declared by `capabilities.importKv`. */
+  importKv?(snapshot: KvSnapshot): Promise<void>;
+  /** Writes the cache to a file, atomically. Declared by `capabilities.saveSequence`. */
+  save?(path: string): Promise<void>;
+  /** Replaces the cache by a saved one and returns its token count. Declared by `capabilities.saveSequence`. */
+  restore?(path: string): Promise<number>;
+  /** Stops what runs, waits for it and gives the sequence back; may be called twice. */
+  close(): Promise<void>;
+}

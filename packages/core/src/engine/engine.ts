@@ -1,0 +1,172 @@
+import type { Message } from '../chat/message.js';
+import type { ModelFiles } from '../store/model-files.js';
+import type { GenerationRun } from '../stream/generation-run.js';
+import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import type { EngineCapabilities } from './capabilities.js';
+import type { Device, MemoryEstimate, Placement } from './device.js';
+import type { ModelInfo, ModelLevers } from './driver.js';
+import type { SamplingOptions } from './sampling.js';
+
+/** Options of {@link Engine.estimate}. */
+export interface EstimateOptions {
+  /** Context of one sequence in tokens; the model's trained context by default. */
+  readonly contextTokens?: number;
+  /** Sequences that may be open at once. Default 4, or what the engine allows. */
+  readonly sequences?: number;
+  /** Device to compute on, by id; the engine's first by default. */
+  readonly device?: string;
+  /** Options that this engine alone has; see its factory. */
+  readonly engineOptions?: Readonly<Record<string, unknown>>;
+  /** Stops the estimate. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of {@link Engine.open}. */
+export interface OpenOptions {
+  /**
+   * Context of one sequence in tokens, at most what the model was trained for. `auto` (the default)
+   * takes the largest that fits the memory available now, 8192 at most.
+   */
+  readonly contextTokens?: number | 'auto';
+  /** Sequences that may be open at once. Default 4, or what the engine allows. */
+  readonly sequences?: number;
+  /** Threads to decode with. `auto` (the default): as many as are free, never more than the fast cores. */
+  readonly threads?: number | 'auto';
+  /** Device to compute on, by id; the engine's first by default. */
+  readonly device?: string;
+  /** Options that this engine alone has; see its factory. */
+  readonly engineOptions?: Readonly<Record<string, unknown>>;
+  /** Jinja source to use instead of the model's own chat template. */
+  readonly chatTemplate?: string;
+  /** Stops the opening, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told the loaded share, from 0 to 1. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** Options that every generation has. */
+export interface GenerationOptions extends SamplingOptions {
+  /** Tokens to sample at most; until the context is full by default. */
+  readonly maxTokens?: number;
+  /** Strings that end the answer; the one found is cut off. Default none. */
+  readonly stop?: string | readonly string[];
+  /**
+   * Whether `<think>…</think>` is split from the answer. `auto` (the default) splits; `keep` leaves
+   * it in the text.
+   */
+  readonly reasoning?: 'auto' | 'keep';
+  /** Alternatives to report with each token, 0 to 20; none by default. Declared by `capabilities.logprobs`. */
+  readonly logprobs?: number;
+  /** Ends the generation; the run then rejects with the signal's reason and keeps its partial result. */
+  readonly signal?: AbortSignal;
+}
+
+/** A whole conversation, a raw text, or raw tokens: exactly one of the three. */
+export type GenerateInput =
+  | { readonly messages: readonly Message[] }
+  | {
+      /** Text to go on from, without a chat template; special tokens in it stay text. */
+      readonly prompt: string;
+    }
+  | { readonly tokens: readonly Token[] };
+
+/** Options of {@link Model.generate}. */
+export type GenerateOptions = GenerateInput & GenerationOptions;
+
+/** Options of {@link Model.createSession}. */
+export interface SessionOptions {
+  /** System message. None by default; some templates then put in their own. */
+  readonly system?: string;
+  /** Messages that went before. */
+  readonly messages?: readonly Message[];
+  /** Defaults for every `send`. */
+  readonly defaults?: Omit<GenerationOptions, 'signal'>;
+}
+
+/** A back end that opens models. The same class, made by core, stands over every driver. */
+export interface Engine {
+  /** Short name: `llamacpp`. */
+  readonly name: string;
+  /** Version of the engine's package. */
+  readonly version: string;
+  /** What it can do on this machine. */
+  readonly capabilities: EngineCapabilities;
+  /** What it can compute on; the first is the default. */
+  readonly devices: readonly Device[];
+  /**
+   * Memory that a model would take, before anything is loaded.
+   *
+   * @throws MobillmError `UNSUPPORTED`, `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`.
+   */
+  estimate(files: ModelFiles | string, options?: EstimateOptions): Promise<MemoryEstimate>;
+  /**
+   * Opens a model from a path or from the files that a store resolved.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`,
+   * `ADDON_NOT_FOUND`, `CLOSED`; InvalidArgument for a bad option.
+   */
+  open(files: ModelFiles | string, options?: OpenOptions): Promise<Model>;
+  /** Closes its models and frees everything; may be called twice. */
+  close(): Promise<void>;
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** An opened model: weights in memory. */
+export interface Model {
+  /** What the model says of itself. */
+  readonly info: ModelInfo;
+  /** Context of one sequence in tokens. */
+  readonly contextTokens: number;
+  /** Its vocabulary. */
+  readonly tokenizer: Tokenizer;
+  /** What runs where, now. */
+  readonly placement: Placement;
+  /** Opens a conversation that keeps its cache between turns. */
+  createSession(options?: SessionOptions): Promise<Session>;
+  /**
+   * Generates once, without a session. A cache left by an earlier call is used where the prompts
+   * begin alike.
+   */
+  generate(options: GenerateOptions): GenerationRun;
+  /**
+   * Renders messages by the model's chat template and encodes them, as `generate` does.
+   *
+   * @throws MobillmError `TEMPLATE_FAILED`; `UNSUPPORTED` when the model has no chat template.
+   */
+  encodeMessages(messages: readonly Message[]): Token[];
+  /** One vector a text. Declared by `capabilities.embed`. */
+  embed(
+    texts: readonly string[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Float32Array[]>;
+  /** Changes levers while the model is open. Declared by `capabilities.adjust`. */
+  adjust(levers: ModelLevers): Promise<void>;
+  /** Gives back up to that many bytes of caches and returns what was freed. Declared by `capabilities.trim`. */
+  trim(bytes: number): Promise<number>;
+  /** Stops what runs, waits for it, closes sessions, frees the weights; may be called twice. */
+  close(): Promise<void>;
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A conversation with its own KV cache. One `send` at a time. */
+export interface Session {
+  /** What was said so far. An aborted answer stays in, as far as it came; a failed turn does not. */
+  readonly messages: readonly Message[];
+  /** Tokens in its cache. */
+  readonly tokenCount: number;
+  /**
+   * Says something and generates the answer.
+   *
+   * The run fails with `BUSY` while another one of this session goes on, and with `CONTEXT_FULL`
+   * when the conversation no longer fits.
+   */
+  send(message: string | Message, options?: GenerationOptions): GenerationRun;
+  /** Drops all messages but the system message, and the cache with them. */
+  reset(): Promise<void>;
+  /** Stops what runs, waits for it and frees the cache; may be called twice. */
+  close(): Promise<void>;
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

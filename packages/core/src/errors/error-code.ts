@@ -1,0 +1,66 @@
+/**
+ * Every code a {@link MobillmError} can carry. The union is closed: codes are added in minor
+ * releases, never renamed, and no message needs to be parsed.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `ADDON_INCOMPATIBLE` | The native addon was found but cannot be loaded on this machine. |
+ * | `ADDON_NOT_FOUND` | No native addon for this platform and architecture is installed or built. |
+ * | `BUSY` | The session, or every sequence of the model, is in use. |
+ * | `CLOSED` | The object was closed before the call, or while it ran. |
+ * | `CONTEXT_FULL` | The prompt does not fit the context; `details` hold both token counts. |
+ * | `FILE_NOT_FOUND` | A file that was named does not exist or cannot be read. |
+ * | `INTEGRITY_FAILED` | Content does not have the sha256 that was recorded for it. |
+ * | `INVALID_ARGUMENT` | A call was wrong. Carried by a `TypeError` or `RangeError`, see {@link InvalidArgument}. |
+ * | `IO_FAILED` | The operating system refused to read or write. |
+ * | `KV_MISMATCH` | A KV snapshot or saved session was made by other weights or another layout. |
+ * | `MODEL_CONFLICT` | The store holds another model under that name. |
+ * | `MODEL_INVALID` | A model file is truncated, damaged, or not of the format that it claims. |
+ * | `MODEL_NOT_FOUND` | The store has no model of that name. |
+ * | `MODEL_UNSUPPORTED` | A sound model file whose architecture or type this engine cannot run. |
+ * | `NATIVE_FAILURE` | The native library failed without a code of its own; `details.status` holds its number. |
+ * | `OUT_OF_MEMORY` | The model and its context do not fit the memory that is available. |
+ * | `TEMPLATE_FAILED` | The model's chat template cannot be parsed or rejects the messages. |
+ * | `UNSUPPORTED` | This engine, model or platform does not have the capability; see `capabilities`. |
+ */
+export type ErrorCode =
+  | 'ADDON_INCOMPATIBLE'
+  | 'ADDON_NOT_FOUND'
+  | 'BUSY'
+  | 'CLOSED'
+  | 'CONTEXT_FULL'
+  | 'FILE_NOT_FOUND'
+  | 'INTEGRITY_FAILED'
+  | 'INVALID_ARGUMENT'
+  | 'IO_FAILED'
+  | 'KV_MISMATCH'
+  | 'MODEL_CONFLICT'
+  | 'MODEL_INVALID'
+  | 'MODEL_NOT_FOUND'
+  | 'MODEL_UNSUPPORTED'
+  | 'NATIVE_FAILURE'
+  | 'OUT_OF_MEMORY'
+  | 'TEMPLATE_FAILED'
+  | 'UNSUPPORTED';
+
+/** All codes at run time, to check a code that crossed a process or language border. */
+export const errorCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'ADDON_INCOMPATIBLE',
+  'ADDON_NOT_FOUND',
+  'BUSY',
+  'CLOSED',
+  'CONTEXT_FULL',
+  'FILE_NOT_FOUND',
+  'INTEGRITY_FAILED',
+  'INVALID_ARGUMENT',
+  'IO_FAILED',
+  'KV_MISMATCH',
+  'MODEL_CONFLICT',
+  'MODEL_INVALID',
+  'MODEL_NOT_FOUND',
+  'MODEL_UNSUPPORTED',
+  'NATIVE_FAILURE',
+  'OUT_OF_MEMORY',
+  'TEMPLATE_FAILED',
+  'UNSUPPORTED',
+]);

@@ -1,0 +1,18 @@
+export * from './chat/message.js';
+export * from './engine/capabilities.js';
+export * from './engine/device.js';
+export * from './engine/driver.js';
+export * from './engine/engine.js';
+export type { ResolvedSampling, SamplingOptions } from './engine/sampling.js';
+export * as check from './errors/check-options.js';
+export * from './errors/error-code.js';
+export * from './errors/invalid-argument.js';
+export * from './errors/mobillm-error.js';
+export * from './kv/kv-snapshot.js';
+export type { ByteSource } from './platform/platform.js';
+export * from './store/model-description.js';
+export * from './store/model-files.js';
+export * from './store/model-store.js';
+export * from './stream/generation-event.js';
+export * from './stream/generation-run.js';
+export * from './tokenizer/tokenizer.js';

@@ -1,0 +1,51 @@
+import { execFile } from 'node:child_process';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { availableParallelism, freemem, totalmem } from 'node:os';
+import { promisify } from 'node:util';
+import type { Platform } from './platform.js';
+
+const run = promisify(execFile);
+
+/** Node.js, Electron and Termux. */
+export const platform: Platform = {
+  os: process.platform,
+  arch: process.arch,
+  readTextFile: (path) => readFile(path, 'utf8').catch(() => undefined),
+  listFolder: (path) => readdir(path).catch(() => []),
+  runCommand: (command, args) =>
+    run(command, [...args], { timeout: 2000, windowsHide: true }).then(
+      ({ stdout }) => stdout,
+      () => undefined,
+    ),
+  availableParallelism,
+  totalMemoryBytes: totalmem,
+  freeMemoryBytes: freemem,
+  async openFile(path) {
+    const handle = await open(path, 'r');
+    try {
+      const { size } = await handle.stat();
+      return {
+        byteLength: size,
+        async read(offset, length) {
+          const buffer = new Uint8Array(length);
+          let filled = 0;
+          while (filled < length) {
+            const { bytesRead } = await handle.read(
+              buffer,
+              filled,
+              length - filled,
+              offset + filled,
+            );
+            if (bytesRead === 0) break;
+            filled += bytesRead;
+          }
+          return buffer.subarray(0, filled);
+        },
+        close: () => handle.close(),
+      };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  },
+};

@@ -1,0 +1,34 @@
+/**
+ * What core asks of the system it runs on. Chosen by export conditions: Node has a full one, a
+ * browser and React Native a portable one that knows what the standard globals know.
+ */
+export interface Platform {
+  /** `linux`, `android`, `darwin`, `win32`, `browser`, `react-native` … */
+  readonly os: string;
+  /** Processor architecture: `x64`, `arm64`; empty where it cannot be known. */
+  readonly arch: string;
+  /** Reads a small text file; `undefined` when it is missing or may not be read. */
+  readTextFile(path: string): Promise<string | undefined>;
+  /** Names in a folder; empty when it is missing or may not be read. */
+  listFolder(path: string): Promise<readonly string[]>;
+  /** Runs a program of the system and returns its standard output; `undefined` when it fails. */
+  runCommand(command: string, args: readonly string[]): Promise<string | undefined>;
+  /** Threads that this process may run at once; at least 1. */
+  availableParallelism(): number;
+  /** Memory of the machine in bytes; `undefined` where it cannot be known. */
+  totalMemoryBytes(): number | undefined;
+  /** Memory free now in bytes; `undefined` where it cannot be known. */
+  freeMemoryBytes(): number | undefined;
+  /** Opens a file for random reads. Rejects with the system's own error. */
+  openFile(path: string): Promise<ByteSource>;
+}
+
+/** Something whose bytes can be read in any order: a file, a blob, a range-capable URL. */
+export interface ByteSource {
+  /** Size in bytes. */
+  readonly byteLength: number;
+  /** Reads up to `length` bytes from `offset`; fewer only at the end. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Frees what is behind it; may be called twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,33 @@
+import { MobillmError } from '../errors/mobillm-error.js';
+import type { Platform } from './platform.js';
+
+const scope = globalThis as {
+  readonly navigator?: {
+    readonly hardwareConcurrency?: number;
+    readonly deviceMemory?: number;
+    readonly product?: string;
+  };
+};
+
+/** Browsers and React Native: what the standard globals tell, and nothing else. */
+export const platform: Platform = {
+  os: scope.navigator?.product === 'ReactNative' ? 'react-native' : 'browser',
+  arch: '',
+  readTextFile: () => Promise.resolve(undefined),
+  listFolder: () => Promise.resolve([]),
+  runCommand: () => Promise.resolve(undefined),
+  availableParallelism: () => scope.navigator?.hardwareConcurrency ?? 1,
+  totalMemoryBytes: () =>
+    scope.navigator?.deviceMemory === undefined
+      ? undefined
+      : scope.navigator.deviceMemory * 2 ** 30,
+  freeMemoryBytes: () => undefined,
+  openFile: (path) =>
+    Promise.reject(
+      new MobillmError(
+        'UNSUPPORTED',
+        `This platform has no file system of its own, so "${path}" cannot be read here. Pass the model as a ByteSource instead.`,
+        { details: { path } },
+      ),
+    ),
+};

@@ -1,0 +1,28 @@
+/** How a model's files are laid out; decides which engines can open them. */
+export type ModelFormat = 'gguf' | 'mlc' | 'qnn-context' | 'genie';
+
+/** What one file of a model is for. */
+export type ModelFileRole =
+  'weights' | 'projector' | 'adapter' | 'tokenizer' | 'config' | 'library';
+
+/** One file of a model on this device. */
+export interface ModelFile {
+  /** Absolute path. */
+  readonly path: string;
+  /** Size in bytes. */
+  readonly fileBytes: number;
+  /** What it is for. */
+  readonly role: ModelFileRole;
+  /** Lower-case hexadecimal sha256 of its content, where known. */
+  readonly sha256?: string;
+}
+
+/** The files of one model, as a store resolves a name and as an engine opens it. */
+export interface ModelFiles {
+  /** Layout of the files. */
+  readonly format: ModelFormat;
+  /** All files; the first of role `weights` is the one an engine starts from. */
+  readonly files: readonly ModelFile[];
+  /** Name under which the store knows the model, if it came from one. */
+  readonly name?: string;
+}

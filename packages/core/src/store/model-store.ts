@@ -1,0 +1,102 @@
+import type { ModelDescription } from './model-description.js';
+import type { ModelFiles } from './model-files.js';
+
+/** A model as a store knows it. */
+export interface StoredModel {
+  /** Name, unique in the store. */
+  readonly name: string;
+  /** Its files, with their sha256. */
+  readonly files: ModelFiles;
+  /** What its header says. */
+  readonly description: ModelDescription;
+  /**
+   * `linked`: the file lies outside the store, where its owner put it, and is never changed or
+   * deleted. `owned`: the store holds the file and `remove` deletes it.
+   */
+  readonly ownership: 'linked' | 'owned';
+  /** When it was added, ISO 8601. */
+  readonly addedAt: string;
+}
+
+/** Progress of a job over bytes, reported at most ten times a second and once at the end. */
+export interface ByteProgress {
+  /** What is under way. */
+  readonly phase: 'reading' | 'hashing' | 'copying' | 'downloading';
+  /** Bytes done so far. */
+  readonly doneBytes: number;
+  /** Bytes in all; `undefined` where it is not known. */
+  readonly totalBytes: number | undefined;
+}
+
+/** Options of every store call that can take longer than a second. */
+export interface StoreJobOptions {
+  /** Stops the job; the call rejects with the signal's reason and the store is as before. */
+  readonly signal?: AbortSignal;
+  /** Told how far the job is. */
+  readonly onProgress?: (progress: ByteProgress) => void;
+}
+
+/** Options of {@link ModelStore.add}. */
+export interface AddModelOptions extends StoreJobOptions {
+  /** Name to add it under; by default the file's name without its extension. */
+  readonly name?: string;
+  /**
+   * `link` (default) uses the file where it lies; `move` takes it into the store, without a second
+   * copy where both are on one file system.
+   */
+  readonly placement?: 'link' | 'move';
+  /** The sha256 that the content must have, in lower-case hexadecimal. */
+  readonly sha256?: string;
+}
+
+/** What {@link ModelStore.verify} found. */
+export interface VerifyReport {
+  /** Whether every file is there and has its recorded sha256. */
+  readonly ok: boolean;
+  /** One row a file. */
+  readonly files: readonly {
+    readonly path: string;
+    readonly state: 'ok' | 'missing' | 'changed';
+    readonly expectedSha256: string;
+    readonly actualSha256?: string;
+  }[];
+}
+
+/** Keeps models on a device: adds, lists, resolves, verifies, removes. */
+export interface ModelStore {
+  /**
+   * Adds a model from a file on this device. Adding the same content under the same name again
+   * returns what is there.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `INTEGRITY_FAILED`, or `MODEL_CONFLICT`
+   * when the name is taken by other content.
+   */
+  add(path: string, options?: AddModelOptions): Promise<StoredModel>;
+
+  /** All models, sorted by name. */
+  list(): Promise<readonly StoredModel[]>;
+
+  /**
+   * Finds a model by name and makes sure that its files are still there with their sizes.
+   *
+   * @throws MobillmError `MODEL_NOT_FOUND` with the nearest names, `FILE_NOT_FOUND` when a linked
+   * file has gone, `INTEGRITY_FAILED` when its size has changed.
+   */
+  resolve(name: string): Promise<StoredModel>;
+
+  /** Reads every file of a model and compares its sha256. */
+  verify(name: string, options?: StoreJobOptions): Promise<VerifyReport>;
+
+  /**
+   * Forgets a model; deletes its files only if the store owns them and no other model uses them.
+   *
+   * @throws MobillmError `MODEL_NOT_FOUND`.
+   */
+  remove(name: string): Promise<void>;
+
+  /** Aborts what runs, waits for it, and frees what the store holds; may be called twice. */
+  close(): Promise<void>;
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

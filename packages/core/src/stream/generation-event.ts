@@ -1,0 +1,95 @@
+import type { Placement } from '../engine/device.js';
+import type { TokenLogprobs } from '../engine/driver.js';
+import type { Token } from '../tokenizer/tokenizer.js';
+
+/** The prompt is being read. At least one comes before the first text. */
+export interface PrefillEvent {
+  readonly type: 'prefill';
+  /** Prompt tokens taken from the cache. */
+  readonly cachedTokens: number;
+  /** Prompt tokens done so far, cached ones included. */
+  readonly doneTokens: number;
+  /** Prompt tokens in all. */
+  readonly totalTokens: number;
+}
+
+/** More of the answer. Whole characters only; never part of a stop string. */
+export interface TextEvent {
+  readonly type: 'text';
+  readonly text: string;
+}
+
+/** More of what the model thinks before it answers (between `<think>` and `</think>`). */
+export interface ReasoningEvent {
+  readonly type: 'reasoning';
+  readonly text: string;
+}
+
+/** Log-probabilities of the tokens just sampled, when asked for. */
+export interface LogprobsEvent {
+  readonly type: 'logprobs';
+  readonly logprobs: readonly TokenLogprobs[];
+}
+
+/** The generation is over; always the last event. */
+export interface FinishEvent {
+  readonly type: 'finish';
+  readonly result: GenerationResult;
+}
+
+/** What a generation reports while it runs. */
+export type GenerationEvent =
+  PrefillEvent | TextEvent | ReasoningEvent | LogprobsEvent | FinishEvent;
+
+/** Why a generation ended. */
+export type StopReason = 'end-token' | 'stop-string' | 'max-tokens' | 'context-full' | 'aborted';
+
+/** Token counts of one generation. */
+export interface Usage {
+  /** Prompt tokens in all. */
+  readonly promptTokens: number;
+  /** Of those, tokens that were in the cache already. */
+  readonly cachedTokens: number;
+  /** Sampled tokens, the end token included. */
+  readonly completionTokens: number;
+}
+
+/** Where the time of one generation went, in milliseconds. */
+export interface Timings {
+  /** From the call to the first sampled token, waiting included. */
+  readonly timeToFirstTokenMs: number | undefined;
+  /** Reading the new part of the prompt. */
+  readonly prefillMs: number;
+  /** Decoding and sampling. */
+  readonly decodeMs: number;
+  /** From the call to the end. */
+  readonly totalMs: number;
+  /** New prompt tokens a second of `prefillMs`; `undefined` where too little ran to tell. */
+  readonly prefillTokensPerSecond: number | undefined;
+  /** Sampled tokens a second of `decodeMs`; `undefined` where too little ran to tell. */
+  readonly decodeTokensPerSecond: number | undefined;
+}
+
+/** What a generation came to; also readable while it runs and after an abort, as `partial`. */
+export interface GenerationResult {
+  /** The answer, without reasoning and without the stop string. */
+  readonly text: string;
+  /** What the model thought before answering; empty for most models. */
+  readonly reasoning: string;
+  /** Every sampled token, end token included. */
+  readonly tokens: readonly Token[];
+  /** Log-probabilities, one row a token, when asked for. */
+  readonly logprobs: readonly TokenLogprobs[] | undefined;
+  /** Why it ended; `undefined` while it runs. */
+  readonly stopReason: StopReason | undefined;
+  /** The stop string that was found, when `stopReason` is `stop-string`. */
+  readonly stopString: string | undefined;
+  /** Token counts. */
+  readonly usage: Usage;
+  /** Where the time went. */
+  readonly timings: Timings;
+  /** Seed that repeats this result on the same placement. */
+  readonly seed: number;
+  /** What ran where. */
+  readonly placement: Placement;
+}
