@@ -36,8 +36,11 @@ export interface Placement {
 export interface MemoryEstimate {
   /** One row an item and device. */
   readonly items: readonly {
+    /** What it is for. */
     readonly purpose: 'weights' | 'kv-cache' | 'compute' | 'output';
+    /** Id of the device that it lies on. */
     readonly device: string;
+    /** Its size. */
     readonly bytes: number;
   }[];
   /** Sum of all rows. */

@@ -31,10 +31,15 @@ export interface DriverOpenOptions {
 
 /** What `estimate` is asked for. */
 export interface DriverEstimateOptions {
+  /** Context of one sequence in tokens; at least 1. */
   readonly contextTokens: number;
+  /** Sequences that are to be open at once, within `capabilities.maxSequences`. */
   readonly sequences: number;
+  /** Device to compute on; the engine's first by default. */
   readonly device?: string;
+  /** Options that this engine alone has, as `open` would get them. */
   readonly engineOptions: Readonly<Record<string, unknown>>;
+  /** Stops the estimate, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -141,7 +146,9 @@ export interface GenerateSpec {
 
 /** Log-probabilities at one position, natural logarithm. */
 export interface TokenLogprobs {
+  /** The token that was sampled. */
   readonly token: Token;
+  /** Its log-probability, before any sampling setting was applied; 0 at most. */
   readonly logprob: number;
   /** The most probable tokens, best first. */
   readonly top: readonly { readonly token: Token; readonly logprob: number }[];

@@ -63,12 +63,18 @@ export interface GenerationOptions extends SamplingOptions {
 
 /** A whole conversation, a raw text, or raw tokens: exactly one of the three. */
 export type GenerateInput =
-  | { readonly messages: readonly Message[] }
+  | {
+      /** The conversation, rendered by the model's chat template. */
+      readonly messages: readonly Message[];
+    }
   | {
       /** Text to go on from, without a chat template; special tokens in it stay text. */
       readonly prompt: string;
     }
-  | { readonly tokens: readonly Token[] };
+  | {
+      /** Tokens to go on from, taken as they are. */
+      readonly tokens: readonly Token[];
+    };
 
 /** Options of {@link Model.generate}. */
 export type GenerateOptions = GenerateInput & GenerationOptions;

@@ -27,30 +27,21 @@ export interface SamplingOptions {
 }
 
 /** {@link SamplingOptions} with every default filled in, as a driver gets it. */
-export interface ResolvedSampling {
+export interface ResolvedSampling extends Readonly<Required<Omit<SamplingOptions, 'logitBias'>>> {
+  /** Added to the logits of single tokens; one row a token. */
   readonly logitBias: readonly { readonly token: Token; readonly bias: number }[];
-  readonly repeatPenalty: number;
-  readonly frequencyPenalty: number;
-  readonly presencePenalty: number;
-  readonly penaltyLastTokens: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-  readonly temperature: number;
-  readonly seed: number;
 }
 
-const checkLogitBias: check.Check<ResolvedSampling['logitBias']> = (value, key) => {
+const checkLogitBias: check.Check<Readonly<Record<Token, number>>> = (value, key) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw wrongType(key, 'an object from token numbers to biases', value);
   }
-  return Object.entries(value).map(([token, bias]) => {
-    const path = `${key}[${token}]`;
+  for (const [token, bias] of Object.entries(value)) {
     const number = /^\d+$/.test(token) ? Number(token) : NaN;
-    check.integer({ min: 0, max: 0x7fffffff })(number, `${path} (a token number)`);
-    if (bias !== -Infinity) check.number({})(bias, path);
-    return { token: number, bias: bias as number };
-  });
+    check.integer({ min: 0, max: 0x7fffffff })(number, `${key}[${token}] (a token number)`);
+    if (bias !== -Infinity) check.number()(bias, `${key}[${token}]`);
+  }
+  return value as Readonly<Record<Token, number>>;
 };
 
 /** The checks of all sampling options, to be spread into the check of an options object. */
@@ -75,7 +66,10 @@ export type CheckedSampling = {
 /** Fills in the defaults; a seed is drawn where none was given. */
 export function resolveSampling(checked: CheckedSampling): ResolvedSampling {
   return {
-    logitBias: checked.logitBias ?? [],
+    logitBias: Object.entries(checked.logitBias ?? {}).map(([token, bias]) => ({
+      token: Number(token),
+      bias,
+    })),
     repeatPenalty: checked.repeatPenalty ?? 1,
     frequencyPenalty: checked.frequencyPenalty ?? 0,
     presencePenalty: checked.presencePenalty ?? 0,

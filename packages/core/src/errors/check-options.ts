@@ -5,8 +5,11 @@ export type Check<T> = (value: unknown, key: string) => T;
 
 /** Range of a number option, both ends inclusive unless `exclusiveMin`. */
 export interface NumberRange {
+  /** Smallest value; none by default. */
   readonly min?: number;
+  /** Largest value; none by default. */
   readonly max?: number;
+  /** Whether `min` itself is refused. Default `false`. */
   readonly exclusiveMin?: boolean;
 }
 
@@ -73,6 +76,14 @@ export const abortSignal: Check<AbortSignal> = (value, key) => {
     throw wrongType(key, 'an AbortSignal', value);
   }
   return value as AbortSignal;
+};
+
+/** An object with any keys; whoever gets it checks them. */
+export const record: Check<Readonly<Record<string, unknown>>> = (value, key) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrongType(key, 'an object', value);
+  }
+  return value as Readonly<Record<string, unknown>>;
 };
 
 /** One of a list of strings. */

@@ -3,6 +3,7 @@
  * carries the code `INVALID_ARGUMENT` and the name of the bad key.
  */
 export type InvalidArgument = (TypeError | RangeError) & {
+  /** The same for every wrong call. */
   readonly code: 'INVALID_ARGUMENT';
   /** The option or argument at fault, as a path: `sampling.topK`, `messages[2].role`. */
   readonly key: string;
@@ -31,5 +32,6 @@ function show(value: unknown): string {
   if (typeof value === 'object') {
     return Array.isArray(value) ? 'an array' : `an object`;
   }
-  return typeof value === 'function' ? 'a function' : `the ${typeof value} ${String(value)}`;
+  if (typeof value === 'function') return 'a function';
+  return `the ${typeof value} ${String(value as number | boolean | bigint | symbol)}`;
 }

@@ -29,6 +29,7 @@ export class MobillmError extends Error {
   /** Facts beside the sentence. */
   readonly details: ErrorDetails;
 
+  /** Makes an error of a code; `message` says what was wrong and what to do. */
   constructor(code: ErrorCode, message: string, options: MobillmErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

@@ -29,6 +29,11 @@ export interface ModelDescription {
   readonly feedForwardLength?: number;
   /** Tokens in the vocabulary. */
   readonly vocabularySize: number;
+  /**
+   * The token embedding's size in bytes and weight type, where it serves as the output matrix too
+   * (the file has no `output.weight`). Some engines then keep it in memory twice.
+   */
+  readonly tiedEmbedding?: { readonly bytes: number; readonly type: string };
   /** Context that the model was trained for, in tokens. */
   readonly trainedContextTokens: number;
   /** Window of sliding-window attention in tokens, where the model has one. */

@@ -9,8 +9,8 @@ export type ModelFileRole =
 export interface ModelFile {
   /** Absolute path. */
   readonly path: string;
-  /** Size in bytes. */
-  readonly fileBytes: number;
+  /** Size in bytes, where it is known. */
+  readonly fileBytes?: number;
   /** What it is for. */
   readonly role: ModelFileRole;
   /** Lower-case hexadecimal sha256 of its content, where known. */

@@ -55,9 +55,13 @@ export interface VerifyReport {
   readonly ok: boolean;
   /** One row a file. */
   readonly files: readonly {
+    /** Absolute path. */
     readonly path: string;
+    /** What was found there. */
     readonly state: 'ok' | 'missing' | 'changed';
+    /** The sha256 that was recorded. */
     readonly expectedSha256: string;
+    /** The sha256 that it has; left out when it is missing. */
     readonly actualSha256?: string;
   }[];
 }

@@ -16,24 +16,28 @@ export interface PrefillEvent {
 /** More of the answer. Whole characters only; never part of a stop string. */
 export interface TextEvent {
   readonly type: 'text';
+  /** What follows all text before; never empty. */
   readonly text: string;
 }
 
 /** More of what the model thinks before it answers (between `<think>` and `</think>`). */
 export interface ReasoningEvent {
   readonly type: 'reasoning';
+  /** What follows all reasoning before; never empty. */
   readonly text: string;
 }
 
 /** Log-probabilities of the tokens just sampled, when asked for. */
 export interface LogprobsEvent {
   readonly type: 'logprobs';
+  /** One row a token, in order. */
   readonly logprobs: readonly TokenLogprobs[];
 }
 
 /** The generation is over; always the last event. */
 export interface FinishEvent {
   readonly type: 'finish';
+  /** What it came to; the same that awaiting the run gives. */
   readonly result: GenerationResult;
 }
 

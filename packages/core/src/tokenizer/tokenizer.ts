@@ -35,6 +35,8 @@ export interface Tokenizer {
   readonly vocabularySize: number;
   /** The beginning-of-sequence token, if the model has one. */
   readonly bosToken: Token | undefined;
+  /** The end-of-sequence token, if the model has one; also in `endTokens`. */
+  readonly eosToken: Token | undefined;
   /** Whether a sequence has to begin with `bosToken`. */
   readonly addsBosToken: boolean;
   /** Tokens that end a generation (end of turn, end of text); at least one for a chat model. */

@@ -1,0 +1,61 @@
+import { Template } from '@huggingface/jinja';
+import { MobillmError } from '../errors/mobillm-error.js';
+import type { Message } from './message.js';
+
+/** What a template knows besides the messages. */
+export interface ChatTemplateVariables {
+  /** Spelling of the beginning-of-sequence token, `''` if there is none. */
+  readonly bosText: string;
+  /** Spelling of the end-of-sequence token, `''` if there is none. */
+  readonly eosText: string;
+  /** Whether the text ends with what opens the assistant's turn. */
+  readonly addGenerationPrompt: boolean;
+}
+
+/** A model's chat template: Jinja, as its own metadata holds it. */
+export class ChatTemplate {
+  readonly #template: Template;
+
+  /**
+   * @param source Jinja source.
+   * @throws MobillmError `TEMPLATE_FAILED` when it cannot be parsed.
+   */
+  constructor(source: string) {
+    try {
+      this.#template = new Template(source);
+    } catch (cause) {
+      throw new MobillmError(
+        'TEMPLATE_FAILED',
+        `The model's chat template cannot be parsed: ${messageOf(cause)}. Pass another one as the option "chatTemplate".`,
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * Renders messages to the text that the model was trained on.
+   *
+   * @throws MobillmError `TEMPLATE_FAILED` when the template rejects the messages, with its reason.
+   */
+  render(messages: readonly Message[], variables: ChatTemplateVariables): string {
+    try {
+      return this.#template.render({
+        messages: messages.map((message) => ({ ...message })),
+        add_generation_prompt: variables.addGenerationPrompt,
+        bos_token: variables.bosText,
+        eos_token: variables.eosText,
+      });
+    } catch (cause) {
+      const roles = messages.map((message) => message.role).join(', ');
+      throw new MobillmError(
+        'TEMPLATE_FAILED',
+        `The model's chat template rejects these messages (${roles}): ${messageOf(cause)}`,
+        { cause, details: { roles: messages.map((message) => message.role) } },
+      );
+    }
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

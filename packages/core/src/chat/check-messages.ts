@@ -1,0 +1,26 @@
+import type { Check } from '../errors/check-options.js';
+import * as check from '../errors/check-options.js';
+import { wrongType, wrongValue } from '../errors/invalid-argument.js';
+import type { Message } from './message.js';
+
+const fields = check.optionsObject({
+  role: check.oneOf('system', 'user', 'assistant', 'tool'),
+  content: check.string(),
+  name: check.string({ nonEmpty: true }),
+});
+
+/** One message: a known role, a text that is valid Unicode, and nothing else but a name. */
+export const checkMessage: Check<Message> = (value, key) => {
+  if (value === undefined) throw wrongType(key, 'a message', value);
+  const { role, content, name } = fields(value, key);
+  if (role === undefined) throw wrongType(`${key}.role`, 'a role', role);
+  if (content === undefined) throw wrongType(`${key}.content`, 'a string', content);
+  return { role, content, ...(name === undefined ? {} : { name }) };
+};
+
+/** A conversation: at least one message. */
+export const checkMessages: Check<readonly Message[]> = (value, key) => {
+  const messages = check.arrayOf(checkMessage)(value, key);
+  if (messages.length === 0) throw wrongValue(key, 'must hold at least one message');
+  return messages;
+};

@@ -1,0 +1,131 @@
+import { MobillmError } from '../errors/mobillm-error.js';
+import { reasoningMarks } from '../stream/reasoning-splitter.js';
+import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import { ChatTemplate } from './chat-template.js';
+import type { Message } from './message.js';
+import { SpecialText } from './special-text.js';
+
+/** A prompt ready for an engine. */
+export interface EncodedPrompt {
+  /** Rendered text with special spellings hidden; two prompts with one beginning share it here. */
+  readonly text: string;
+  /** Its tokens. */
+  readonly tokens: readonly Token[];
+  /** Whether the template opened a reasoning block that the model will close. */
+  readonly insideReasoning: boolean;
+}
+
+/** A text that was encoded, or generated, before: its tokens need not be found again. */
+export interface KnownBeginning {
+  /** Text in the form of {@link EncodedPrompt.text}. */
+  readonly text: string;
+  /** The tokens that stand for it. */
+  readonly tokens: readonly Token[];
+}
+
+/** Renders conversations by a model's template and encodes them. */
+export class ConversationEncoder {
+  readonly #tokenizer: Tokenizer;
+  readonly #source: string | undefined;
+  #template: ChatTemplate | undefined;
+  #special: SpecialText | undefined;
+  #spaceProbe: boolean | undefined;
+
+  /** @param source Jinja source, if the model has a template. It is parsed at first use. */
+  constructor(tokenizer: Tokenizer, source: string | undefined) {
+    this.#tokenizer = tokenizer;
+    this.#source = source;
+  }
+
+  /**
+   * Renders and encodes messages, ending where the assistant begins to speak.
+   *
+   * @param known a beginning whose tokens are kept as they are, if the new text begins with it: what a
+   * model wrote does not always encode to the tokens that it wrote.
+   * @throws MobillmError `UNSUPPORTED` without a template, `TEMPLATE_FAILED`.
+   */
+  encode(messages: readonly Message[], known?: KnownBeginning): EncodedPrompt {
+    const text = this.#render(messages);
+    const insideReasoning = text.trimEnd().endsWith(reasoningMarks.open);
+    if (known && known.tokens.length > 0 && text.startsWith(known.text)) {
+      const rest = this.#encodeParts(text.slice(known.text.length), true);
+      return { text, tokens: [...known.tokens, ...rest], insideReasoning };
+    }
+    const { bosToken, addsBosToken } = this.#tokenizer;
+    const startsWithBos = bosToken !== undefined && text.startsWith(this.#spellingOf(bosToken));
+    const bos = addsBosToken && bosToken !== undefined && !startsWithBos ? [bosToken] : [];
+    return { text, tokens: [...bos, ...this.#encodeParts(text, false)], insideReasoning };
+  }
+
+  /** Encodes a text without a template, special spellings as plain text. */
+  encodeText(text: string): Token[] {
+    return this.#tokenizer.encode(text, { addSpecial: true, parseSpecial: false });
+  }
+
+  #render(messages: readonly Message[]): string {
+    if (this.#source === undefined) {
+      throw new MobillmError(
+        'UNSUPPORTED',
+        'This model has no chat template, so it cannot take messages. Pass one as the option "chatTemplate" when opening it, or generate from a "prompt".',
+      );
+    }
+    this.#template ??= new ChatTemplate(this.#source);
+    const special = this.#specialText();
+    const hidden = messages.map((message) => ({
+      ...message,
+      content: special.hide(message.content),
+      ...(message.name === undefined ? {} : { name: special.hide(message.name) }),
+    }));
+    const { bosToken, eosToken } = this.#tokenizer;
+    return this.#template.render(hidden, {
+      bosText: bosToken === undefined ? '' : this.#spellingOf(bosToken),
+      eosText: eosToken === undefined ? '' : this.#spellingOf(eosToken),
+      addGenerationPrompt: true,
+    });
+  }
+
+  #specialText(): SpecialText {
+    return (this.#special ??= new SpecialText(
+      this.#tokenizer.specialTokens.map(({ text }) => text),
+    ));
+  }
+
+  #encodeParts(text: string, continues: boolean): Token[] {
+    const tokens: Token[] = [];
+    for (const [index, part] of this.#specialText().parts(text).entries()) {
+      const inside = continues || index > 0;
+      tokens.push(...this.#encodePart(part.text, !part.plain, inside));
+    }
+    return tokens;
+  }
+
+  /** Encodes a part of a text; `inside` says that it does not begin the text. */
+  #encodePart(text: string, parseSpecial: boolean, inside: boolean): Token[] {
+    const encode = (part: string) => this.#tokenizer.encode(part, { parseSpecial });
+    if (!inside || !this.addsSpace) return encode(text);
+    // SentencePiece vocabularies put a space before every text. Inside one that would be wrong, so the
+    // part is encoded behind a character that merges with nothing, whose tokens are then cut off.
+    const head = encode(lonelyCharacter);
+    const whole = encode(lonelyCharacter + text);
+    return head.every((token, index) => whole[index] === token)
+      ? whole.slice(head.length)
+      : encode(text);
+  }
+
+  /** Whether this vocabulary puts a space before every text that it encodes (SentencePiece). */
+  get addsSpace(): boolean {
+    if (this.#spaceProbe === undefined) {
+      const [first] = this.#tokenizer.encode('a');
+      this.#spaceProbe = first !== undefined && this.#tokenizer.tokenBytes(first)[0] === 0x20;
+    }
+    return this.#spaceProbe;
+  }
+
+  #spellingOf(token: Token): string {
+    const special = this.#tokenizer.specialTokens.find((item) => item.token === token);
+    return special?.text ?? this.#tokenizer.decode([token], { showSpecial: true });
+  }
+}
+
+/** From a private-use area: no vocabulary holds it, so it always encodes to its bytes alone. */
+const lonelyCharacter = '\uE0B7';

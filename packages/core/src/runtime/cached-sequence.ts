@@ -1,0 +1,70 @@
+import type { GenerateSpec, SequenceDriver, TokenBatch } from '../engine/driver.js';
+import type { Token } from '../tokenizer/tokenizer.js';
+
+/** A driver's sequence together with the tokens that its cache stands for. */
+export class CachedSequence {
+  readonly #driver: SequenceDriver;
+  /** Tokens in the cache; as many as the driver says that it holds. */
+  #tokens: Token[] = [];
+  /** Grows with every use; the smallest of several is the one used longest ago. */
+  lastUse = 0;
+
+  constructor(driver: SequenceDriver) {
+    this.#driver = driver;
+  }
+
+  /** Tokens in the cache. */
+  get tokenCount(): number {
+    return this.#driver.tokenCount;
+  }
+
+  /** How many tokens at the beginning of a prompt are in the cache. */
+  sharedTokens(prompt: readonly Token[]): number {
+    const limit = Math.min(prompt.length, this.#tokens.length);
+    let shared = 0;
+    while (shared < limit && prompt[shared] === this.#tokens[shared]) shared++;
+    return shared;
+  }
+
+  /**
+   * Cuts the cache to what a prompt can use and returns that many tokens: one less than the prompt at
+   * most, because the logits after its last token have to be computed.
+   */
+  async reuse(prompt: readonly Token[]): Promise<number> {
+    const usable = Math.min(this.sharedTokens(prompt), prompt.length - 1);
+    await this.truncate(usable);
+    return this.tokenCount;
+  }
+
+  /** Cuts the cache to its first tokens, or to none where the engine cannot cut within. */
+  async truncate(tokenCount: number): Promise<void> {
+    if (tokenCount < this.#driver.tokenCount) await this.#driver.truncate(tokenCount);
+    this.#tokens.length = Math.min(this.#tokens.length, this.#driver.tokenCount);
+  }
+
+  /** Appends tokens and generates; keeps the record of the cache through breaks and aborts. */
+  async *generate(
+    newTokens: readonly Token[],
+    spec: GenerateSpec,
+    signal: AbortSignal,
+  ): AsyncGenerator<TokenBatch, void, void> {
+    const fed = [...this.#tokens, ...newTokens];
+    try {
+      for await (const batch of this.#driver.generate(newTokens, spec, signal)) {
+        for (const token of batch.tokens) fed.push(token);
+        yield batch;
+      }
+    } finally {
+      // A driver that ran ahead of its reader holds tokens that were never seen here: they are cut
+      // off, so that the record and the cache agree.
+      this.#tokens = fed;
+      if (this.#driver.tokenCount > fed.length) await this.#driver.truncate(fed.length);
+      this.#tokens.length = Math.min(fed.length, this.#driver.tokenCount);
+    }
+  }
+
+  /** Frees it. */
+  close(): Promise<void> {
+    return this.#driver.close();
+  }
+}

@@ -1,0 +1,180 @@
+import type { EngineCapabilities } from '../engine/capabilities.js';
+import type { Device, MemoryEstimate } from '../engine/device.js';
+import type { EngineDriver } from '../engine/driver.js';
+import type { Engine, EstimateOptions, Model, OpenOptions } from '../engine/engine.js';
+import * as check from '../errors/check-options.js';
+import { wrongValue } from '../errors/invalid-argument.js';
+import type { ModelFiles } from '../store/model-files.js';
+import { fitContext } from './fit-context.js';
+import { unsupported } from './generation-request.js';
+import { Lifetime } from './lifetime.js';
+import { memoryBudgetBytes } from './memory-budget.js';
+import { ModelHandle } from './model-handle.js';
+import { toModelFiles } from './to-model-files.js';
+
+/** Sequences that a model is opened with by default, where the engine allows as many. */
+const defaultSequences = 4;
+/** Largest context that `auto` takes: more is rarely used and always paid for. */
+const largestAutoContextTokens = 8192;
+
+/** Makes an engine for applications out of a driver. This is what an engine's factory returns. */
+export function createEngine(driver: EngineDriver): Engine {
+  return new EngineHandle(driver);
+}
+
+class EngineHandle implements Engine {
+  readonly #driver: EngineDriver;
+  readonly #lifetime = new Lifetime('engine');
+
+  constructor(driver: EngineDriver) {
+    this.#driver = driver;
+  }
+
+  get name(): string {
+    return this.#driver.name;
+  }
+
+  get version(): string {
+    return this.#driver.version;
+  }
+
+  get capabilities(): EngineCapabilities {
+    return this.#driver.capabilities;
+  }
+
+  get devices(): readonly Device[] {
+    return this.#driver.devices;
+  }
+
+  async estimate(
+    files: ModelFiles | string,
+    options: EstimateOptions = {},
+  ): Promise<MemoryEstimate> {
+    const checked = checkEstimate(options, '');
+    return this.#lifetime.during(checked.signal, async (signal) => {
+      const resolved = toModelFiles(files, this.capabilities);
+      const inspected = await this.#driver.inspect(resolved, signal);
+      const contextTokens = checked.contextTokens ?? inspected.trainedContextTokens;
+      requireTrained(contextTokens, inspected.trainedContextTokens);
+      return this.#estimate(resolved, { ...this.#common(checked), contextTokens, signal });
+    });
+  }
+
+  async open(files: ModelFiles | string, options: OpenOptions = {}): Promise<Model> {
+    const checked = checkOpen(options, '');
+    return this.#lifetime.during(checked.signal, async (signal) => {
+      const resolved = toModelFiles(files, this.capabilities);
+      const common = this.#common(checked);
+      const [inspected, budgetBytes] = await Promise.all([
+        this.#driver.inspect(resolved, signal),
+        memoryBudgetBytes(),
+      ]);
+      signal.throwIfAborted();
+      const asked = checked.contextTokens ?? 'auto';
+      if (asked !== 'auto') requireTrained(asked, inspected.trainedContextTokens);
+      const contextTokens = await fitContext({
+        asked,
+        largestTokens: Math.min(inspected.trainedContextTokens, largestAutoContextTokens),
+        budgetBytes: this.capabilities.estimate ? budgetBytes : undefined,
+        estimate: (tokens) =>
+          this.#estimate(resolved, { ...common, contextTokens: tokens, signal }),
+      });
+      signal.throwIfAborted();
+      const driver = await this.#driver.open(resolved, {
+        ...common,
+        contextTokens,
+        threads: checked.threads ?? 'auto',
+        signal,
+        ...(checked.onProgress && { onProgress: checked.onProgress }),
+      });
+      const model = new ModelHandle({
+        driver,
+        engine: this.name,
+        capabilities: this.capabilities,
+        sequences: common.sequences,
+        chatTemplate: checked.chatTemplate,
+        onClose: () => {
+          forget();
+        },
+      });
+      const forget = this.#lifetime.adopt(model);
+      return model;
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#lifetime.close(async () => {
+      await this.#driver.close?.();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** What `open` and `estimate` pass on alike. */
+  #common(checked: CheckedCommon): {
+    readonly sequences: number;
+    readonly device?: string;
+    readonly engineOptions: Readonly<Record<string, unknown>>;
+  } {
+    const { maxSequences } = this.capabilities;
+    const sequences = checked.sequences ?? Math.min(defaultSequences, maxSequences);
+    if (sequences > maxSequences) {
+      throw wrongValue('sequences', `the engine "${this.name}" has ${maxSequences} at most`);
+    }
+    const known = this.devices.map((device) => device.id);
+    if (checked.device !== undefined && !known.includes(checked.device)) {
+      throw wrongValue(
+        'device',
+        `there is no device "${checked.device}"; the devices are ${known.join(', ')}`,
+      );
+    }
+    return {
+      sequences,
+      ...(checked.device === undefined ? {} : { device: checked.device }),
+      engineOptions: checked.engineOptions ?? {},
+    };
+  }
+
+  #estimate(
+    files: ModelFiles,
+    options: Parameters<NonNullable<EngineDriver['estimate']>>[1],
+  ): Promise<MemoryEstimate> {
+    if (!this.#driver.estimate) throw unsupported(this.name, 'estimate memory', 'estimate');
+    return this.#driver.estimate(files, options);
+  }
+}
+
+interface CheckedCommon {
+  readonly sequences?: number;
+  readonly device?: string;
+  readonly engineOptions?: Readonly<Record<string, unknown>>;
+}
+
+const commonChecks = {
+  sequences: check.integer({ min: 1 }),
+  device: check.string({ nonEmpty: true }),
+  engineOptions: check.record,
+  signal: check.abortSignal,
+} as const;
+
+const contextTokens = check.integer({ min: 1 });
+
+const checkEstimate = check.optionsObject({ ...commonChecks, contextTokens });
+
+const checkOpen = check.optionsObject({
+  ...commonChecks,
+  contextTokens: check.either('auto', contextTokens),
+  threads: check.either('auto', check.integer({ min: 1 })),
+  chatTemplate: check.string({ nonEmpty: true }),
+  onProgress: check.callback<(share: number) => void>(),
+});
+
+function requireTrained(asked: number, trained: number): void {
+  if (asked <= trained) return;
+  throw wrongValue(
+    'contextTokens',
+    `this model was trained for a context of ${trained} tokens, and ${asked} were asked for`,
+  );
+}

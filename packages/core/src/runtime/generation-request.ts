@@ -1,0 +1,105 @@
+import type { EngineCapabilities, SamplingFeature } from '../engine/capabilities.js';
+import type { ResolvedSampling } from '../engine/sampling.js';
+import { type CheckedSampling, resolveSampling, samplingChecks } from '../engine/sampling.js';
+import type { GenerationOptions } from '../engine/engine.js';
+import * as check from '../errors/check-options.js';
+import { MobillmError } from '../errors/mobillm-error.js';
+
+/** {@link GenerationOptions} checked, with every default filled in. */
+export interface GenerationSettings {
+  readonly maxTokens: number;
+  readonly stops: readonly string[];
+  readonly splitReasoning: boolean;
+  readonly logprobs: number | undefined;
+  readonly sampling: ResolvedSampling;
+  readonly signal: AbortSignal | undefined;
+}
+
+const nonEmpty = check.string({ nonEmpty: true });
+
+const stopStrings: check.Check<readonly string[]> = (value, key) =>
+  typeof value === 'string' ? [nonEmpty(value, key)] : check.arrayOf(nonEmpty)(value, key);
+
+/** The checks of all generation options. */
+export const generationChecks = {
+  ...samplingChecks,
+  maxTokens: check.integer({ min: 0 }),
+  stop: stopStrings,
+  reasoning: check.oneOf('auto', 'keep'),
+  logprobs: check.integer({ min: 0, max: 20 }),
+  signal: check.abortSignal,
+} as const;
+
+const checkGeneration = check.optionsObject(generationChecks);
+
+/**
+ * Checks generation options against their types and against what the engine can do.
+ *
+ * @throws InvalidArgument naming the bad key; MobillmError `UNSUPPORTED` naming the missing feature.
+ */
+export function generationSettings(
+  options: GenerationOptions,
+  capabilities: EngineCapabilities,
+  engine: string,
+): GenerationSettings {
+  const checked = checkGeneration(options, '');
+  if (checked.logprobs !== undefined && !capabilities.logprobs) {
+    throw unsupported(engine, 'report log-probabilities', 'logprobs');
+  }
+  return {
+    maxTokens: checked.maxTokens ?? Infinity,
+    stops: checked.stop ?? [],
+    splitReasoning: checked.reasoning !== 'keep',
+    logprobs: checked.logprobs,
+    sampling: supportedSampling(checked, capabilities.sampling, engine),
+    signal: checked.signal,
+  };
+}
+
+/** Values that leave a feature out, for engines that do not have it. */
+const neutral: Partial<Record<SamplingFeature, CheckedSampling>> = {
+  temperature: { temperature: 0 },
+  topK: { topK: 0 },
+  topP: { topP: 1 },
+  minP: { minP: 0 },
+};
+
+function supportedSampling(
+  checked: CheckedSampling,
+  supported: readonly SamplingFeature[],
+  engine: string,
+): ResolvedSampling {
+  const has = (feature: SamplingFeature) => supported.includes(feature);
+  let settings = checked;
+  for (const feature of allFeatures) {
+    if (has(feature)) continue;
+    const off = neutral[feature] ?? {};
+    const asked = checked[feature];
+    if (asked !== undefined && asked !== off[feature as keyof CheckedSampling]) {
+      throw unsupported(engine, `sample with "${feature}"`, feature);
+    }
+    settings = { ...settings, ...off };
+  }
+  return resolveSampling(settings);
+}
+
+const allFeatures: readonly SamplingFeature[] = [
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repeatPenalty',
+  'frequencyPenalty',
+  'presencePenalty',
+  'logitBias',
+  'seed',
+];
+
+/** The error for asking an engine for what it has not declared. */
+export function unsupported(engine: string, what: string, capability: string): MobillmError {
+  return new MobillmError(
+    'UNSUPPORTED',
+    `The engine "${engine}" cannot ${what} ("${capability}" is not among its capabilities).`,
+    { details: { engine, capability } },
+  );
+}

@@ -1,0 +1,229 @@
+import { ConversationEncoder, type EncodedPrompt } from '../chat/conversation-encoder.js';
+import { checkMessage, checkMessages } from '../chat/check-messages.js';
+import type { Message } from '../chat/message.js';
+import type { EngineCapabilities } from '../engine/capabilities.js';
+import type { Placement } from '../engine/device.js';
+import type { ModelDriver, ModelInfo, ModelLevers } from '../engine/driver.js';
+import type { GenerateOptions, Model, Session, SessionOptions } from '../engine/engine.js';
+import * as check from '../errors/check-options.js';
+import { wrongValue } from '../errors/invalid-argument.js';
+import type { GenerationRun } from '../stream/generation-run.js';
+import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import { generationChecks, generationSettings, unsupported } from './generation-request.js';
+import { Lifetime } from './lifetime.js';
+import { SequencePool } from './sequence-pool.js';
+import { SessionHandle } from './session-handle.js';
+import { startRun } from './start-run.js';
+
+/** What a {@link ModelHandle} is made of. */
+export interface ModelHandleOptions {
+  readonly driver: ModelDriver;
+  readonly engine: string;
+  readonly capabilities: EngineCapabilities;
+  readonly sequences: number;
+  /** Jinja source to use instead of the model's own. */
+  readonly chatTemplate: string | undefined;
+  /** Told once, when it has closed. */
+  readonly onClose: () => void;
+}
+
+/** {@link Model} over a driver. */
+export class ModelHandle implements Model {
+  readonly #driver: ModelDriver;
+  readonly #engine: string;
+  readonly #capabilities: EngineCapabilities;
+  readonly #encoder: ConversationEncoder;
+  readonly #pool: SequencePool;
+  readonly #lifetime = new Lifetime('model');
+  readonly #onClose: () => void;
+  readonly info: ModelInfo;
+  readonly contextTokens: number;
+  readonly tokenizer: Tokenizer;
+
+  constructor(options: ModelHandleOptions) {
+    this.#driver = options.driver;
+    this.#onClose = options.onClose;
+    this.#engine = options.engine;
+    this.#capabilities = options.capabilities;
+    this.info = options.driver.info;
+    this.contextTokens = options.driver.contextTokens;
+    this.tokenizer = options.driver.tokenizer;
+    this.#encoder = new ConversationEncoder(
+      this.tokenizer,
+      options.chatTemplate ?? this.info.chatTemplate,
+    );
+    this.#pool = new SequencePool(options.driver, options.sequences);
+  }
+
+  get placement(): Placement {
+    this.#lifetime.requireOpen();
+    return this.#driver.placement();
+  }
+
+  async createSession(options: SessionOptions = {}): Promise<Session> {
+    const { system, messages, defaults } = checkSession(options, '');
+    return this.#lifetime.during(undefined, async () => {
+      const settings = { ...defaults };
+      generationSettings(settings, this.#capabilities, this.#engine);
+      const session = new SessionHandle({
+        model: this.#driver,
+        pool: this.#pool,
+        encoder: this.#encoder,
+        messages: [
+          ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
+          ...(messages ?? []),
+        ],
+        settings: (own) =>
+          generationSettings({ ...settings, ...own }, this.#capabilities, this.#engine),
+        sequence: await this.#pool.take(),
+        onClose: () => {
+          forget();
+        },
+      });
+      const forget = this.#lifetime.adopt(session);
+      return session;
+    });
+  }
+
+  generate(options: GenerateOptions): GenerationRun {
+    this.#lifetime.requireOpen();
+    const { prompt, own } = this.#readInput(options);
+    const settings = generationSettings(own, this.#capabilities, this.#engine);
+    return startRun({
+      model: this.#driver,
+      lifetime: this.#lifetime,
+      settings,
+      dropsLeadingSpace: this.#encoder.addsSpace && 'messages' in options,
+      prompt,
+      acquire: async (encoded, signal) => {
+        const sequence = await this.#pool.borrow(encoded.tokens, signal);
+        try {
+          const missing = encoded.tokens.length - sequence.sharedTokens(encoded.tokens);
+          if (encoded.tokens.length <= this.contextTokens) {
+            await sequence.reuse(encoded.tokens);
+            await this.#pool.makeRoom(missing, this.contextTokens);
+          }
+          return sequence;
+        } catch (error) {
+          this.#pool.giveBack(sequence);
+          throw error;
+        }
+      },
+      release: (sequence) => {
+        this.#pool.giveBack(sequence);
+      },
+    });
+  }
+
+  encodeMessages(messages: readonly Message[]): Token[] {
+    this.#lifetime.requireOpen();
+    return [...this.#encoder.encode(checkMessages(messages, 'messages')).tokens];
+  }
+
+  async embed(
+    texts: readonly string[],
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<Float32Array[]> {
+    const { signal } = checkSignalOnly(options, '');
+    const checked = check.arrayOf(check.string())(texts, 'texts');
+    return this.#lifetime.during(signal, async (job) => {
+      if (!this.#driver.embed) throw unsupported(this.#engine, 'embed texts', 'embed');
+      const rows = checked.map((text) => this.tokenizer.encode(text, { addSpecial: true }));
+      return this.#driver.embed(rows, job);
+    });
+  }
+
+  async adjust(levers: ModelLevers): Promise<void> {
+    const checked = checkLevers(levers, '');
+    await this.#lifetime.during(undefined, async () => {
+      if (!this.#driver.adjust) throw unsupported(this.#engine, 'adjust an open model', 'adjust');
+      await this.#driver.adjust(checked);
+    });
+  }
+
+  async trim(bytes: number): Promise<number> {
+    check.integer({ min: 0 })(bytes, 'bytes');
+    return this.#lifetime.during(undefined, async () => {
+      if (!this.#driver.trim) throw unsupported(this.#engine, 'give back caches', 'trim');
+      return this.#driver.trim(bytes);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#lifetime.close(async () => {
+      await this.#pool.close();
+      await this.#driver.close();
+      this.#onClose();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Takes the input apart from the generation options. */
+  #readInput(options: GenerateOptions): {
+    readonly prompt: () => EncodedPrompt;
+    readonly own: object;
+  } {
+    const { messages, prompt, tokens, ...own } = checkGenerate(options, '') as CheckedGenerate;
+    const given = [messages, prompt, tokens].filter((input) => input !== undefined).length;
+    if (given !== 1) {
+      throw wrongValue(
+        'messages',
+        `give exactly one of "messages", "prompt" and "tokens"; ${given} were given`,
+      );
+    }
+    if (messages !== undefined) return { own, prompt: () => this.#encoder.encode(messages) };
+    return {
+      own,
+      prompt: () => {
+        const encoded = tokens ?? this.#encoder.encodeText(prompt ?? '');
+        if (encoded.length === 0) {
+          throw wrongValue(
+            tokens ? 'tokens' : 'prompt',
+            'is empty, and this model needs at least one token to go on from',
+          );
+        }
+        requireVocabulary(encoded, this.tokenizer.vocabularySize);
+        return { text: prompt ?? '', tokens: encoded, insideReasoning: false };
+      },
+    };
+  }
+}
+
+interface CheckedGenerate {
+  readonly messages?: readonly Message[];
+  readonly prompt?: string;
+  readonly tokens?: readonly Token[];
+}
+
+const checkGenerate = check.optionsObject({
+  ...generationChecks,
+  messages: checkMessages,
+  prompt: check.string(),
+  tokens: check.arrayOf(check.integer()),
+});
+
+const { signal: _signal, ...defaultsChecks } = generationChecks;
+
+const checkSession = check.optionsObject({
+  system: check.string(),
+  messages: check.arrayOf(checkMessage),
+  defaults: check.optionsObject(defaultsChecks),
+});
+
+const checkSignalOnly = check.optionsObject({ signal: check.abortSignal });
+
+const checkLevers = check.optionsObject({
+  threads: check.integer({ min: 1 }),
+  batchTokens: check.integer({ min: 1 }),
+});
+
+function requireVocabulary(tokens: readonly Token[], vocabularySize: number): void {
+  for (const [index, token] of tokens.entries()) {
+    if (token >= 0 && token < vocabularySize) continue;
+    const last = vocabularySize - 1;
+    throw wrongValue(`tokens[${index}]`, `must be from 0 to ${last}, but it is ${token}`);
+  }
+}

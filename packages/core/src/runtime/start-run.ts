@@ -1,0 +1,82 @@
+import type { EncodedPrompt } from '../chat/conversation-encoder.js';
+import type { ModelDriver } from '../engine/driver.js';
+import type { GenerationEvent } from '../stream/generation-event.js';
+import type { CachedSequence } from './cached-sequence.js';
+import { generateEvents } from './generate-events.js';
+import { GenerationRecord } from './generation-record.js';
+import type { GenerationSettings } from './generation-request.js';
+import type { Lifetime } from './lifetime.js';
+import { RunHandle } from './run-handle.js';
+
+/** What one run needs of the model or session that it belongs to. */
+export interface RunPlan {
+  readonly model: ModelDriver;
+  /** Whose `close` ends the run. */
+  readonly lifetime: Lifetime;
+  readonly settings: GenerationSettings;
+  readonly dropsLeadingSpace: boolean;
+  /** Renders and encodes the prompt, when the run starts. */
+  readonly prompt: () => EncodedPrompt;
+  /** Gets the sequence to run on. */
+  readonly acquire: (prompt: EncodedPrompt, signal: AbortSignal) => Promise<CachedSequence>;
+  /** Called once after `acquire`, however the run ended. */
+  readonly release: (sequence: CachedSequence) => void;
+  /** See `GenerateEventsOptions.onTranscript`. */
+  readonly onTranscript?: (text: string, tokens: readonly number[]) => void;
+  /** Called once when the run is over; `failed` unless it finished, was left, or was aborted. */
+  readonly onEnd?: (outcome: 'kept' | 'failed', record: GenerationRecord) => void;
+}
+
+/** Makes a run that starts when it is first pulled. */
+export function startRun(plan: RunPlan): RunHandle {
+  const { settings, model } = plan;
+  const record = new GenerationRecord({
+    seed: settings.sampling.seed,
+    placement: () => model.placement(),
+    logprobs: settings.logprobs !== undefined,
+  });
+  const run: RunHandle = new RunHandle({
+    snapshot: () => record.snapshot(),
+    start: () =>
+      runEvents(plan, record, (reason) => {
+        run.stop(reason);
+      }),
+  });
+  return run;
+}
+
+async function* runEvents(
+  plan: RunPlan,
+  record: GenerationRecord,
+  stop: (reason: unknown) => void,
+): AsyncGenerator<GenerationEvent, void, void> {
+  const job = plan.lifetime.begin(plan.settings.signal, stop);
+  let outcome: 'kept' | 'failed' = 'kept';
+  try {
+    job.signal.throwIfAborted();
+    const prompt = plan.prompt();
+    const sequence = await plan.acquire(prompt, job.signal);
+    try {
+      yield* generateEvents({
+        model: plan.model,
+        sequence,
+        prompt,
+        settings: plan.settings,
+        record,
+        signal: job.signal,
+        dropsLeadingSpace: plan.dropsLeadingSpace,
+        onTranscript: (text, tokenCount) =>
+          plan.onTranscript?.(text, [...prompt.tokens, ...record.tokens].slice(0, tokenCount)),
+      });
+    } finally {
+      plan.release(sequence);
+    }
+  } catch (error) {
+    if (!job.signal.aborted) outcome = 'failed';
+    throw error;
+  } finally {
+    record.end('aborted');
+    plan.onEnd?.(outcome, record);
+    job.end();
+  }
+}

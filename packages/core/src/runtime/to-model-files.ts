@@ -1,0 +1,32 @@
+import type { EngineCapabilities } from '../engine/capabilities.js';
+import { wrongType } from '../errors/invalid-argument.js';
+import { MobillmError } from '../errors/mobillm-error.js';
+import type { ModelFiles } from '../store/model-files.js';
+
+/**
+ * Takes a path for the weights of the engine's first format, and checks that files from a store are
+ * of a format that the engine opens.
+ */
+export function toModelFiles(
+  files: ModelFiles | string,
+  capabilities: EngineCapabilities,
+): ModelFiles {
+  const [defaultFormat] = capabilities.formats;
+  if (typeof files === 'string' && files !== '' && defaultFormat !== undefined) {
+    return { format: defaultFormat, files: [{ path: files, role: 'weights' }] };
+  }
+  if (typeof files !== 'object' || !Array.isArray(files.files)) {
+    throw wrongType('files', 'a path or the files of a stored model', files);
+  }
+  if (!capabilities.formats.includes(files.format)) {
+    throw new MobillmError(
+      'UNSUPPORTED',
+      `This engine opens ${capabilities.formats.join(', ')}, and the model is in the format "${files.format}".`,
+      { details: { format: files.format, formats: capabilities.formats } },
+    );
+  }
+  if (!files.files.some((file) => file.role === 'weights')) {
+    throw wrongType('files.files', 'a list with a file of the role "weights"', files.files);
+  }
+  return files;
+}

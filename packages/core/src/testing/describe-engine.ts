@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import type { EngineDriver, ModelDriver } from '../engine/driver.js';
+import { testDriverClosing } from './engine/driver-closing.js';
+import { testDriverGenerating } from './engine/driver-generating.js';
+import { testDriverOpening } from './engine/driver-opening.js';
+import { testDriverSampling } from './engine/driver-sampling.js';
+import { testDriverSequences } from './engine/driver-sequences.js';
+import { testEngineModels } from './engine/engine-models.js';
+import { testEngineSessions } from './engine/engine-sessions.js';
+import {
+  type DescribeEngineOptions,
+  type EngineFixture,
+  suiteContextTokens,
+} from './engine/fixture.js';
+
+export type { DescribeEngineOptions } from './engine/fixture.js';
+
+/**
+ * The contract of an engine as tests: every promise of the driver interfaces, and what core makes of
+ * them. Tests of what the engine does not declare are skipped, with the capability as the reason.
+ */
+export function describeEngine(name: string, options: DescribeEngineOptions): void {
+  describe(`${name} meets the engine contract`, () => {
+    const fixture = { options } as { -readonly [K in keyof EngineFixture]: EngineFixture[K] };
+
+    beforeAll(async () => {
+      fixture.driver = await options.createDriver();
+      fixture.model = await fixture.driver.open(options.files, {
+        contextTokens: suiteContextTokens,
+        sequences: Math.min(3, fixture.driver.capabilities.maxSequences),
+        threads: 1,
+        engineOptions: options.engineOptions ?? {},
+      });
+    }, 120_000);
+
+    afterAll(async () => {
+      await (fixture.model as ModelDriver | undefined)?.close();
+      await (fixture.driver as EngineDriver | undefined)?.close?.();
+    });
+
+    testDriverOpening(fixture);
+    testDriverGenerating(fixture);
+    testDriverSampling(fixture);
+    testDriverSequences(fixture);
+    testDriverClosing(fixture);
+    testEngineModels(fixture);
+    testEngineSessions(fixture);
+  });
+}

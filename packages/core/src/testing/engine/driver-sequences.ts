@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { MobillmError } from '../../errors/mobillm-error.js';
+import type { EngineFixture } from './fixture.js';
+import { drive, promptOf, rejection, withSequence } from './driving.js';
+
+/** Sequences beside each other, cut and copied. */
+export function testDriverSequences(fixture: EngineFixture): void {
+  const requireTwo = (skip: (note: string) => void) => {
+    if (fixture.driver.capabilities.maxSequences < 2) {
+      skip('the engine declares one sequence only');
+    }
+  };
+
+  describe('sequences', () => {
+    it('begin empty', async () => {
+      await withSequence(fixture.model, (sequence) => {
+        expect(sequence.tokenCount).toBe(0);
+        return Promise.resolve();
+      });
+    });
+
+    it('go on from what is cached', async () => {
+      const prompt = promptOf(fixture.model);
+      const [head, tail] = [prompt.slice(0, -1), prompt.slice(-1)];
+      const inTwo = () =>
+        withSequence(fixture.model, async (sequence) => {
+          await drive(sequence, head, { maxTokens: 0 });
+          expect(sequence.tokenCount).toBe(head.length);
+          return (await drive(sequence, tail)).tokens;
+        });
+      const expected = await inTwo();
+      // The same steps after other tokens were generated and cut off again.
+      await withSequence(fixture.model, async (sequence) => {
+        await drive(sequence, head, { maxTokens: 0 });
+        await drive(sequence, tail, { maxTokens: 5 });
+        const left = await sequence.truncate(head.length);
+        expect(left).toBe(sequence.tokenCount);
+        if (fixture.driver.capabilities.truncate === 'exact') expect(left).toBe(head.length);
+        else await drive(sequence, head.slice(left), { maxTokens: 0 });
+        expect((await drive(sequence, tail)).tokens).toEqual(expected);
+      });
+    });
+
+    it('forget everything when cut to nothing', async () => {
+      const prompt = promptOf(fixture.model);
+      const expected = await withSequence(fixture.model, (sequence) => drive(sequence, prompt));
+      await withSequence(fixture.model, async (sequence) => {
+        await drive(sequence, promptOf(fixture.model, 'Two plus two is'));
+        expect(await sequence.truncate(0)).toBe(0);
+        expect(sequence.tokenCount).toBe(0);
+        expect((await drive(sequence, prompt)).tokens).toEqual(expected.tokens);
+      });
+    });
+
+    it('run side by side without mixing', async (context) => {
+      requireTwo((note) => {
+        context.skip(note);
+      });
+      const prompts = ['Once upon a time there was a', 'The sun rises in the'].map((text) =>
+        promptOf(fixture.model, text),
+      );
+      const alone = [];
+      for (const prompt of prompts) {
+        alone.push(await withSequence(fixture.model, (sequence) => drive(sequence, prompt)));
+      }
+      const together = await Promise.all(
+        prompts.map((prompt) => withSequence(fixture.model, (sequence) => drive(sequence, prompt))),
+      );
+      expect(together.map((run) => run.tokens)).toEqual(alone.map((run) => run.tokens));
+    });
+
+    it('are refused with BUSY past the number that was opened', async (context) => {
+      const limit = Math.min(3, fixture.driver.capabilities.maxSequences);
+      if (limit === Infinity) context.skip('the engine declares no limit');
+      const open = await Promise.all(
+        Array.from({ length: limit }, () => fixture.model.createSequence()),
+      );
+      try {
+        const error = await rejection(fixture.model.createSequence());
+        expect(MobillmError.is(error, 'BUSY')).toBe(true);
+      } finally {
+        await Promise.all(open.map((sequence) => sequence.close()));
+      }
+      await withSequence(fixture.model, () => Promise.resolve());
+    });
+
+    it('can be forked, each going its own way', async (context) => {
+      if (!fixture.driver.capabilities.fork) context.skip('the engine does not declare "fork"');
+      const prompt = promptOf(fixture.model);
+      const [head, tail] = [prompt.slice(0, -1), prompt.slice(-1)];
+      await withSequence(fixture.model, async (sequence) => {
+        await drive(sequence, head, { maxTokens: 0 });
+        const copy = await sequence.fork?.();
+        if (!copy) throw new Error('fork() is declared but missing');
+        try {
+          expect(copy.tokenCount).toBe(head.length);
+          await drive(sequence, promptOf(fixture.model, 'Two plus two is'));
+          expect(copy.tokenCount).toBe(head.length);
+          const expected = await withSequence(fixture.model, async (fresh) => {
+            await drive(fresh, head, { maxTokens: 0 });
+            return drive(fresh, tail);
+          });
+          expect((await drive(copy, tail)).tokens).toEqual(expected.tokens);
+        } finally {
+          await copy.close();
+        }
+      });
+    });
+  });
+}

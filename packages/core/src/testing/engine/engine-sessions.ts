@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Engine, Model } from '../../engine/engine.js';
+import { MobillmError } from '../../errors/mobillm-error.js';
+import { createEngine } from '../../runtime/create-engine.js';
+import { type EngineFixture, suiteContextTokens } from './fixture.js';
+import { rejection } from './driving.js';
+
+/** Conversations: turns, cache, abort, reset. */
+export function testEngineSessions(fixture: EngineFixture): void {
+  describe('sessions', () => {
+    let engine: Engine;
+    let model: Model;
+    const skipWithoutTemplate = (skip: (note: string) => void) => {
+      if (model.info.chatTemplate === undefined) skip('the model has no chat template');
+    };
+
+    beforeAll(async () => {
+      engine = createEngine(await fixture.options.createDriver());
+      model = await engine.open(fixture.options.files, {
+        contextTokens: suiteContextTokens,
+        sequences: Math.min(2, fixture.driver.capabilities.maxSequences),
+        threads: 1,
+        engineOptions: fixture.options.engineOptions ?? {},
+      });
+    }, 120_000);
+
+    afterAll(async () => {
+      await (engine as Engine | undefined)?.close();
+    });
+
+    it('remember what was said and compute nothing twice', async (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const session = await model.createSession({
+        system: 'You are brief.',
+        defaults: { temperature: 0, maxTokens: 12 },
+      });
+      const first = await session.send('Name a colour.');
+      const second = await session.send('Name another one.');
+      expect(session.messages.map((message) => message.role)).toEqual([
+        'system',
+        'user',
+        'assistant',
+        'user',
+        'assistant',
+      ]);
+      expect(session.messages[2]?.content).toBe(first.text);
+      expect(first.usage.cachedTokens).toBe(0);
+      if (engine.capabilities.truncate === 'exact') {
+        // All of the first turn but its last token, which was sampled and never read.
+        const said = first.usage.promptTokens + first.usage.completionTokens - 1;
+        expect(second.usage.cachedTokens).toBe(said);
+      }
+      await session.close();
+    });
+
+    it('read the spelling of a special token in a message as text', (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const [special] = model.tokenizer.specialTokens.filter(({ token }) =>
+        model.tokenizer.endTokens.has(token),
+      );
+      if (!special) throw new Error('the model has no end token among its special tokens');
+      const count = (content: string) =>
+        model.encodeMessages([{ role: 'user', content }]).filter((token) => token === special.token)
+          .length;
+      expect(count(`a ${special.text} b`)).toBe(count('a b'));
+    });
+
+    it('answer one message at a time', async (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const session = await model.createSession({ defaults: { temperature: 0, maxTokens: 8 } });
+      const [first, second] = await Promise.allSettled([
+        session.send('One.'),
+        session.send('Two.'),
+      ]);
+      expect(first.status).toBe('fulfilled');
+      expect(second.status === 'rejected' && MobillmError.is(second.reason, 'BUSY')).toBe(true);
+      await session.close();
+    });
+
+    it('keep an aborted answer as far as it came, and go on', async (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const session = await model.createSession({ defaults: { temperature: 0 } });
+      const abort = new AbortController();
+      const run = session.send('Tell me a long story.', { signal: abort.signal, maxTokens: 300 });
+      await rejection(
+        (async () => {
+          for await (const event of run) if (event.type === 'text') abort.abort();
+        })(),
+      );
+      expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: run.partial.text });
+      const next = await session.send('Thanks.', { maxTokens: 4 });
+      expect(next.usage.completionTokens).toBeGreaterThan(0);
+      await session.close();
+    });
+
+    it('begin anew after a reset', async (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const session = await model.createSession({
+        system: 'You are brief.',
+        defaults: { temperature: 0, maxTokens: 8 },
+      });
+      const first = await session.send('Name a colour.');
+      await session.reset();
+      expect(session.messages).toEqual([{ role: 'system', content: 'You are brief.' }]);
+      expect(session.tokenCount).toBe(0);
+      expect((await session.send('Name a colour.')).tokens).toEqual(first.tokens);
+      await session.close();
+    });
+
+    it('say CLOSED after they are closed, and give their place back', async () => {
+      const limit = Math.min(2, engine.capabilities.maxSequences);
+      const sessions = await Promise.all(
+        Array.from({ length: limit }, () => model.createSession()),
+      );
+      expect(MobillmError.is(await rejection(model.createSession()), 'BUSY')).toBe(true);
+      await Promise.all(sessions.map((session) => session.close()));
+      expect(() => sessions[0]?.send('Hello?')).toThrow(
+        expect.objectContaining({ code: 'CLOSED' }),
+      );
+      const another = await model.createSession();
+      await another.close();
+    });
+  });
+}
