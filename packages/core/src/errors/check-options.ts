@@ -116,7 +116,7 @@ export function optionsObject<S extends Record<string, Check<unknown>>>(
   return (value, key) => {
     if (value === undefined) return {};
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw wrongType(key, 'an object', value);
+      throw wrongType(key === '' ? 'options' : key, 'an object', value);
     }
     const result: Record<string, unknown> = {};
     for (const [name, item] of Object.entries(value)) {
