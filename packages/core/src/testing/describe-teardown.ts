@@ -7,6 +7,8 @@ export interface DescribeTeardownOptions {
    * progress callback on, and gives a `Model`. It is loaded in child processes and worker threads.
    */
   readonly entry: URL;
+  /** Longest time that a child process may take; one that hangs is killed and fails. Default 90 s. */
+  readonly childTimeoutMs?: number;
 }
 
 /** What a child process came to. */
@@ -23,30 +25,31 @@ interface Outcome {
  */
 export function describeTeardown(name: string, options: DescribeTeardownOptions): void {
   const entry = options.entry.href;
+  const run = (source: string) => runChild(source, options.childTimeoutMs ?? 90_000);
   describe(`${name} goes down in order`, () => {
     const alive = { exitCode: 0, killedBy: null, stdout: 'alive\n' };
 
     it('a worker thread terminated in the middle of a stream leaves the process alive', async () => {
-      expect(await runChild(terminateWorkers(entry, 'streaming', 3))).toMatchObject(alive);
+      expect(await run(terminateWorkers(entry, 'streaming', 3))).toMatchObject(alive);
     }, 120_000);
 
     it('a worker thread terminated while it loads leaves the process alive', async () => {
-      expect(await runChild(terminateWorkers(entry, 'loading', 3))).toMatchObject(alive);
+      expect(await run(terminateWorkers(entry, 'loading', 3))).toMatchObject(alive);
     }, 120_000);
 
     it('two worker threads stream at once, and the process outlives one of them', async () => {
-      expect(await runChild(outliveOneWorker(entry))).toMatchObject(alive);
+      expect(await run(outliveOneWorker(entry))).toMatchObject(alive);
     }, 120_000);
 
     it('process.exit() in the middle of a stream keeps its exit code', async () => {
-      expect(await runChild(exitWhileStreaming(entry))).toMatchObject({
+      expect(await run(exitWhileStreaming(entry))).toMatchObject({
         exitCode: 7,
         killedBy: null,
       });
     }, 120_000);
 
     it('a model that was left open does not keep the process alive', async () => {
-      expect(await runChild(leaveOpen(entry))).toMatchObject(alive);
+      expect(await run(leaveOpen(entry))).toMatchObject(alive);
     }, 120_000);
   });
 }
@@ -107,15 +110,12 @@ const leaveOpen = (entry: string) => `
   console.log('alive');
 `;
 
-/** Longest time that a child may take, in milliseconds; one that hangs is killed and fails. */
-const childTimeoutMs = 90_000;
-
-async function runChild(source: string): Promise<Outcome> {
+async function runChild(source: string, timeoutMs: number): Promise<Outcome> {
   const { spawn } = await import('node:child_process');
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: childTimeoutMs,
+      timeout: timeoutMs,
       killSignal: 'SIGKILL',
     });
     let stdout = '';

@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import { fakeFaults } from '../../src/testing/index.js';
+import { runSuite } from './run-suite.js';
+
+describe('the contract suites', () => {
+  it('notice every engine and tokenizer that breaks one promise', async () => {
+    const suites = await runSuite('broken-engines.fixture.ts');
+    const unnoticed = fakeFaults.filter((fault) => {
+      const name = [...suites.keys()].find((title) => title.startsWith(`${fault} meets the`));
+      return (suites.get(name ?? '')?.failed.length ?? 0) === 0;
+    });
+    expect(unnoticed).toEqual([]);
+  }, 120_000);
+
+  it('notice an engine that goes down with its thread or keeps its process', async () => {
+    const suites = await runSuite('broken-teardown.fixture.ts');
+    expect(suites.get('broken goes down in order')?.passed).toEqual([]);
+    expect(suites.get('broken goes down in order')?.failed).toHaveLength(5);
+  }, 120_000);
+});
