@@ -4,18 +4,17 @@ import type { EngineDriver } from '../engine/driver.js';
 import type { Engine, EstimateOptions, Model, OpenOptions } from '../engine/engine.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
+import { largestAutoContextTokens } from '../planner/choose-context.js';
 import type { ModelFiles } from '../store/model-files.js';
 import { fitContext } from './fit-context.js';
 import { unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
-import { memoryBudgetBytes } from './memory-budget.js';
+import { memoryBudgetBytes } from './memory-now.js';
 import { ModelHandle } from './model-handle.js';
 import { toModelFiles } from './to-model-files.js';
 
 /** Sequences that a model is opened with by default, where the engine allows as many. */
 const defaultSequences = 4;
-/** Largest context that `auto` takes: more is rarely used and always paid for. */
-const largestAutoContextTokens = 8192;
 
 /** Makes an engine for applications out of a driver. This is what an engine's factory returns. */
 export function createEngine(driver: EngineDriver): Engine {
@@ -67,7 +66,9 @@ class EngineHandle implements Engine {
       const common = this.#common(checked);
       const [inspected, budgetBytes] = await Promise.all([
         this.#driver.inspect(resolved, signal),
-        memoryBudgetBytes(),
+        memoryBudgetBytes(
+          this.devices.find((item) => item.id === common.device) ?? this.devices[0],
+        ),
       ]);
       signal.throwIfAborted();
       const asked = checked.contextTokens ?? 'auto';

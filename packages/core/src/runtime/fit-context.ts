@@ -1,5 +1,7 @@
 import type { MemoryEstimate } from '../engine/device.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import { chooseContextAsync } from '../planner/choose-context.js';
+import { formatBytes } from '../planner/format-bytes.js';
 
 /** What {@link fitContext} chooses from. */
 export interface FitContextOptions {
@@ -13,11 +15,6 @@ export interface FitContextOptions {
   readonly estimate: (contextTokens: number) => Promise<MemoryEstimate>;
 }
 
-/** Contexts are chosen in steps of this many tokens. */
-const stepTokens = 256;
-/** A context below this is of no use for a conversation; `auto` does not go lower. */
-const smallestTokens = 512;
-
 /**
  * Chooses the context to open a model with, and refuses one that does not fit the memory, before
  * anything is allocated.
@@ -29,25 +26,17 @@ export async function fitContext(options: FitContextOptions): Promise<number> {
   const { asked, largestTokens, budgetBytes, estimate } = options;
   const wanted = asked === 'auto' ? largestTokens : asked;
   if (budgetBytes === undefined) return wanted;
-  const needed = (await estimate(wanted)).totalBytes;
-  if (needed <= budgetBytes) return wanted;
-
-  const smallest = Math.min(smallestTokens, wanted);
-  const smallestBytes = smallest === wanted ? needed : (await estimate(smallest)).totalBytes;
-  const fitting = largestBelow(budgetBytes, { smallest, smallestBytes, wanted, needed });
-  if (asked === 'auto' && fitting !== undefined) return fitting;
-  throw outOfMemory(wanted, needed, budgetBytes, fitting);
-}
-
-/** By interpolation: the need is a constant plus so many bytes a token. */
-function largestBelow(
-  budgetBytes: number,
-  line: { smallest: number; smallestBytes: number; wanted: number; needed: number },
-): number | undefined {
-  if (line.smallestBytes > budgetBytes) return undefined;
-  const bytesPerToken = (line.needed - line.smallestBytes) / (line.wanted - line.smallest);
-  const tokens = line.smallest + (budgetBytes - line.smallestBytes) / bytesPerToken;
-  return Math.max(line.smallest, Math.floor(tokens / stepTokens) * stepTokens);
+  const bytesByTokens = new Map<number, number>();
+  const bytesFor = async (tokens: number): Promise<number> => {
+    const known = bytesByTokens.get(tokens) ?? (await estimate(tokens)).totalBytes;
+    bytesByTokens.set(tokens, known);
+    return known;
+  };
+  const neededBytes = await bytesFor(wanted);
+  if (neededBytes <= budgetBytes) return wanted;
+  const fitting = await chooseContextAsync(bytesFor, budgetBytes, { maxTokens: wanted });
+  if (asked === 'auto' && fitting) return fitting.contextTokens;
+  throw outOfMemory(wanted, neededBytes, budgetBytes, fitting?.contextTokens);
 }
 
 function outOfMemory(
@@ -62,14 +51,10 @@ function outOfMemory(
       : `Use a context of ${largestContextTokens} tokens at most, a smaller quantization, or free memory.`;
   return new MobillmError(
     'OUT_OF_MEMORY',
-    `With a context of ${contextTokens} tokens this model needs ${mebibytes(neededBytes)} of memory, and ${mebibytes(availableBytes)} are available. ${advice}`,
+    `With a context of ${contextTokens} tokens this model needs ${formatBytes(neededBytes)} of memory, and ${formatBytes(availableBytes)} are available. ${advice}`,
     {
       retryable: true,
       details: { contextTokens, neededBytes, availableBytes, largestContextTokens },
     },
   );
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en')} MiB`;
 }
