@@ -16,3 +16,33 @@ export * from './store/model-store.js';
 export * from './stream/generation-event.js';
 export * from './stream/generation-run.js';
 export * from './tokenizer/tokenizer.js';
+export { createEngine } from './runtime/create-engine.js';
+export { ggmlTypes, type GgmlType } from './gguf/ggml-types.js';
+export type * from './gguf/gguf-layout.js';
+export { validateGgufFile } from './gguf/validate-gguf-file.js';
+export { validateGguf, type ValidateGgufOptions } from './gguf/validate-gguf.js';
+export { sampleCpuIdle, type SampleCpuIdleOptions } from './hardware/cpu-idle.js';
+export * from './hardware/hardware-profile.js';
+export { probeHardware, type ProbeHardwareOptions } from './hardware/probe-hardware.js';
+export {
+  chooseContext,
+  chooseContextAsync,
+  type ChosenContext,
+  contextCandidates,
+  type ContextRange,
+  largestAutoContextTokens,
+  smallestAutoContextTokens,
+} from './planner/choose-context.js';
+export { chooseThreads, type ChosenThreads } from './planner/choose-threads.js';
+export { estimateMemory, type MemorySettings } from './planner/estimate-memory.js';
+export { formatPlan } from './planner/format-plan.js';
+export {
+  kvBytesPerToken,
+  kvCacheBytes,
+  type KvCacheSettings,
+  type KvModel,
+  type KvType,
+} from './planner/kv-cache.js';
+export { memoryBudget } from './planner/memory-budget.js';
+export { planModel, type PlanEngine, type PlanModelOptions } from './planner/plan-model.js';
+export * from './planner/plan.js';

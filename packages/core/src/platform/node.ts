@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { open, readdir, readFile } from 'node:fs/promises';
-import { availableParallelism, freemem, totalmem } from 'node:os';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Platform } from './platform.js';
 
@@ -17,6 +17,11 @@ export const platform: Platform = {
       ({ stdout }) => stdout,
       () => undefined,
     ),
+  // "unknown" is what Node says of most Arm processors.
+  cpuModel: () =>
+    cpus()[0]
+      ?.model.trim()
+      .replace(/^unknown$/, '') || undefined,
   availableParallelism,
   totalMemoryBytes: totalmem,
   freeMemoryBytes: freemem,

@@ -13,6 +13,8 @@ export interface Platform {
   listFolder(path: string): Promise<readonly string[]>;
   /** Runs a program of the system and returns its standard output; `undefined` when it fails. */
   runCommand(command: string, args: readonly string[]): Promise<string | undefined>;
+  /** What the processor calls itself; `undefined` where it cannot be known. */
+  cpuModel(): string | undefined;
   /** Threads that this process may run at once; at least 1. */
   availableParallelism(): number;
   /** Memory of the machine in bytes; `undefined` where it cannot be known. */

@@ -16,6 +16,7 @@ export const platform: Platform = {
   readTextFile: () => Promise.resolve(undefined),
   listFolder: () => Promise.resolve([]),
   runCommand: () => Promise.resolve(undefined),
+  cpuModel: () => undefined,
   availableParallelism: () => scope.navigator?.hardwareConcurrency ?? 1,
   totalMemoryBytes: () =>
     scope.navigator?.deviceMemory === undefined

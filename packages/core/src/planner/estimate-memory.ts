@@ -1,0 +1,107 @@
+import type { ModelDescription } from '../store/model-description.js';
+import { kvCacheBytes, kvCells, slidingLayers, type KvCacheSettings } from './kv-cache.js';
+import type { PlanMemory } from './plan.js';
+
+/** What the memory of an open model depends on besides the model. */
+export interface MemorySettings extends KvCacheSettings {
+  /** Positions of one step whose logits are kept: one a sequence when generating. */
+  readonly outputRows: number;
+  /** Processor architecture as Node names it; decides which weights are rearranged. */
+  readonly arch: string;
+}
+
+/** Intermediate results are f32. */
+const floatBytes = 4;
+
+/** The attention mask is f16. */
+const maskBytes = 2;
+
+/** Rows of weights that the processor multiplies are quantized to 8 bits: 34 bytes for 32 values. */
+const quantizedInputBytes = 34 / 32;
+
+/** The widest feed-forward layer among today's dense families, in embedding lengths. */
+const assumedFeedForward = 6;
+
+/** The library's own state and its threads' stacks, measured. */
+const fixedOverheadBytes = 10 * 2 ** 20;
+
+/** A token's spelling, score, merges and places in two tables, measured. */
+const vocabularyBytesPerToken = 256;
+
+/**
+ * Weight types that llama.cpp rearranges for the processor when it loads them, into memory of their
+ * own. `Q8_0` only on Arm.
+ */
+const rearrangedTypes: ReadonlySet<string> = new Set([
+  'Q4_0',
+  'Q2_K',
+  'Q4_K',
+  'Q5_K',
+  'Q6_K',
+  'IQ4_NL',
+  'MXFP4',
+]);
+
+/**
+ * Memory of an open model by llama.cpp's accounting on a CPU with flash attention. How the formulas
+ * were found and how far they are off stands in `docs/planner.md`.
+ */
+export function estimateMemory(model: ModelDescription, settings: MemorySettings): PlanMemory {
+  const parts = {
+    weightsBytes: model.weightBytes + secondEmbeddingBytes(model, settings.arch),
+    kvCacheBytes: Math.ceil(kvCacheBytes(model, settings)),
+    computeBytes: Math.ceil(computeBytes(model, settings)),
+    overheadBytes: Math.ceil(overheadBytes(model, settings)),
+  };
+  return {
+    ...parts,
+    totalBytes: parts.weightsBytes + parts.kvCacheBytes + parts.computeBytes + parts.overheadBytes,
+  };
+}
+
+/**
+ * An embedding that is the output matrix too is looked up as stored and multiplied as rearranged, so
+ * both forms stay in memory.
+ */
+function secondEmbeddingBytes(model: ModelDescription, arch: string): number {
+  const tied = model.tiedEmbedding;
+  if (tied === undefined) return 0;
+  const rearranged =
+    rearrangedTypes.has(tied.type) || (tied.type === 'Q8_0' && arch.startsWith('arm'));
+  return rearranged ? tied.bytes : 0;
+}
+
+/**
+ * The largest of two moments. In a feed-forward layer: three rows of its width and three of the
+ * residual stream, the queries, and a mask over all cells. At the output: logits for the rows that
+ * are kept, beside two rows of the residual stream for every token.
+ */
+function computeBytes(model: ModelDescription, settings: MemorySettings): number {
+  const tokens = Math.min(settings.batchTokens, settings.contextTokens);
+  const cells = kvCells(model, settings);
+  const masked = cells.full + (slidingLayers(model) > 0 ? cells.sliding : 0);
+  const layerRow =
+    floatBytes *
+      (3 * feedForwardLength(model) +
+        3 * model.embeddingLength +
+        model.attentionHeads * model.keyLength) +
+    maskBytes * masked;
+  const rows = Math.min(settings.outputRows, tokens);
+  const output =
+    rows * (model.vocabularySize + 2 * model.embeddingLength) +
+    (rows < tokens ? tokens * 2 * model.embeddingLength : 0);
+  return Math.max(tokens * layerRow, floatBytes * output);
+}
+
+function overheadBytes(model: ModelDescription, settings: MemorySettings): number {
+  const tokens = Math.min(settings.batchTokens, settings.contextTokens);
+  return (
+    fixedOverheadBytes +
+    vocabularyBytesPerToken * model.vocabularySize +
+    tokens * feedForwardLength(model) * quantizedInputBytes
+  );
+}
+
+function feedForwardLength(model: ModelDescription): number {
+  return model.feedForwardLength ?? assumedFeedForward * model.embeddingLength;
+}
