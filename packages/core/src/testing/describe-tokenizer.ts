@@ -4,6 +4,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.js';
 
 /** A tokenizer under test and what closes it. */
 export interface OpenTokenizer {
+  /** The tokenizer. */
   readonly tokenizer: Tokenizer;
   /** Closes what it belongs to; afterwards every call says `CLOSED`. */
   readonly close: () => Promise<void>;

@@ -1,13 +1,14 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startVitest } from 'vitest/node';
+import { expect } from 'vitest';
 
-/** What one suite of a fixture file came to: the titles of its tests. */
+/** What became of the tests of one outermost block, each as `inner block > title`. */
 export interface SuiteOutcome {
   readonly passed: readonly string[];
   readonly failed: readonly string[];
+  readonly skipped: readonly string[];
 }
 
 interface JsonReport {
@@ -21,49 +22,65 @@ interface JsonReport {
   }[];
 }
 
+const here = dirname(fileURLToPath(import.meta.url));
+const vitest = join(
+  dirname(createRequire(import.meta.url).resolve('vitest/package.json')),
+  'vitest.mjs',
+);
+
 /**
- * Runs the contract suites of a fixture file in a test run of their own and tells what failed, by the
- * name that each suite was described with.
- *
- * @param fixture name of a file in `fixtures/`.
+ * Runs a file of `fixtures/` by a Vitest of its own and tells, by the title of each outermost block,
+ * what became of its tests. So a test can say that a suite fails, and where.
  */
 export async function runSuite(fixture: string): Promise<ReadonlyMap<string, SuiteOutcome>> {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const folder = await mkdtemp(join(tmpdir(), 'mobillm-suite-'));
-  const outputFile = join(folder, 'report.json');
-  const exitCode = process.exitCode;
-  try {
-    const vitest = await startVitest('test', [], {
-      root,
-      include: [`test/testing/fixtures/${fixture}`],
-      watch: false,
-      reporters: ['json'],
-      outputFile,
-      // A broken engine hangs where a sound one answers at once.
-      testTimeout: 2000,
-      hookTimeout: 3000,
-    });
-    await vitest.close();
-    const report = JSON.parse(await readFile(outputFile, 'utf8')) as JsonReport;
-    return outcomes(report);
-  } finally {
-    // Failing is what these suites are for; the run that looks on has not failed by it.
-    process.exitCode = exitCode;
-    await rm(folder, { recursive: true, force: true });
+  const { testResults } = await runVitest(fixture);
+  const outcomes = new Map<string, { passed: string[]; failed: string[]; skipped: string[] }>();
+  for (const test of testResults.flatMap(({ assertionResults }) => assertionResults)) {
+    const [block = '', ...inner] = test.ancestorTitles.filter((title) => title !== '');
+    const outcome = outcomes.get(block) ?? { passed: [], failed: [], skipped: [] };
+    outcomes.set(block, outcome);
+    const state = test.status === 'passed' || test.status === 'failed' ? test.status : 'skipped';
+    outcome[state].push([...inner, test.title].join(' > '));
   }
+  if (outcomes.size === 0) {
+    throw new Error(`the suite ${fixture} has no tests: ${testResults[0]?.message ?? ''}`);
+  }
+  return outcomes;
 }
 
-function outcomes(report: JsonReport): Map<string, SuiteOutcome> {
-  const suites = new Map<string, { passed: string[]; failed: string[] }>();
-  for (const file of report.testResults) {
-    if (file.assertionResults.length === 0) throw new Error(`no test ran: ${file.message}`);
-    for (const { ancestorTitles, title, status } of file.assertionResults) {
-      const name = ancestorTitles[0] ?? '';
-      const suite = suites.get(name) ?? { passed: [], failed: [] };
-      suites.set(name, suite);
-      if (status === 'passed') suite.passed.push(title);
-      if (status === 'failed') suite.failed.push(title);
-    }
-  }
-  return suites;
+function runVitest(fixture: string): Promise<JsonReport> {
+  const args = [vitest, 'run', '--config', join(here, 'fixtures/vitest.config.ts'), fixture];
+  // A Vitest inside of a Vitest would take itself for a worker.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')),
+  );
+  return new Promise((resolve, reject) => {
+    execFile(
+      process.execPath,
+      [...args, '--reporter=json'],
+      { cwd: join(here, '../..'), env, maxBuffer: 64 * 2 ** 20 },
+      // The exit status only says that tests fail, as they are meant to.
+      (_error, stdout, stderr) => {
+        try {
+          resolve(JSON.parse(stdout.slice(stdout.indexOf('{'))) as JsonReport);
+        } catch {
+          reject(new Error(`the suite ${fixture} did not run:\n${stdout}\n${stderr}`));
+        }
+      },
+    );
+  });
+}
+
+/** Expects that the suite in a block, named by how it begins, failed in the test of that title. */
+export function expectSuiteToFail(
+  outcomes: ReadonlyMap<string, SuiteOutcome>,
+  block: string,
+  title: string,
+): void {
+  const name = [...outcomes.keys()].find((key) => key === block || key.startsWith(`${block} `));
+  const failed = outcomes.get(name ?? '')?.failed ?? [];
+  expect(
+    failed.filter((test) => test === title || test.endsWith(` > ${title}`)),
+    `failed tests of "${block}", which are ${JSON.stringify(failed)}`,
+  ).not.toEqual([]);
 }

@@ -1,0 +1,29 @@
+import { MobillmError } from '../errors/mobillm-error.js';
+
+/** The error for a header that contradicts itself or the format. `offset` is a byte of the file. */
+export function damagedGguf(what: string, offset: number): MobillmError {
+  return new MobillmError(
+    'MODEL_INVALID',
+    `This GGUF file is damaged: ${what} (byte ${offset}). Download or convert the model again.`,
+    { details: { what, offset } },
+  );
+}
+
+/** The error for a file that ends before what its header promises. */
+export function truncatedGguf(expectedBytes: number, actualBytes: number): MobillmError {
+  return new MobillmError(
+    'MODEL_INVALID',
+    `This GGUF file is truncated: it has ${actualBytes} bytes and needs at least ${expectedBytes}. ` +
+      'Its download or copy was cut short; fetch it again.',
+    { details: { what: 'truncated', offset: actualBytes, expectedBytes, actualBytes } },
+  );
+}
+
+/** The error for metadata that is well formed and says something that no model can be. */
+export function impossibleMetadata(key: string, what: string): MobillmError {
+  return new MobillmError(
+    'MODEL_INVALID',
+    `This GGUF file does not describe a usable model: "${key}" ${what}. Use another conversion of the model.`,
+    { details: { what, key } },
+  );
+}

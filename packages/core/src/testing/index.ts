@@ -1,0 +1,10 @@
+export * from './describe-engine.js';
+export * from './describe-teardown.js';
+export * from './describe-tokenizer.js';
+export * from './fake-engine.js';
+export * from './fake-faults.js';
+export type { FakeReply } from './fake-model.js';
+export { fakeTokens } from './fake-tokenizer.js';
+export * from './gguf-writer.js';
+export * from './describe-model-store.js';
+export * from './tiny-llama.js';

@@ -1,0 +1,146 @@
+import { writeGguf, type GgufWriterTensor, type GgufWriterValue } from './gguf-writer.js';
+
+/** Options of {@link tinyLlamaGguf}. */
+export interface TinyLlamaOptions {
+  /** Seed of the weights, an integer; the same seed gives the same bytes. Default 1. */
+  readonly seed?: number;
+  /** Metadata to put in, replace, or (as `undefined`) leave out, for tests of odd files. */
+  readonly metadata?: Readonly<Record<string, GgufWriterValue | undefined>>;
+}
+
+const layers = 2;
+const embedding = 64;
+const heads = 4;
+const kvHeads = 2;
+const headLength = embedding / heads;
+const feedForward = 128;
+
+const controlTokens = ['<|endoftext|>', '<|im_start|>', '<|im_end|>'];
+
+/** A few merges, so that a text is not simply its bytes. `Ġ` stands for a space. */
+const merges = ['Ġ t', 'Ġ a', 'h e', 'i n', 'e r', 'o n', 'Ġt he', 'Ġ s'];
+
+const chatTemplate =
+  "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+/**
+ * A real model of the `llama` architecture with random weights, under 1 MB, that llama.cpp loads and
+ * generates from: two layers, a byte-level vocabulary of 256 bytes, a few merged tokens and the
+ * ChatML tokens, a ChatML template, a context of 2048 tokens. What it says is noise, bytes that are
+ * no UTF-8 included.
+ */
+export function tinyLlamaGguf(options: TinyLlamaOptions = {}): Uint8Array {
+  const { seed = 1 } = options;
+  const tokens = [
+    ...byteTokens(),
+    ...merges.map((merge) => merge.replace(' ', '')),
+    ...controlTokens,
+  ];
+  const firstControl = tokens.length - controlTokens.length;
+  const u32 = (value: number) => ({ type: 'uint32', value }) as const;
+  const f32 = (value: number) => ({ type: 'float32', value }) as const;
+  return writeGguf({
+    metadata: {
+      'general.architecture': 'llama',
+      'general.name': 'Tiny Llama of random weights',
+      'general.file_type': u32(0),
+      'llama.context_length': u32(2048),
+      'llama.embedding_length': u32(embedding),
+      'llama.block_count': u32(layers),
+      'llama.feed_forward_length': u32(feedForward),
+      'llama.attention.head_count': u32(heads),
+      'llama.attention.head_count_kv': u32(kvHeads),
+      'llama.attention.layer_norm_rms_epsilon': f32(1e-5),
+      'llama.rope.dimension_count': u32(headLength),
+      'llama.rope.freq_base': f32(10_000),
+      'llama.vocab_size': u32(tokens.length),
+      'tokenizer.ggml.model': 'gpt2',
+      'tokenizer.ggml.pre': 'gpt-2',
+      'tokenizer.ggml.tokens': tokens,
+      'tokenizer.ggml.token_type': {
+        type: 'array',
+        elementType: 'int32',
+        value: tokens.map((_, token) => (token < firstControl ? 1 : 3)),
+      },
+      'tokenizer.ggml.merges': merges,
+      'tokenizer.ggml.bos_token_id': u32(tokens.indexOf('<|endoftext|>')),
+      'tokenizer.ggml.eos_token_id': u32(tokens.indexOf('<|im_end|>')),
+      'tokenizer.ggml.add_bos_token': false,
+      'tokenizer.chat_template': chatTemplate,
+      ...options.metadata,
+    },
+    tensors: tinyTensors(tokens.length, seed),
+  });
+}
+
+/** Writes {@link tinyLlamaGguf} to a file. Node alone. */
+export async function writeTinyLlamaGguf(path: string, options?: TinyLlamaOptions): Promise<void> {
+  const { writeFile } = await import('node:fs/promises');
+  await writeFile(path, tinyLlamaGguf(options));
+}
+
+/**
+ * The 256 bytes as GPT-2 spells them: printable Latin-1 characters stand for themselves, the others
+ * are moved to the characters from U+0100 on.
+ */
+function byteTokens(): string[] {
+  let moved = 0;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const printable =
+      (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+    return String.fromCharCode(printable ? byte : 0x100 + moved++);
+  });
+}
+
+function tinyTensors(vocabularySize: number, seed: number): GgufWriterTensor[] {
+  const random = normalNumbers(seed);
+  const matrix = (name: string, columns: number, rows: number): GgufWriterTensor => {
+    // Variance 1/columns keeps activations near 1 through the layers.
+    const scale = name === 'token_embd' ? 1 : 1 / Math.sqrt(columns);
+    const weights = Float32Array.from({ length: columns * rows }, () => random() * scale);
+    return tensor(name, [columns, rows], weights);
+  };
+  const norm = (name: string) => tensor(name, [embedding], new Float32Array(embedding).fill(1));
+  const block = (index: number) => [
+    norm(`blk.${index}.attn_norm`),
+    matrix(`blk.${index}.attn_q`, embedding, heads * headLength),
+    matrix(`blk.${index}.attn_k`, embedding, kvHeads * headLength),
+    matrix(`blk.${index}.attn_v`, embedding, kvHeads * headLength),
+    matrix(`blk.${index}.attn_output`, heads * headLength, embedding),
+    norm(`blk.${index}.ffn_norm`),
+    matrix(`blk.${index}.ffn_gate`, embedding, feedForward),
+    matrix(`blk.${index}.ffn_up`, embedding, feedForward),
+    matrix(`blk.${index}.ffn_down`, feedForward, embedding),
+  ];
+  return [
+    matrix('token_embd', embedding, vocabularySize),
+    ...Array.from({ length: layers }, (_, index) => block(index)).flat(),
+    norm('output_norm'),
+    matrix('output', embedding, vocabularySize),
+  ];
+}
+
+function tensor(name: string, shape: number[], weights: Float32Array): GgufWriterTensor {
+  const data = new Uint8Array(weights.length * 4);
+  const view = new DataView(data.buffer);
+  weights.forEach((weight, index) => view.setFloat32(index * 4, weight, true));
+  return { name: `${name}.weight`, type: 'F32', shape, data };
+}
+
+/** Normally distributed numbers (sum of uniform ones, so that no rounding of `log` differs). */
+function normalNumbers(seed: number): () => number {
+  let state = seed >>> 0;
+  const uniform = () => {
+    // mulberry32
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => {
+    let sum = -6;
+    for (let i = 0; i < 12; i++) sum += uniform();
+    return sum;
+  };
+}

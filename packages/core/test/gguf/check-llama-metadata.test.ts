@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { validateGguf } from '../../src/gguf/validate-gguf.js';
+import { writeGguf, type GgufWriterValue } from '../../src/testing/gguf-writer.js';
+import { tinyLlamaGguf } from '../../src/testing/tiny-llama.js';
+import { memorySource } from './memory-source.js';
+
+type Metadata = Record<string, GgufWriterValue | undefined>;
+
+const validate = (metadata: Metadata) =>
+  validateGguf(memorySource(tinyLlamaGguf({ metadata })).source);
+const u32 = (value: number) => ({ type: 'uint32', value }) as const;
+const f32 = (value: number) => ({ type: 'float32', value }) as const;
+const perLayer = (...value: number[]) => ({ type: 'array', elementType: 'uint32', value }) as const;
+const key = (name: string) => `tokenizer.ggml.${name}`;
+const experts = (count: number, used: number, groups = 0, usedGroups = 0): Metadata => ({
+  'llama.expert_count': u32(count),
+  'llama.expert_used_count': u32(used),
+  'llama.expert_group_count': u32(groups),
+  'llama.expert_group_used_count': u32(usedGroups),
+});
+const tokens = (...last: string[]) => [
+  ...Array.from({ length: 267 - last.length }, (_, index) => `t${index}`),
+  ...last,
+];
+
+describe('metadata that ends a process in llama.cpp is refused', () => {
+  it.each<[string, string, Metadata]>([
+    ['no layers', 'llama.block_count', { 'llama.block_count': u32(0) }],
+    ['513 layers', 'llama.block_count', { 'llama.block_count': u32(513) }],
+    [
+      'more predicted layers than layers',
+      'llama.nextn_predict_layers',
+      { 'llama.nextn_predict_layers': u32(3) },
+    ],
+    ['more experts used than there are', 'llama.expert_used_count', experts(2, 3)],
+    ['experts of which none is used', 'llama.expert_used_count', experts(2, 0)],
+    ['used experts without experts', 'llama.expert_used_count', experts(0, 1)],
+    [
+      'used experts that are negative',
+      'llama.expert_used_count',
+      { 'llama.expert_used_count': { type: 'array', elementType: 'int32', value: [-1, -1] } },
+    ],
+    ['1025 experts', 'llama.expert_count', experts(1025, 1)],
+    ['groups without experts', 'llama.expert_group_count', experts(0, 0, 1)],
+    ['as many groups as experts', 'llama.expert_group_count', experts(4, 2, 4, 1)],
+    ['groups that do not divide', 'llama.expert_group_count', experts(4, 2, 3, 1)],
+    ['no used groups', 'llama.expert_group_used_count', experts(4, 2, 2, 0)],
+    ['all groups used', 'llama.expert_group_used_count', experts(4, 2, 2, 2)],
+    ['no heads', 'llama.attention.head_count', { 'llama.attention.head_count': u32(0) }],
+    [
+      'no heads in any layer',
+      'llama.attention.head_count',
+      { 'llama.attention.head_count': perLayer(0, 0) },
+    ],
+    [
+      'key heads that do not divide',
+      'llama.attention.head_count',
+      { 'llama.attention.head_count_kv': u32(3) },
+    ],
+    ['no embedding', 'llama.embedding_length', { 'llama.embedding_length': u32(0) }],
+    [
+      'values of another length than keys',
+      'llama.attention.value_length',
+      { 'llama.attention.value_length': u32(8) },
+    ],
+    [
+      'rotation of a part of the head',
+      'llama.rope.dimension_count',
+      { 'llama.rope.dimension_count': u32(8) },
+    ],
+    [
+      'an odd rotation',
+      'llama.rope.dimension_count',
+      {
+        'llama.rope.dimension_count': u32(15),
+        'llama.attention.key_length': u32(15),
+        'llama.attention.value_length': u32(15),
+      },
+    ],
+    [
+      'a negative epsilon',
+      'llama.attention.layer_norm_rms_epsilon',
+      { 'llama.attention.layer_norm_rms_epsilon': f32(-1) },
+    ],
+    [
+      'an epsilon that is no number',
+      'llama.attention.layer_norm_rms_epsilon',
+      { 'llama.attention.layer_norm_rms_epsilon': f32(NaN) },
+    ],
+    ['an unknown rope scaling', 'llama.rope.scaling.type', { 'llama.rope.scaling.type': 'bogus' }],
+    ['no vocabulary', key('model'), { [key('model')]: 'none' }],
+    ['the vocabulary of tests', key('model'), { [key('model')]: 'test' }],
+    ['no tokens', key('tokens'), { [key('tokens')]: [] }],
+    [
+      'a first token that is none',
+      key('bos_token_id'),
+      { [key('model')]: 't5', [key('add_bos_token')]: true, [key('bos_token_id')]: u32(999) },
+    ],
+    [
+      'a last token that is none',
+      key('eos_token_id'),
+      { [key('model')]: 'gemma4', [key('add_eos_token')]: true, [key('eos_token_id')]: undefined },
+    ],
+    [
+      'byte tokens in a bert vocabulary',
+      key('token_type'),
+      {
+        [key('model')]: 'bert',
+        [key('token_type')]: {
+          type: 'array',
+          elementType: 'int32',
+          value: new Array<number>(267).fill(6),
+        },
+      },
+    ],
+    [
+      'an RWKV vocabulary without bytes',
+      key('tokens'),
+      { [key('model')]: 'rwkv', [key('tokens')]: tokens('ab') },
+    ],
+  ])('%s', async (_, at, metadata) => {
+    await expect(validate(metadata)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      details: { key: at },
+    });
+  });
+
+  it.each<[string, string[]]>([
+    ['the same', ['same', 'same']],
+    ['the same up to a zero', ['same\0a', 'same\0b']],
+    ['an empty one and the name that it gets', ['[EMPTY_266]', '']],
+    ['two that begin with a zero', ['[EMPTY_266]', '\0']],
+  ])('two tokens that are %s', async (_, last) => {
+    await expect(validate({ [key('tokens')]: tokens(...last) })).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('two tokens of the vocabulary') as string,
+    });
+  });
+
+  it.each([
+    ['blk.0.attn_norm.weight', 'F16', [64]],
+    ['blk.0.attn_q.bias', 'F16', [64]],
+    ['rope_freqs.weight', 'I32', [8]],
+    ['token_embd.weight', 'I8', [64, 267]],
+    ['token_embd.weight', 'Q8_1', [64, 267]],
+    ['blk.0.ffn_up.weight', 'F64', [64, 128]],
+    ['output.weight', 'I64', [64, 267]],
+  ])('a tensor %s of %s', async (name, type, shape) => {
+    const bytes = writeGguf({
+      metadata: { 'general.architecture': 'llama' },
+      tensors: [{ name, type, shape, data: new Uint8Array(64 * 267 * 8) }],
+    });
+    await expect(validateGguf(memorySource(bytes).source)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      details: { key: name },
+    });
+  });
+});
+
+describe('what is unusual and sound is accepted', () => {
+  it.each<[string, Metadata]>([
+    [
+      'heads by layer',
+      {
+        'llama.attention.head_count': perLayer(4, 4),
+        'llama.attention.head_count_kv': perLayer(2, 4),
+      },
+    ],
+    ['layers without attention', { 'llama.attention.head_count_kv': perLayer(0, 2) }],
+    ['experts in groups', experts(4, 2, 2, 1)],
+    ['an architecture nobody knows', { 'general.architecture': 'bogus' }],
+    [
+      'a state-space model without heads',
+      { 'general.architecture': 'mamba', 'mamba.attention.head_count': u32(0) },
+    ],
+    ['an empty token', { [key('tokens')]: tokens('') }],
+    ['no tokenizer at all', { [key('model')]: undefined }],
+    ['rope scaling', { 'llama.rope.scaling.type': 'yarn' }],
+  ])('%s', async (_, metadata) => {
+    expect((await validate(metadata)).tensors).toHaveLength(21);
+  });
+
+  it('a projector is left to the code that loads it', async () => {
+    const bytes = writeGguf({
+      metadata: { 'general.architecture': 'clip' },
+      tensors: [{ name: 'v.norm.bias', type: 'F16', shape: [4], data: new Uint8Array(8) }],
+    });
+    expect((await validateGguf(memorySource(bytes).source)).tensors).toHaveLength(1);
+  });
+});
