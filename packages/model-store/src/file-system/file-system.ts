@@ -1,0 +1,76 @@
+import type { ByteSource } from '@mobillm/core';
+
+/** What a file system tells of a path. */
+export interface FileFacts {
+  /** What it is; links are followed. */
+  readonly kind: 'file' | 'folder' | 'other';
+  /** Size in bytes. */
+  readonly fileBytes: number;
+  /** Time of the last change to its content, in milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+/** A file that is being written. */
+export interface FileWriter {
+  /** Appends all bytes. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Settles once what was written survives a power cut. */
+  sync(): Promise<void>;
+  /** Closes it; may be called twice. */
+  close(): Promise<void>;
+}
+
+/** A sha256 in the making. */
+export interface Sha256 {
+  /** Takes in more bytes. */
+  update(bytes: Uint8Array): void;
+  /** The result in lower-case hexadecimal; nothing may follow. */
+  digest(): string;
+}
+
+/**
+ * What the store asks of a file system. Node has one; in React Native the application makes one over
+ * the file module that it uses. Paths are absolute and joined by `/`. Calls reject with the system's
+ * own error, whose `code` is its name (`ENOENT`, `ENOSPC`), unless a member says otherwise.
+ */
+export interface FileSystem {
+  /** Folder of the store when the application names none; `undefined` if it has to name one. */
+  defaultDirectory(): string | undefined;
+  /** Makes a path absolute. */
+  resolvePath(path: string): string;
+  /** The path of a file after all symbolic links. */
+  realPath(path: string): Promise<string>;
+  /** Facts of a path; `undefined` when nothing is there. */
+  stat(path: string): Promise<FileFacts | undefined>;
+  /** Names in a folder; none when it is missing. */
+  listFolder(path: string): Promise<readonly string[]>;
+  /** Makes a folder and those above it; it may be there already. */
+  makeFolder(path: string): Promise<void>;
+  /** Opens a file for reading. */
+  open(path: string): Promise<ByteSource>;
+  /** Makes a new file for writing; `EEXIST` when something is there. */
+  create(path: string): Promise<FileWriter>;
+  /** Renames a file or folder in one step, replacing a file or an empty folder. */
+  rename(from: string, to: string): Promise<void>;
+  /**
+   * Gives a file a second name without copying it; `EEXIST` when something is there. A file system
+   * that cannot (FAT, another disk) rejects with `EXDEV`, `EPERM`, `EMLINK` or `ENOTSUP`, and the
+   * store copies instead.
+   */
+  link(from: string, to: string): Promise<void>;
+  /** Deletes a file; it may be missing. */
+  remove(path: string): Promise<void>;
+  /** Deletes a folder if it is empty; `ENOTEMPTY` or `EEXIST` otherwise, and it may be missing. */
+  removeFolder(path: string): Promise<void>;
+  /** Makes the names in a folder survive a power cut, where the system has such a call. */
+  syncFolder(path: string): Promise<void>;
+  /** Starts a sha256. */
+  createSha256(): Sha256;
+  /**
+   * A name of this process that no other process has, now or after a restart: up to 100 letters,
+   * digits, `.`, `-` and `_`. Locks and temporary files carry it.
+   */
+  processName(): string;
+  /** Whether the process of that name may still be running; `true` when it cannot be known. */
+  isProcessAlive(processName: string): boolean;
+}

@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import {
+  link,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rmdir,
+  stat,
+  unlink,
+} from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { defaultDirectory } from './default-directory.js';
+import type { FileSystem } from './file-system.js';
+import { isProcessAlive, processName } from './process-name.js';
+
+/** Node.js, Electron and Termux. */
+export const nodeFileSystem: FileSystem = {
+  defaultDirectory: () => defaultDirectory(process.platform, process.env),
+  resolvePath: (path) => resolve(path).replaceAll('\\', '/'),
+  realPath: (path) => realpath(path),
+  async stat(path) {
+    const facts = await orUndefined(stat(path), ['ENOENT', 'ENOTDIR']);
+    if (facts === undefined) return undefined;
+    return {
+      kind: facts.isFile() ? 'file' : facts.isDirectory() ? 'folder' : 'other',
+      fileBytes: facts.size,
+      modifiedMs: facts.mtimeMs,
+    };
+  },
+  listFolder: async (path) => (await orUndefined(readdir(path), ['ENOENT'])) ?? [],
+  async makeFolder(path) {
+    await mkdir(path, { recursive: true });
+  },
+  async open(path) {
+    const handle = await open(path, 'r');
+    try {
+      const { size } = await handle.stat();
+      return {
+        byteLength: size,
+        async read(offset, length) {
+          const buffer = new Uint8Array(length);
+          let filled = 0;
+          while (filled < length) {
+            const { bytesRead } = await handle.read(
+              buffer,
+              filled,
+              length - filled,
+              offset + filled,
+            );
+            if (bytesRead === 0) break;
+            filled += bytesRead;
+          }
+          return buffer.subarray(0, filled);
+        },
+        close: () => handle.close(),
+      };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  },
+  async create(path) {
+    const handle = await open(path, 'wx', 0o644);
+    return {
+      async write(bytes) {
+        let written = 0;
+        while (written < bytes.byteLength) {
+          written += (await handle.write(bytes, written)).bytesWritten;
+        }
+      },
+      sync: () => handle.sync(),
+      close: () => handle.close(),
+    };
+  },
+  rename,
+  link,
+  remove: (path) => orUndefined(unlink(path), ['ENOENT']),
+  removeFolder: (path) => orUndefined(rmdir(path), ['ENOENT']),
+  async syncFolder(path) {
+    // Windows cannot open a folder, and needs no such call.
+    if (process.platform === 'win32') return;
+    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      // Some file systems of Android and of network disks refuse to sync a folder.
+      await orUndefined(handle.sync(), ['EINVAL', 'ENOTSUP', 'EBADF']);
+    } finally {
+      await handle.close();
+    }
+  },
+  createSha256() {
+    const hash = createHash('sha256');
+    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
+  },
+  processName,
+  isProcessAlive,
+};
+
+/** What `#file-system` means under Node; elsewhere there may be none. */
+export const fileSystem: FileSystem | undefined = nodeFileSystem;
+
+/** The result, or `undefined` for errors of these names. */
+function orUndefined<T>(promise: Promise<T>, codes: readonly string[]): Promise<T | undefined> {
+  return promise.catch((error: unknown) => {
+    if (codes.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  });
+}

@@ -1,0 +1,42 @@
+import { MobillmError } from '@mobillm/core';
+
+/** The calls of a store that are under way, so that closing can end them. */
+export class Jobs {
+  private readonly closing = new AbortController();
+  private readonly running = new Set<Promise<unknown>>();
+
+  /**
+   * Runs a call. Its signal aborts when the caller's does or when the store closes.
+   *
+   * @throws MobillmError `CLOSED` after `close`, and for a call that closing ended; the caller's
+   * reason when it aborted.
+   */
+  async run<T>(
+    caller: AbortSignal | undefined,
+    job: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    this.closing.signal.throwIfAborted();
+    caller?.throwIfAborted();
+    const both = new AbortController();
+    const stop = () => both.abort(caller?.aborted ? caller.reason : this.closing.signal.reason);
+    caller?.addEventListener('abort', stop, { once: true });
+    this.closing.signal.addEventListener('abort', stop, { once: true });
+    const promise = job(both.signal);
+    this.running.add(promise);
+    try {
+      return await promise;
+    } finally {
+      this.running.delete(promise);
+      caller?.removeEventListener('abort', stop);
+      this.closing.signal.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Ends all calls and waits for them; may be called twice. */
+  async close(): Promise<void> {
+    this.closing.abort(
+      new MobillmError('CLOSED', 'The model store was closed. Create another one to go on.'),
+    );
+    await Promise.allSettled([...this.running]);
+  }
+}

@@ -1,0 +1,51 @@
+import type { FileSystem } from './file-system/file-system.js';
+
+/** Version of the layout and of the manifests; a store of a later one is not touched. */
+export const schemaVersion = 1;
+
+/** Where things lie under the store's folder. */
+export class StoreLayout {
+  /** One JSON file a model. */
+  readonly manifests: string;
+  /** One folder for each model whose files the store owns. */
+  readonly models: string;
+  /** Work in progress, in a folder that carries the name of its process. */
+  readonly temporary: string;
+  /** A folder that is there while a process changes the store. */
+  readonly lock: string;
+
+  constructor(
+    readonly root: string,
+    private readonly fs: FileSystem,
+  ) {
+    this.manifests = `${root}/manifests`;
+    this.models = `${root}/models`;
+    this.temporary = `${root}/temporary`;
+    this.lock = `${root}/lock`;
+  }
+
+  /**
+   * File or folder name for a model: the readable part of its name, and enough of the name's hash
+   * that no two models meet, on file systems that ignore case or know few characters too.
+   */
+  stem(name: string): string {
+    const hash = this.fs.createSha256();
+    hash.update(new TextEncoder().encode(name));
+    const readable = name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9._-]+/g, '-')
+      .replaceAll(/^[.-]+|[.-]+$/g, '')
+      .slice(0, 64);
+    return `${readable || 'model'}-${hash.digest().slice(0, 12)}`;
+  }
+
+  /** The manifest of a model. */
+  manifest(name: string): string {
+    return `${this.manifests}/${this.stem(name)}.json`;
+  }
+
+  /** Folder for the files of a model that the store owns, from the store's folder. */
+  ownedFolder(name: string): string {
+    return `models/${this.stem(name)}`;
+  }
+}

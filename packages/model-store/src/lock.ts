@@ -1,0 +1,149 @@
+import { MobillmError } from '@mobillm/core';
+import type { FileSystem } from './file-system/file-system.js';
+import type { StoreLayout } from './layout.js';
+import { errnoOf, storeFailure } from './store-errors.js';
+import { removeTree } from './remove-tree.js';
+
+const pollMs = 25;
+/** Holding the lock takes milliseconds; whoever holds it for longer has been suspended. */
+const patienceMs = 30_000;
+
+/** What a process holds while it works: the lock, or only a place for temporary files. */
+export interface WorkFolder {
+  /** Path of the folder, for this process alone. */
+  readonly path: string;
+  /** Deletes it with all that is in it. */
+  remove(): Promise<void>;
+}
+
+/** Tells worker threads and copies of this module apart, which share the name of their process. */
+const instance = Math.random().toString(36).slice(2, 10);
+let counter = 0;
+/** Locks that this copy of the module holds; one that it could not delete is not among them. */
+const held = new Set<string>();
+
+/** Makes a folder for temporary files that carries this process's name. */
+export async function makeWorkFolder(fs: FileSystem, layout: StoreLayout): Promise<WorkFolder> {
+  const path = `${layout.temporary}/${fs.processName()}~${instance}-${(counter++).toString(36)}`;
+  try {
+    await removeTree(fs, path);
+    await fs.makeFolder(path);
+  } catch (error) {
+    throw storeFailure(error, `make a folder in "${layout.temporary}"`);
+  }
+  return { path, remove: () => removeTree(fs, path) };
+}
+
+/** Deletes the temporary files of processes that have ended. Failures are left for the next time. */
+export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Promise<void> {
+  for (const folder of await fs.listFolder(layout.temporary).catch(() => [])) {
+    const owner = folder.slice(0, Math.max(0, folder.lastIndexOf('~')));
+    if (owner !== '' && !fs.isProcessAlive(owner)) {
+      await removeTree(fs, `${layout.temporary}/${folder}`).catch(() => undefined);
+    }
+  }
+}
+
+/**
+ * Takes the store's lock, and returns what gives it back.
+ *
+ * The lock is a folder that holds one file, named after its owner. It is made elsewhere and renamed
+ * into place, which succeeds only while nothing, or an empty folder, is there; so it appears with
+ * its owner's name in it or not at all. A dead owner's lock is taken by deleting the file of that
+ * very name: this cannot hit a lock that another process has taken meanwhile.
+ *
+ * @throws MobillmError `IO_FAILED`, retryable, when a living process keeps it for 30 s.
+ */
+export async function takeLock(
+  fs: FileSystem,
+  layout: StoreLayout,
+  work: WorkFolder,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const own = `${fs.processName()}~${work.path.slice(work.path.lastIndexOf('~') + 1)}`;
+  const candidate = `${work.path}/lock`;
+  try {
+    await fs.makeFolder(candidate);
+    await (await fs.create(`${candidate}/${own}`)).close();
+  } catch (error) {
+    throw storeFailure(error, `write to "${layout.temporary}"`);
+  }
+  for (let waitedMs = 0; ; waitedMs += pollMs) {
+    signal.throwIfAborted();
+    held.add(own);
+    if (await tryRename(fs, candidate, layout, own)) break;
+    const holder = await freeDeadLock(fs, layout);
+    if (holder === undefined) continue;
+    if (waitedMs >= patienceMs) {
+      throw new MobillmError(
+        'IO_FAILED',
+        `Another process (${holder}) is changing the model store in "${layout.root}" and does not finish. Try again once it has ended.`,
+        { details: { holder, path: layout.lock }, retryable: true },
+      );
+    }
+    await pause(pollMs, signal);
+  }
+  return async () => {
+    held.delete(own);
+    // What stays behind on a failing disk is taken for a dead owner's, by this process at once and
+    // by others once it has ended. An empty folder may be another process's lock already.
+    await fs.remove(`${layout.lock}/${own}`).catch(() => undefined);
+    await fs.removeFolder(layout.lock).catch(() => undefined);
+  };
+}
+
+async function tryRename(
+  fs: FileSystem,
+  from: string,
+  layout: StoreLayout,
+  own: string,
+): Promise<boolean> {
+  try {
+    await fs.rename(from, layout.lock);
+    return true;
+  } catch (error) {
+    held.delete(own);
+    // Windows says EPERM or EACCES of a folder that is there.
+    const taken = ['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES'].includes(errnoOf(error) ?? '');
+    const there = taken && (await fs.stat(layout.lock).catch(() => undefined)) !== undefined;
+    if (there) return false;
+    // Given back between the two calls.
+    if (taken && ['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) return false;
+    throw storeFailure(error, `take its lock in "${layout.root}"`);
+  }
+}
+
+/** Frees the lock if its owner is dead; returns the owner if it lives. */
+async function freeDeadLock(fs: FileSystem, layout: StoreLayout): Promise<string | undefined> {
+  try {
+    const holder = (await fs.listFolder(layout.lock))[0];
+    if (holder !== undefined) {
+      const forgotten = holder.includes(`~${instance}-`) && !held.has(holder);
+      const alive = fs.isProcessAlive(holder.slice(0, holder.lastIndexOf('~')));
+      if (alive && !forgotten) return holder;
+      await fs.remove(`${layout.lock}/${holder}`);
+    }
+    await fs.removeFolder(layout.lock);
+  } catch (error) {
+    const errno = errnoOf(error) ?? '';
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(errno)) {
+      throw storeFailure(error, `free the lock of a process that has ended in "${layout.root}"`);
+    }
+  }
+  return undefined;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, ms);
+    function done() {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }
+    function stop() {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    }
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,133 @@
+import { MobillmError } from '@mobillm/core';
+import type { FileSystem } from '../file-system/file-system.js';
+import type { StoreLayout } from '../layout.js';
+import { storeFailure } from '../store-errors.js';
+import { formatManifest, ManifestDamage, parseManifest, type Manifest } from './manifest.js';
+
+/** Manifests hold a chat template of 1 MiB at most, which JSON may write six times as long. */
+const maxManifestBytes = 8 * 2 ** 20;
+/** Files that are read at once while listing. */
+const readAtOnce = 32;
+
+/** A manifest, or what is wrong with it. */
+export type ManifestState =
+  | { readonly state: 'sound'; readonly manifest: Manifest }
+  | { readonly state: 'damaged'; readonly error: MobillmError };
+
+/** Reads and writes manifests. Changes are made by whoever holds the store's lock. */
+export class ManifestFolder {
+  constructor(
+    private readonly layout: StoreLayout,
+    private readonly fs: FileSystem,
+  ) {}
+
+  /** The manifest of a model; `undefined` when there is none. */
+  async read(name: string): Promise<ManifestState | undefined> {
+    const found = await this.readFile(this.layout.manifest(name));
+    if (found?.state === 'sound' && found.manifest.name !== name) {
+      return damaged(this.layout.manifest(name), `it is that of "${found.manifest.name}"`);
+    }
+    return found;
+  }
+
+  /** All manifests, in no order. */
+  async readAll(): Promise<ManifestState[]> {
+    const { manifests } = this.layout;
+    const paths = (await this.attempt(this.fs.listFolder(manifests), `list "${manifests}"`))
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => `${manifests}/${file}`);
+    const states: ManifestState[] = [];
+    for (let i = 0; i < paths.length; i += readAtOnce) {
+      const batch = paths.slice(i, i + readAtOnce).map(async (path) => {
+        const found = await this.readFile(path);
+        if (found?.state === 'sound' && this.layout.manifest(found.manifest.name) !== path) {
+          return damaged(path, `it is that of "${found.manifest.name}"`);
+        }
+        return found;
+      });
+      // One may be removed while the others are read.
+      states.push(...(await Promise.all(batch)).filter((state) => state !== undefined));
+    }
+    return states;
+  }
+
+  /**
+   * Writes a manifest so that at any moment, a power cut included, the old one or the new one is
+   * there: a new file is written and synced in `workFolder`, renamed over the old one, and the
+   * folder is synced.
+   */
+  async write(manifest: Manifest, workFolder: string): Promise<void> {
+    const { manifests } = this.layout;
+    const path = this.layout.manifest(manifest.name);
+    const temporary = `${workFolder}/manifest.json`;
+    await this.attempt(
+      (async () => {
+        await this.fs.makeFolder(manifests);
+        await this.fs.remove(temporary);
+        const writer = await this.fs.create(temporary);
+        try {
+          await writer.write(new TextEncoder().encode(formatManifest(manifest)));
+          await writer.sync();
+        } finally {
+          await writer.close();
+        }
+        await this.fs.rename(temporary, path);
+        await this.fs.syncFolder(manifests);
+      })(),
+      `record the model "${manifest.name}" in "${manifests}"`,
+    );
+  }
+
+  /** Deletes the manifest of a model, for good. */
+  async remove(name: string): Promise<void> {
+    await this.attempt(
+      (async () => {
+        await this.fs.remove(this.layout.manifest(name));
+        await this.fs.syncFolder(this.layout.manifests);
+      })(),
+      `remove the record of "${name}"`,
+    );
+  }
+
+  private async readFile(path: string): Promise<ManifestState | undefined> {
+    const facts = await this.attempt(this.fs.stat(path), `read "${path}"`);
+    if (facts === undefined) return undefined;
+    if (facts.kind !== 'file') return damaged(path, 'it is not a file');
+    if (facts.fileBytes > maxManifestBytes) {
+      return damaged(
+        path,
+        `it has ${facts.fileBytes} bytes, and at most ${maxManifestBytes} are read`,
+      );
+    }
+    try {
+      const source = await this.fs.open(path);
+      try {
+        const bytes = await source.read(0, Math.min(source.byteLength, maxManifestBytes));
+        return { state: 'sound', manifest: parseManifest(new TextDecoder().decode(bytes)) };
+      } finally {
+        await source.close();
+      }
+    } catch (error) {
+      if (error instanceof ManifestDamage) return damaged(path, error.message);
+      if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+      throw storeFailure(error, `read "${path}"`);
+    }
+  }
+
+  private attempt<T>(promise: Promise<T>, doing: string): Promise<T> {
+    return promise.catch((error: unknown) => {
+      throw storeFailure(error, doing);
+    });
+  }
+}
+
+function damaged(path: string, what: string): ManifestState {
+  return {
+    state: 'damaged',
+    error: new MobillmError(
+      'MODEL_INVALID',
+      `The store's record "${path}" is damaged: ${what}. Remove the model and add it again; its own files are untouched.`,
+      { details: { path, what } },
+    ),
+  };
+}

@@ -1,0 +1,185 @@
+import type { ModelDescription, ModelFileRole, ModelFiles, StoredModel } from '@mobillm/core';
+import { checkModelName } from '../model-name.js';
+import { schemaVersion } from '../layout.js';
+
+/** One file of a model as a manifest records it. */
+export interface ManifestFile {
+  /** Absolute for a linked model; from the store's folder for an owned one. */
+  readonly path: string;
+  readonly fileBytes: number;
+  readonly role: ModelFileRole;
+  readonly sha256: string;
+}
+
+/** What the store records of a model: one JSON file each. */
+export interface Manifest {
+  readonly name: string;
+  readonly format: 'gguf';
+  readonly ownership: 'linked' | 'owned';
+  /** ISO 8601. */
+  readonly addedAt: string;
+  readonly files: readonly ManifestFile[];
+  readonly description: ModelDescription;
+}
+
+/** Thrown by {@link parseManifest}; its message says what is wrong, as the end of a sentence. */
+export class ManifestDamage extends Error {}
+
+/** The text of a manifest. */
+export function formatManifest(manifest: Manifest): string {
+  return `${JSON.stringify({ schema: schemaVersion, ...manifest }, null, 2)}\n`;
+}
+
+/** A stored model whose files all have a size and a sha256. */
+export interface RecordedModel extends StoredModel {
+  readonly files: Omit<ModelFiles, 'files'> & { readonly files: readonly ManifestFile[] };
+}
+
+/** The model that a manifest records, with the paths of owned files made absolute. */
+export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
+  const { name, format, ownership, addedAt, description } = manifest;
+  const files = manifest.files.map((file) => ({
+    ...file,
+    path: ownership === 'owned' ? `${root}/${file.path}` : file.path,
+  }));
+  return { name, files: { format, files, name }, description, ownership, addedAt };
+}
+
+/**
+ * Reads a manifest that may have been torn, edited or planted. Above all, an owned file lies in
+ * `models/`, so that no manifest makes `remove` delete anything else.
+ *
+ * @throws ManifestDamage
+ */
+export function parseManifest(text: string): Manifest {
+  const root = object(parseJson(text), 'the manifest');
+  if (root['schema'] !== schemaVersion) {
+    throw new ManifestDamage(
+      `it has the schema ${JSON.stringify(root['schema'])}, and this version reads ${schemaVersion}`,
+    );
+  }
+  const ownership = oneOf(root, 'ownership', ['linked', 'owned'] as const);
+  const files = array(root, 'files').map((file, index) =>
+    parseFile(object(file, `files[${index}]`), ownership),
+  );
+  if (!files.some(({ role }) => role === 'weights'))
+    throw new ManifestDamage('it names no weights');
+  const addedAt = string(root, 'addedAt');
+  if (Number.isNaN(Date.parse(addedAt))) throw new ManifestDamage('"addedAt" is no date');
+  return {
+    name: parseName(string(root, 'name')),
+    format: oneOf(root, 'format', ['gguf'] as const),
+    ownership,
+    addedAt,
+    files,
+    description: parseDescription(object(root['description'], '"description"')),
+  };
+}
+
+function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
+  const path = string(file, 'path');
+  const sha256 = string(file, 'sha256');
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestDamage('"sha256" is not a sha256');
+  const parts = path.split(/[/\\]/);
+  const inStore =
+    /^models\/[^/]+\/[^/]+$/.test(path) && !parts.includes('..') && !parts.includes('.');
+  const absolute = /^(\/|[A-Za-z]:\/)/.test(path) && !parts.includes('..');
+  if (path.includes('\0') || (ownership === 'owned' ? !inStore : !absolute)) {
+    throw new ManifestDamage(`the path ${JSON.stringify(path)} leads outside of where it may`);
+  }
+  return {
+    path,
+    fileBytes: size(file, 'fileBytes', 1),
+    role: oneOf(file, 'role', [
+      'weights',
+      'projector',
+      'adapter',
+      'tokenizer',
+      'config',
+      'library',
+    ]),
+    sha256,
+  };
+}
+
+function parseName(name: string): string {
+  try {
+    return checkModelName(name, 'name');
+  } catch (error) {
+    throw new ManifestDamage((error as Error).message);
+  }
+}
+
+function parseDescription(fields: Fields): ModelDescription {
+  const optional = <T>(key: string, read: (fields: Fields, key: string) => T) =>
+    fields[key] === undefined ? {} : { [key]: read(fields, key) };
+  return {
+    architecture: string(fields, 'architecture'),
+    ...optional('name', string),
+    parameterCount: size(fields, 'parameterCount'),
+    weightBytes: size(fields, 'weightBytes'),
+    quantization: string(fields, 'quantization'),
+    layers: size(fields, 'layers'),
+    embeddingLength: size(fields, 'embeddingLength'),
+    attentionHeads: size(fields, 'attentionHeads'),
+    kvHeads: size(fields, 'kvHeads'),
+    keyLength: size(fields, 'keyLength'),
+    valueLength: size(fields, 'valueLength'),
+    ...optional('feedForwardLength', size),
+    vocabularySize: size(fields, 'vocabularySize'),
+    trainedContextTokens: size(fields, 'trainedContextTokens'),
+    ...optional('tiedEmbedding', parseTiedEmbedding),
+    ...optional('slidingWindowTokens', size),
+    ...optional('chatTemplate', string),
+  };
+}
+
+function parseTiedEmbedding(fields: Fields, key: string): ModelDescription['tiedEmbedding'] {
+  const tied = object(fields[key], `"${key}"`);
+  return { bytes: size(tied, 'bytes'), type: string(tied, 'type') };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new ManifestDamage('it is not JSON, or was cut short');
+  }
+}
+
+function object(value: unknown, what: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ManifestDamage(`${what} is not an object`);
+  }
+  return value as Fields;
+}
+
+function array(fields: Fields, key: string): readonly unknown[] {
+  const value = fields[key];
+  if (!Array.isArray(value)) throw new ManifestDamage(`"${key}" is not an array`);
+  return value;
+}
+
+function string(fields: Fields, key: string): string {
+  const value = fields[key];
+  if (typeof value !== 'string') throw new ManifestDamage(`"${key}" is not a string`);
+  return value;
+}
+
+function size(fields: Fields, key: string, min = 0): number {
+  const value = fields[key];
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) {
+    throw new ManifestDamage(`"${key}" is not an integer of at least ${min}`);
+  }
+  return value;
+}
+
+function oneOf<T extends string>(fields: Fields, key: string, choices: readonly T[]): T {
+  const value = fields[key];
+  if (!choices.includes(value as T)) {
+    throw new ManifestDamage(`"${key}" is none of ${choices.join(', ')}`);
+  }
+  return value as T;
+}

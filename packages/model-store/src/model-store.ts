@@ -1,0 +1,174 @@
+import {
+  check,
+  MobillmError,
+  wrongValue,
+  type AddModelOptions,
+  type ModelStore,
+  type StoredModel,
+  type StoreJobOptions,
+  type VerifyReport,
+} from '@mobillm/core';
+import { addModel } from './add-model.js';
+import type { FileFacts, FileSystem } from './file-system/file-system.js';
+import { hashFiles } from './hash-files.js';
+import { Jobs } from './jobs.js';
+import { StoreLayout } from './layout.js';
+import type { ManifestState } from './manifest/manifest-folder.js';
+import { toStoredModel, type RecordedModel } from './manifest/manifest.js';
+import { checkModelName, nameOfFile, nearestNames } from './model-name.js';
+import { ProgressReporter } from './progress.js';
+import { removeTree } from './remove-tree.js';
+import { StoreContext } from './store-context.js';
+import { changedFile, fileNotFound, storeFailure, unreadable } from './store-errors.js';
+
+const sha256Text: check.Check<string> = (value, key) => {
+  const text = check.string()(value, key);
+  if (!/^[0-9a-f]{64}$/.test(text)) {
+    throw wrongValue(key, 'must be a sha256: 64 digits and letters from a to f, lower case');
+  }
+  return text;
+};
+
+const jobShape = { signal: check.abortSignal, onProgress: check.callback<() => void>() };
+const checkJobOptions = check.optionsObject(jobShape);
+const checkAddOptions = check.optionsObject({
+  ...jobShape,
+  name: checkModelName,
+  placement: check.oneOf('link', 'move'),
+  sha256: sha256Text,
+});
+
+/** A store in a folder. Every call opens and closes what it needs, so that processes share a store. */
+export class FolderModelStore implements ModelStore {
+  private readonly jobs = new Jobs();
+  private readonly context: StoreContext;
+
+  constructor(root: string, fs: FileSystem, onProblem?: (error: MobillmError) => void) {
+    this.context = new StoreContext(fs, new StoreLayout(root, fs), onProblem);
+  }
+
+  async add(path: string, options?: AddModelOptions): Promise<StoredModel> {
+    const file = this.context.fs.resolvePath(check.string({ nonEmpty: true })(path, 'path'));
+    const checked = checkAddOptions(options, 'options');
+    const { name = nameOfFile(file), placement = 'link', sha256 } = checked;
+    return this.jobs.run(options?.signal, (signal) => {
+      const progress = new ProgressReporter(options?.onProgress);
+      return addModel(this.context, { path: file, name, placement, sha256 }, progress, signal);
+    });
+  }
+
+  list(): Promise<readonly StoredModel[]> {
+    return this.jobs.run(undefined, async () => {
+      const models: StoredModel[] = [];
+      for (const found of await this.context.manifests.readAll()) {
+        if (found.state === 'damaged') this.context.onProblem?.(found.error);
+        else models.push(toStoredModel(found.manifest, this.context.layout.root));
+      }
+      return models.sort((a, b) => (a.name < b.name ? -1 : 1));
+    });
+  }
+
+  async resolve(name: string): Promise<StoredModel> {
+    const wanted = checkModelName(name, 'name');
+    return this.jobs.run(undefined, async () => {
+      const model = await this.find(wanted);
+      for (const { path, fileBytes } of model.files.files) {
+        const facts = await this.factsOf(path);
+        if (facts === undefined) {
+          const advice = 'Put it back, or remove the model';
+          throw fileNotFound(path, `of the model "${wanted}" has gone. ${advice}`);
+        }
+        if (facts.fileBytes !== fileBytes) {
+          const sizes = `it has ${facts.fileBytes} bytes and had ${fileBytes} when it was added`;
+          throw changedFile(path, sizes);
+        }
+      }
+      return model;
+    });
+  }
+
+  async verify(name: string, options?: StoreJobOptions): Promise<VerifyReport> {
+    const wanted = checkModelName(name, 'name');
+    checkJobOptions(options, 'options');
+    return this.jobs.run(options?.signal, async (signal) => {
+      const { files } = (await this.find(wanted)).files;
+      const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+      const progress = new ProgressReporter(options?.onProgress);
+      const there: boolean[] = [];
+      for (const file of files) there.push((await this.factsOf(file.path)) !== undefined);
+      const hashes = await hashFiles(
+        this.context.fs,
+        files.filter((_, index) => there[index]),
+        progress,
+        signal,
+      );
+      const rows = files.map(({ path, sha256: expectedSha256 }, index) => {
+        if (!there[index]) return { path, state: 'missing', expectedSha256 } as const;
+        const actualSha256 = hashes.shift() ?? '';
+        const state = actualSha256 === expectedSha256 ? 'ok' : 'changed';
+        return { path, state, expectedSha256, actualSha256 } as const;
+      });
+      progress.finish({ phase: 'hashing', doneBytes: totalBytes, totalBytes });
+      return { ok: rows.every(({ state }) => state === 'ok'), files: rows };
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    const wanted = checkModelName(name, 'name');
+    const { context } = this;
+    return this.jobs.run(undefined, (signal) =>
+      context.working((work) =>
+        context.locked(work, signal, async () => {
+          const found = await context.manifests.read(wanted);
+          if (found === undefined) throw await this.notFound(wanted);
+          // The record goes first: a model that is half deleted must not be listed.
+          await context.manifests.remove(wanted);
+          // A damaged record does not say whose the files are, but its folder here is the store's.
+          if (found.state === 'sound' && found.manifest.ownership === 'linked') return;
+          try {
+            const { root } = context.layout;
+            await removeTree(context.fs, `${root}/${context.layout.ownedFolder(wanted)}`);
+          } catch (error) {
+            throw storeFailure(error, `delete the files of "${wanted}"`);
+          }
+        }),
+      ),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.jobs.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Facts of a file; `undefined` when there is none. */
+  private async factsOf(path: string): Promise<FileFacts | undefined> {
+    const facts = await this.context.fs.stat(path).catch((error: unknown) => {
+      throw unreadable(error, path);
+    });
+    return facts?.kind === 'file' ? facts : undefined;
+  }
+
+  private async find(name: string): Promise<RecordedModel> {
+    const found = await this.context.manifests.read(name);
+    if (found === undefined) throw await this.notFound(name);
+    if (found.state === 'damaged') throw found.error;
+    return toStoredModel(found.manifest, this.context.layout.root);
+  }
+
+  private async notFound(name: string): Promise<MobillmError> {
+    const nameOf = (state: ManifestState) => (state.state === 'sound' ? [state.manifest.name] : []);
+    const names = (await this.context.manifests.readAll()).flatMap(nameOf);
+    const nearest = nearestNames(name, names);
+    const hint =
+      nearest.length > 0
+        ? `Did you mean ${nearest.map((near) => `"${near}"`).join(' or ')}?`
+        : 'Add it first; list() tells what is there.';
+    return new MobillmError('MODEL_NOT_FOUND', `The store has no model "${name}". ${hint}`, {
+      details: { name, nearest },
+    });
+  }
+}

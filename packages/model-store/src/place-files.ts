@@ -1,0 +1,122 @@
+import type { ByteSource } from '@mobillm/core';
+import type { FileSystem, FileWriter } from './file-system/file-system.js';
+import type { StoreLayout } from './layout.js';
+import type { WorkFolder } from './lock.js';
+import type { ProgressReporter } from './progress.js';
+import { removeTree } from './remove-tree.js';
+import { errnoOf, storeFailure } from './store-errors.js';
+
+const chunkBytes = 2 ** 20;
+
+/** How systems say that a file cannot have a second name there. */
+const cannotLink = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
+/** A file of a model on its way into the store. */
+export interface FileToPlace {
+  readonly path: string;
+  readonly fileBytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * Makes the files of a model ready in a work folder, each under a second name where the file system
+ * can do that and as a copy where it cannot. The originals stay as they are, so that whatever
+ * happens before the model is recorded costs nothing.
+ */
+export async function stageFiles(
+  fs: FileSystem,
+  files: readonly FileToPlace[],
+  work: WorkFolder,
+  progress: ProgressReporter,
+  signal: AbortSignal,
+): Promise<string> {
+  const folder = `${work.path}/files`;
+  const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+  let doneBytes = 0;
+  try {
+    await fs.makeFolder(folder);
+    for (const file of files) {
+      const target = `${folder}/${baseName(file.path)}`;
+      if (await tryLink(fs, file.path, target)) {
+        doneBytes += file.fileBytes;
+        continue;
+      }
+      await copyFile(fs, file, target, signal, (bytes) => {
+        doneBytes += bytes;
+        progress.advance({ phase: 'copying', doneBytes, totalBytes });
+      });
+    }
+    await fs.syncFolder(folder);
+  } catch (error) {
+    throw storeFailure(error, 'take the file into its folder');
+  }
+  return folder;
+}
+
+/** Puts staged files where the store keeps them; needs the lock. Returns their paths in the store. */
+export async function placeFiles(
+  fs: FileSystem,
+  layout: StoreLayout,
+  name: string,
+  staged: string,
+  files: readonly FileToPlace[],
+): Promise<string[]> {
+  const folder = layout.ownedFolder(name);
+  try {
+    await fs.makeFolder(layout.models);
+    // What an interrupted call left behind: no manifest names it.
+    await removeTree(fs, `${layout.root}/${folder}`);
+    await fs.rename(staged, `${layout.root}/${folder}`);
+    await fs.syncFolder(layout.models);
+  } catch (error) {
+    throw storeFailure(error, `keep the files of "${name}"`);
+  }
+  return files.map(({ path }) => `${folder}/${baseName(path)}`);
+}
+
+/** The last part of a path. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+async function tryLink(fs: FileSystem, from: string, to: string): Promise<boolean> {
+  try {
+    // A second name for a symbolic link would be a second link, not a second name for the file.
+    await fs.link(await fs.realPath(from), to);
+    return true;
+  } catch (error) {
+    if (cannotLink.has(errnoOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+async function copyFile(
+  fs: FileSystem,
+  file: FileToPlace,
+  target: string,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  let source: ByteSource | undefined;
+  let writer: FileWriter | undefined;
+  const hash = fs.createSha256();
+  try {
+    source = await fs.open(file.path);
+    writer = await fs.create(target);
+    for (let offset = 0; offset < source.byteLength; offset += chunkBytes) {
+      signal.throwIfAborted();
+      const chunk = await source.read(offset, chunkBytes);
+      if (chunk.byteLength === 0) break;
+      await writer.write(chunk);
+      hash.update(chunk);
+      onBytes(chunk.byteLength);
+    }
+    await writer.sync();
+  } finally {
+    await writer?.close();
+    await source?.close();
+  }
+  if (hash.digest() !== file.sha256) {
+    throw Object.assign(new Error('the copy differs from the original'), { code: 'EIO' });
+  }
+}

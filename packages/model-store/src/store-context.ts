@@ -1,0 +1,46 @@
+import type { MobillmError } from '@mobillm/core';
+import type { FileSystem } from './file-system/file-system.js';
+import type { StoreLayout } from './layout.js';
+import { makeWorkFolder, sweepWorkFolders, takeLock, type WorkFolder } from './lock.js';
+import { ManifestFolder } from './manifest/manifest-folder.js';
+
+/** What the parts of one open store share. */
+export class StoreContext {
+  /** Its manifests. */
+  readonly manifests: ManifestFolder;
+  private swept = false;
+
+  constructor(
+    readonly fs: FileSystem,
+    readonly layout: StoreLayout,
+    /** Told of what does not make a call fail. */
+    readonly onProblem: ((error: MobillmError) => void) | undefined,
+  ) {
+    this.manifests = new ManifestFolder(layout, fs);
+  }
+
+  /** Runs a job with a folder for its temporary files, which is deleted afterwards. */
+  async working<T>(job: (work: WorkFolder) => Promise<T>): Promise<T> {
+    if (!this.swept) {
+      this.swept = true;
+      await sweepWorkFolders(this.fs, this.layout);
+    }
+    const work = await makeWorkFolder(this.fs, this.layout);
+    try {
+      return await job(work);
+    } finally {
+      // What cannot be deleted now is swept once this process has ended.
+      await work.remove().catch(() => undefined);
+    }
+  }
+
+  /** Runs a job while holding the store's lock. */
+  async locked<T>(work: WorkFolder, signal: AbortSignal, job: () => Promise<T>): Promise<T> {
+    const giveBack = await takeLock(this.fs, this.layout, work, signal);
+    try {
+      return await job();
+    } finally {
+      await giveBack();
+    }
+  }
+}
