@@ -1,5 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'] },
+  define: { PACKAGE_VERSION: JSON.stringify(version) },
+  resolve: {
+    alias: {
+      '#package-root': fileURLToPath(new URL('./src/package-root/node.ts', import.meta.url)),
+    },
+  },
+  test: {
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    include: ['test/**/*.test.ts'],
+    // Models compute: side by side on few processors they only slow each other down.
+    fileParallelism: false,
+  },
 });

@@ -33,5 +33,6 @@ function show(value: unknown): string {
     return Array.isArray(value) ? 'an array' : `an object`;
   }
   if (typeof value === 'function') return 'a function';
-  return `the ${typeof value} ${String(value as number | boolean | bigint | symbol)}`;
+  const primitive = value as number | boolean | bigint | symbol;
+  return `the ${typeof value} ${String(primitive)}`;
 }

@@ -21,6 +21,7 @@ export interface MobillmErrorOptions {
  * `code` and `details` alone.
  */
 export class MobillmError extends Error {
+  /** Always `MobillmError`; of no use to tell errors apart, see `code`. */
   override readonly name = 'MobillmError';
   /** What kind of failure this is. */
   readonly code: ErrorCode;

@@ -1,7 +1,7 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import { wrongType } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
-import type { ModelFiles } from '../store/model-files.js';
+import type { ModelFile, ModelFiles } from '../store/model-files.js';
 
 /**
  * Takes a path for the weights of the engine's first format, and checks that files from a store are
@@ -25,7 +25,7 @@ export function toModelFiles(
       { details: { format: files.format, formats: capabilities.formats } },
     );
   }
-  if (!files.files.some((file) => file.role === 'weights')) {
+  if (!files.files.some((file: ModelFile) => file.role === 'weights')) {
     throw wrongType('files.files', 'a list with a file of the role "weights"', files.files);
   }
   return files;

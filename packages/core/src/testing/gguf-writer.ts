@@ -1,7 +1,8 @@
 import { ggmlTypes, type GgmlType } from '../gguf/ggml-types.js';
 import type { GgufValueType } from '../gguf/gguf-layout.js';
 
-type ScalarType = Exclude<GgufValueType, 'array'>;
+/** Types of a value that is not a list. */
+export type ScalarType = Exclude<GgufValueType, 'array'>;
 
 /**
  * A metadata value to write. Strings, booleans and arrays of strings say their own type; a number

@@ -1,5 +1,4 @@
 import { wrongType, wrongValue } from '../errors/invalid-argument.js';
-import type { Token } from './tokenizer.js';
 
 /**
  * Refuses a text that is not valid Unicode: a half of a surrogate pair has no UTF-8 form, and would

@@ -19,7 +19,7 @@ export function testEngineModels(fixture: EngineFixture): void {
       engineOptions: fixture.options.engineOptions ?? {},
     });
     const generate = (own: Partial<GenerateOptions> = {}) =>
-      model.generate({ prompt, maxTokens: 12, temperature: 0, ...own } as GenerateOptions);
+      model.generate({ prompt, maxTokens: 12, temperature: 0, ...own });
 
     beforeAll(async () => {
       const driver: EngineDriver = await fixture.options.createDriver();

@@ -1,0 +1,123 @@
+# Builds a Node-API addon the way every mobillm engine does.
+#
+#   include("<core>/native/cmake/MobillmAddon.cmake")
+#   mobillm_add_addon(mobillm_example SOURCES addon.cpp LIBRARIES llama)
+#
+# Works under cmake-js (which passes CMAKE_JS_INC, _SRC and _LIB) and under plain cmake, where the
+# headers are found through Node. The addon speaks Node-API 8 alone: no V8, no libuv.
+
+option(MOBILLM_WARNINGS_AS_ERRORS "Fail on warnings of our own sources" ON)
+option(MOBILLM_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+
+get_filename_component(MOBILLM_CORE_NATIVE_DIR "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
+
+# A compiler cache makes a second clone build in seconds. Whoever set a launcher keeps theirs.
+if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(MOBILLM_CCACHE ccache)
+  if(MOBILLM_CCACHE)
+    set(CMAKE_C_COMPILER_LAUNCHER "${MOBILLM_CCACHE}")
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${MOBILLM_CCACHE}")
+  endif()
+endif()
+
+# AddressSanitizer has to see every object of the process, third-party ones included.
+if(MOBILLM_SANITIZE)
+  add_compile_options(-fsanitize=address -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+# Asks Node for a path. Stops the configuration with a sentence when Node cannot tell.
+function(mobillm_ask_node variable expression)
+  find_program(MOBILLM_NODE node REQUIRED)
+  execute_process(
+    COMMAND "${MOBILLM_NODE}" -p "${expression}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    OUTPUT_VARIABLE answer
+    ERROR_VARIABLE trouble
+    RESULT_VARIABLE status
+    OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "Node could not evaluate ${expression}: run the package manager's install first.\n${trouble}")
+  endif()
+  file(TO_CMAKE_PATH "${answer}" answer)
+  set(${variable} "${answer}" PARENT_SCOPE)
+endfunction()
+
+# Rules for our own sources: every warning is an error (but not on a user's machine, whose compiler
+# may be newer than any we know), and undefined behaviour is caught in sanitizer builds. Third-party
+# sources are not held to them.
+function(mobillm_own_sources target)
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  target_include_directories(${target} PRIVATE "${MOBILLM_CORE_NATIVE_DIR}/include")
+  if(MSVC)
+    target_compile_options(${target} PRIVATE
+      /W4 /utf-8 /EHsc $<$<BOOL:${MOBILLM_WARNINGS_AS_ERRORS}>:/WX>)
+  else()
+    target_compile_options(${target} PRIVATE
+      -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+      $<$<BOOL:${MOBILLM_WARNINGS_AS_ERRORS}>:-Werror>)
+    if(MOBILLM_SANITIZE)
+      # GCC takes the sanitizer's own code for reads of what was not initialized.
+      target_compile_options(${target} PRIVATE
+        -fsanitize=undefined -fno-sanitize-recover=undefined -Wno-maybe-uninitialized)
+    endif()
+  endif()
+endfunction()
+
+function(mobillm_add_addon target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+
+  if(NOT CMAKE_JS_INC)
+    mobillm_ask_node(headers "require('node-api-headers').include_dir")
+    mobillm_ask_node(wrapper "require('node:path').dirname(require.resolve('node-addon-api/package.json'))")
+    set(CMAKE_JS_INC "${headers}" "${wrapper}")
+  endif()
+
+  add_library(${target} MODULE ${arg_SOURCES} ${CMAKE_JS_SRC})
+  mobillm_own_sources(${target})
+  target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_JS_INC})
+  target_compile_definitions(${target} PRIVATE
+    NAPI_VERSION=8
+    NAPI_CPP_EXCEPTIONS
+    # Without it an exception that cannot be thrown any more, because its worker thread is being
+    # terminated, takes the whole process down.
+    NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
+  target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} ${CMAKE_JS_LIB})
+  set_target_properties(${target} PROPERTIES
+    PREFIX ""
+    SUFFIX ".node"
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
+  if(NOT CMAKE_LIBRARY_OUTPUT_DIRECTORY)
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/Release")
+  endif()
+
+  if(APPLE)
+    # Node-API's functions are in the executable that loads the addon.
+    target_link_options(${target} PRIVATE -undefined dynamic_lookup
+      -Wl,-exported_symbol,_napi_register_module_v1
+      -Wl,-exported_symbol,_node_api_module_get_api_version_v1)
+  elseif(UNIX)
+    # All other symbols stay inside, so that two addons with their own copy of a library can live in
+    # one process.
+    set(map "${MOBILLM_CORE_NATIVE_DIR}/cmake/addon.map")
+    target_link_options(${target} PRIVATE "-Wl,--version-script=${map}" -Wl,--gc-sections)
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${map}")
+  endif()
+  if(MSVC AND CMAKE_JS_NODELIB_DEF AND CMAKE_JS_NODELIB_TARGET)
+    execute_process(
+      COMMAND ${CMAKE_AR} /def:${CMAKE_JS_NODELIB_DEF} /out:${CMAKE_JS_NODELIB_TARGET} ${CMAKE_STATIC_LINKER_FLAGS})
+  endif()
+endfunction()
+
+# A test program for ctest: plain C++ without Node.
+function(mobillm_add_test target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  find_package(Threads REQUIRED)
+  add_executable(${target} ${arg_SOURCES})
+  mobillm_own_sources(${target})
+  target_include_directories(${target} PRIVATE "${MOBILLM_CORE_NATIVE_DIR}/test")
+  target_link_libraries(${target} PRIVATE ${arg_LIBRARIES} Threads::Threads)
+  add_test(NAME ${target} COMMAND ${target})
+endfunction()

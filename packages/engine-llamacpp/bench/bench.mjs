@@ -1,0 +1,131 @@
+/**
+ * Measures the engine against llama.cpp itself, the two taking turns in one run, so that whatever
+ * else the machine does falls on both.
+ *
+ *   pnpm bench [-- --rounds 9 --threads 1 --model <file> --json --llama-bench]
+ *
+ * CPU time is the figure that holds on a noisy machine; wall time is what users see.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
+import { EngineRunner } from './engine-runner.mjs';
+import { runLlamaBench } from './llama-bench.mjs';
+import { ReferenceProcess } from './reference-process.mjs';
+import { median } from './statistics.mjs';
+
+const { values } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== '--'),
+  options: {
+    rounds: { type: 'string', default: '9' },
+    threads: { type: 'string', default: '1' },
+    model: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    'llama-bench': { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const threads = Number(values.threads);
+const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
+const settings = { context: 4096, batch: 512, threads };
+const prefillTokens = 512;
+const decodeTokens = 128;
+
+// Tokens of ordinary text; which ones they are does not matter for the speed.
+const prompt = (length) => Array.from({ length }, (_, index) => 1000 + ((index * 37) % 20_000));
+
+const engine = await EngineRunner.open(modelPath, settings);
+const reference = new ReferenceProcess(modelPath, settings);
+const samples = { engine: [], reference: [] };
+// The first round warms both up: pages of the model, buffers, compiled JavaScript.
+for (let round = -1; round < rounds; round++) {
+  const turns = [
+    ['engine', () => engine.run(prompt(prefillTokens), decodeTokens + 1)],
+    ['reference', () => reference.run(prompt(prefillTokens), decodeTokens + 1)],
+  ];
+  if (round % 2 === 0) turns.reverse();
+  for (const [name, run] of turns) {
+    const result = await run();
+    if (round >= 0) samples[name].push(result);
+  }
+}
+const sameTokens = samples.engine.every(
+  (result, index) =>
+    JSON.stringify(result.tokens) === JSON.stringify(samples.reference[index].tokens),
+);
+
+const aborts = [];
+for (let round = 0; round < 7; round++) aborts.push(await engine.abortLatency(prompt(3000)));
+await engine.close();
+reference.close();
+
+const starts = [];
+const program = fileURLToPath(new URL('./first-token.mjs', import.meta.url));
+for (let round = 0; round < 7; round++) {
+  starts.push(
+    JSON.parse(execFileSync(process.execPath, [program, modelPath], { encoding: 'utf8' })),
+  );
+}
+
+/** Of rounds that were run one after the other, the ratio within each. */
+const ratio = (key) =>
+  median(samples.reference.map((result, index) => result[key] / samples.engine[index][key]));
+const rate = (name, key, tokens) => (1000 * tokens) / median(samples[name].map((r) => r[key]));
+const compared = (key, tokens) => ({
+  engine: rate('engine', key, tokens),
+  reference: rate('reference', key, tokens),
+  ratio: ratio(key),
+});
+
+const report = {
+  model: modelPath,
+  threads,
+  rounds,
+  sameTokens,
+  prefillCpu: compared('prefillCpuMs', prefillTokens),
+  prefillWall: compared('prefillMs', prefillTokens),
+  decodeCpu: compared('decodeCpuMs', decodeTokens),
+  decodeWall: compared('decodeMs', decodeTokens),
+  abortMs: { median: median(aborts), worst: Math.max(...aborts) },
+  startMs: Object.fromEntries(
+    Object.keys(starts[0]).map((key) => [key, median(starts.map((start) => start[key]))]),
+  ),
+};
+if (values['llama-bench']) {
+  report.llamaBench = await runLlamaBench(modelPath, {
+    ...{ threads, batch: settings.batch, prefillTokens, decodeTokens, repetitions: rounds },
+  });
+}
+
+if (values.json) {
+  console.log(JSON.stringify(report, null, 2));
+} else {
+  const row = (name, { engine: ours, reference: theirs, ratio: share }) =>
+    console.log(
+      `${name.padEnd(26)}${ours.toFixed(1).padStart(10)}${theirs.toFixed(1).padStart(12)}${share.toFixed(3).padStart(9)}   ≥ 0.97`,
+    );
+  console.log(`${modelPath}, ${threads} thread(s), ${rounds} rounds, medians`);
+  console.log(
+    `${''.padEnd(26)}${'engine'.padStart(10)}${'llama.cpp'.padStart(12)}${'ratio'.padStart(9)}`,
+  );
+  row(`prefill ${prefillTokens}, tok/CPU s`, report.prefillCpu);
+  row(`prefill ${prefillTokens}, tok/s`, report.prefillWall);
+  row(`decode ${decodeTokens}, tok/CPU s`, report.decodeCpu);
+  row(`decode ${decodeTokens}, tok/s`, report.decodeWall);
+  console.log(`the same tokens: ${sameTokens ? 'yes' : 'NO'}`);
+  console.log(
+    `abort inside a prefill of 3000: ${report.abortMs.median.toFixed(1)} ms, worst ${report.abortMs.worst.toFixed(1)} ms   < 50`,
+  );
+  const { totalMs, nodeMs, importMs, openMs, firstTokenMs } = report.startMs;
+  console.log(
+    `process start to first token: ${totalMs.toFixed(0)} ms (Node ${nodeMs.toFixed(0)}, import ${importMs.toFixed(0)}, open ${openMs.toFixed(0)}, first token ${firstTokenMs.toFixed(0)})   ≤ 450`,
+  );
+  if (report.llamaBench) {
+    const { prefill, decode } = report.llamaBench;
+    console.log(
+      `llama-bench: prefill ${prefill.tokensPerSecond.toFixed(1)} tok/s, decode ${decode.tokensPerSecond.toFixed(1)} tok/s; the reference's share ${(report.prefillWall.reference / prefill.tokensPerSecond).toFixed(3)} and ${(report.decodeWall.reference / decode.tokensPerSecond).toFixed(3)}   within 0.97–1.03`,
+    );
+  }
+}

@@ -1,0 +1,104 @@
+// One generation: prefills what is new, then decodes and samples, a step at a time.
+#pragma once
+
+#include <llama.h>
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+#include <vector>
+
+#include "logprobs.hpp"
+#include "mobillm/abort_flag.hpp"
+#include "sampler.hpp"
+#include "sequence.hpp"
+
+namespace mobillm::llamacpp {
+
+struct GenerateSpec {
+  std::int64_t max_tokens = 0;  // 0 only prefills
+  std::unordered_set<llama_token> end_tokens;
+  SamplingOptions sampling;
+  std::int32_t logprobs = -1;  // alternatives a token; -1: none are computed
+  std::size_t credit_tokens = 1;
+};
+
+enum class Finish { kEndToken, kMaxTokens, kContextFull, kAborted };
+
+// What came since the reader last took something.
+struct GenerationBatch {
+  std::vector<llama_token> tokens;
+  std::vector<TokenLogprobs> logprobs;  // one a token, or empty
+  std::int64_t prefilled_tokens = 0;    // so far
+  double prefill_ms = 0;                // so far, waiting for other sequences not counted
+  double decode_ms = 0;
+  std::optional<Finish> finish;
+  std::exception_ptr error;  // set instead of `finish`
+};
+
+// Steps are jobs of the model's thread that post themselves again, so generations of one model take
+// turns. A generation that is `credit_tokens` ahead of its reader posts nothing, until the reader
+// takes what there is.
+class Generation : public std::enable_shared_from_this<Generation> {
+ public:
+  // `on_ready` is called on the model's thread, once after each `wait` that returned false, as soon
+  // as there is something to take.
+  Generation(std::shared_ptr<Sequence> sequence, std::vector<llama_token> prompt, GenerateSpec spec,
+             std::function<void()> on_ready);
+
+  // Begins.
+  void start() { post_step(); }
+
+  // Ends it within one step; any thread, more than once. The last batch then has kAborted, or
+  // what it ended by just before.
+  void abort();
+
+  // Reader's side ---------------------------------------------------------------------------------
+
+  // Whether something can be taken now; if not, `on_ready` will be called.
+  bool wait();
+  // Takes what has come, and lets a parked generation go on.
+  GenerationBatch take();
+  // Whether the last batch is made: no step will run any more.
+  bool ended() const;
+
+ private:
+  // Posts the next step; ends with CLOSED when the model's thread has been stopped.
+  void post_step();
+  void step() noexcept;
+  // Each returns how the generation ended, if it did.
+  std::optional<Finish> work();
+  std::optional<Finish> prefill_step();
+  std::optional<Finish> decode_step();
+  std::optional<Finish> sample();
+
+  const std::shared_ptr<Sequence> sequence_;
+  const std::vector<llama_token> prompt_;
+  const GenerateSpec spec_;
+  const std::function<void()> on_ready_;
+  AbortFlag abort_;
+
+  // Model's thread.
+  std::size_t prefilled_ = 0;
+  std::int64_t sampled_ = 0;
+  llama_token last_token_ = LLAMA_TOKEN_NULL;
+  std::optional<Sampler> sampler_;
+  double prefill_ms_ = 0;
+  double decode_ms_ = 0;
+  std::vector<TokenLogprobs> step_logprobs_;
+  std::optional<llama_token> step_token_;
+
+  // Both threads.
+  mutable std::mutex mutex_;
+  GenerationBatch outbox_;
+  bool news_ = false;     // the outbox has something that was not taken
+  bool waiting_ = false;  // the reader wants `on_ready`
+  bool parked_ = false;   // no step is posted, for want of credit
+  bool ended_ = false;
+};
+
+}  // namespace mobillm::llamacpp

@@ -1,0 +1,47 @@
+// Where llama.cpp's log goes. The library has one log a process, shared by every model and thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace mobillm::llamacpp {
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+
+// A receiver of log lines, without the line's end. Called on whichever thread logs, so it must be
+// quick and must not call the library.
+using LogSink = std::function<void(LogLevel, const std::string&)>;
+
+// Takes over the library's log, which it otherwise writes to stderr. Nobody hears it until a sink
+// is added. May be called more than once.
+void install_library_log();
+
+// Adds a receiver of lines of at least `least`; returns a number to remove it by.
+std::uint64_t add_log_sink(LogLevel least, LogSink sink);
+
+// Removes a receiver; it is not called after this returns.
+void remove_log_sink(std::uint64_t id);
+
+// Collects what the library logs on this thread, at every level, while it lives: some facts (buffer
+// sizes, why a load failed) come out of the library no other way. At most 256 KiB are kept.
+class LogCapture {
+ public:
+  LogCapture();
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+  ~LogCapture();
+
+  const std::string& text() const { return text_; }
+  // The last line logged as an error, without the function's name before it; empty when none was.
+  const std::string& last_error() const { return last_error_; }
+
+ private:
+  friend void receive_library_log(int level, const char* text, void* data);
+
+  LogCapture* outer_;
+  std::string text_;
+  std::string last_error_;
+};
+
+}  // namespace mobillm::llamacpp

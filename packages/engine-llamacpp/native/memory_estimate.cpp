@@ -1,0 +1,74 @@
+#include "memory_estimate.hpp"
+
+#include "library_log.hpp"
+#include "memory_report.hpp"
+#include "mobillm/c_ptr.hpp"
+#include "mobillm/error.hpp"
+#include "model_header.hpp"
+#include "open_error.hpp"
+#include "system_memory.hpp"
+
+namespace mobillm::llamacpp {
+
+namespace {
+
+llama_model_kv_override override_of(const std::string& key) {
+  llama_model_kv_override entry{};
+  key.copy(entry.key, sizeof(entry.key) - 1);
+  return entry;
+}
+
+// Bytes that the library keeps for each cell of a cache beside its keys and values; it allocates
+// them even when it only simulates.
+constexpr std::uint64_t kCellBytes = 64;
+
+// Whether simulating a context is affordable. One that is far larger than the memory is not, and
+// needs no exact number.
+bool can_simulate(const llama_model* model, const ContextOptions& options) {
+  // Their cache does not grow with the context.
+  if (llama_model_is_recurrent(model) || llama_model_is_hybrid(model)) return true;
+  const std::uint64_t available = available_memory_bytes().value_or(std::uint64_t{1} << 32);
+  return kv_cache_formula(model, options) <= 2 * available &&
+         options.context_tokens * kCellBytes <= available / 8;
+}
+
+}  // namespace
+
+MemoryEstimate estimate_memory(const ModelFile& file, const ContextOptions& options,
+                               const AbortFlag& abort) {
+  const LogCapture log;
+  llama_model_params params = llama_model_default_params();
+  // A model without a vocabulary, but with tensors as large as if it had one.
+  llama_model_kv_override overrides[3] = {
+      override_of("tokenizer.ggml.model"), override_of(file.architecture + ".vocab_size"), {}};
+  overrides[0].tag = LLAMA_KV_OVERRIDE_TYPE_STR;
+  std::string("none").copy(overrides[0].val_str, sizeof(overrides[0].val_str) - 1);
+  overrides[1].tag = LLAMA_KV_OVERRIDE_TYPE_INT;
+  overrides[1].val_i64 = file.vocabulary_size;
+  params.kv_overrides = overrides;
+  params.no_alloc = true;
+  params.load_mode = LLAMA_LOAD_MODE_NONE;
+  const CPtr<llama_model, llama_model_free> model(
+      llama_model_load_from_file(file.path.c_str(), params));
+  if (abort.is_set()) throw aborted();
+  if (model == nullptr) throw load_failed(file.path, log.last_error());
+
+  MemoryEstimate estimate;
+  estimate.weights = llama_model_size(model.get());
+  MemoryReport report;
+  if (can_simulate(model.get(), options)) {
+    const LogCapture context_log;
+    const CPtr<llama_context, llama_free> context(
+        llama_init_from_model(model.get(), to_params(options)));
+    if (context == nullptr) throw context_failed(context_log.last_error());
+    report = parse_memory_report(context_log.text());
+  }
+  estimate.exact = report.kv_cache && report.compute && report.output;
+  estimate.kv_cache = report.kv_cache.value_or(kv_cache_formula(model.get(), options));
+  estimate.compute = report.compute.value_or(compute_formula(model.get(), options));
+  estimate.output = report.output.value_or(static_cast<std::uint64_t>(file.vocabulary_size) *
+                                           options.sequences * 4);
+  return estimate;
+}
+
+}  // namespace mobillm::llamacpp

@@ -1,0 +1,164 @@
+#include "model.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "cpu_load.hpp"
+#include "library_log.hpp"
+#include "memory_estimate.hpp"
+#include "mobillm/error.hpp"
+#include "model_header.hpp"
+#include "open_error.hpp"
+#include "system_memory.hpp"
+
+namespace mobillm::llamacpp {
+
+Model::Model(OpenOptions options) : options_(std::move(options)) {
+  const int allowed = allowed_processors();
+  if (options_.threads > allowed) {
+    throw InvalidArgument(InvalidArgument::Kind::kRange, "threads",
+                          "must be at most " + std::to_string(allowed) +
+                              ", the processors that this process may use, but it is " +
+                              std::to_string(options_.threads));
+  }
+  batch_tokens_ = options_.context.batch_tokens;
+  for (auto id = static_cast<llama_seq_id>(options_.context.sequences); id-- > 0;) {
+    free_ids_.push_back(id);  // the last one is taken first: 0
+  }
+}
+
+Model::~Model() {
+  closing_->set();
+  worker_.stop();
+  free();
+}
+
+void Model::load() {
+  const CpuLoadProbe load_probe;
+  check_memory_for_weights();
+
+  {
+    const LogCapture log;
+    llama_model_params params = llama_model_default_params();
+    params.load_mode = options_.map_weights ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+    params.progress_callback = [](float share, void* data) {
+      auto* self = static_cast<Model*>(data);
+      if (self->options_.on_progress) self->options_.on_progress(share);
+      return !self->aborted();
+    };
+    params.progress_callback_user_data = this;
+    model_.reset(llama_model_load_from_file(options_.path.c_str(), params));
+    if (aborted()) throw llamacpp::aborted();
+    if (model_ == nullptr) throw load_failed(options_.path, log.last_error());
+  }
+  if (!llama_model_has_decoder(model_.get()) || llama_model_has_encoder(model_.get())) {
+    throw load_failed(options_.path, "it is no decoder-only model");
+  }
+  const llama_vocab* vocabulary = llama_model_get_vocab(model_.get());
+  if (llama_vocab_n_tokens(vocabulary) == 0 ||
+      llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_NONE) {
+    throw load_failed(options_.path, "it has no vocabulary");
+  }
+  vocabulary_.emplace(vocabulary);
+
+  check_memory_for_context();
+  {
+    const LogCapture log;
+    llama_context_params params = to_params(options_.context);
+    // A callback on the model's own thread: with one thread or many, ggml asks on the calling one.
+    params.abort_callback = [](void* data) {
+      const auto* self = static_cast<const Model*>(data);
+      return self->aborted() || (self->step_abort_ != nullptr && self->step_abort_->is_set());
+    };
+    params.abort_callback_data = this;
+    context_.reset(llama_init_from_model(model_.get(), params));
+    if (context_ == nullptr) throw context_failed(log.last_error());
+  }
+  if (aborted()) throw llamacpp::aborted();
+
+  const int threads = options_.threads > 0 ? options_.threads : load_probe.free_threads();
+  thread_pool_.use(context_.get(), threads);
+  threads_ = threads;
+
+  facts_.architecture = metadata_text(model_.get(), "general.architecture");
+  facts_.name = metadata_text(model_.get(), "general.name");
+  if (const char* source = llama_model_chat_template(model_.get(), nullptr)) {
+    facts_.chat_template = source;
+  }
+  facts_.trained_context_tokens =
+      static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model_.get())));
+  // The library rounds up to a multiple of its own; what was asked for is what a sequence gets.
+  facts_.pool_tokens = llama_n_ctx(context_.get());
+  facts_.context_tokens = std::min(options_.context.context_tokens, facts_.pool_tokens);
+  facts_.layers = llama_model_n_layer(model_.get());
+  facts_.parameter_count = llama_model_n_params(model_.get());
+  facts_.weight_bytes = llama_model_size(model_.get());
+  if (options_.on_progress) options_.on_progress(1);
+}
+
+void Model::free() {
+  if (context_ != nullptr) thread_pool_.release(context_.get());
+  context_.reset();
+  vocabulary_.reset();
+  model_.reset();
+}
+
+llama_context* Model::context() const {
+  if (context_ == nullptr) throw Error(code::kClosed, "The model was closed. Open it again.");
+  return context_.get();
+}
+
+void Model::adjust(int threads, std::uint32_t batch_tokens) {
+  if (threads > 0) {
+    thread_pool_.use(context(), threads);
+    threads_ = threads;
+  }
+  // The context's buffers are made for the size at opening; a step can only be smaller.
+  if (batch_tokens > 0) batch_tokens_ = std::min(batch_tokens, options_.context.batch_tokens);
+}
+
+// The weights have to be in memory to be read, mapped or not. A mapped file that does not fit would
+// load, and then be read from disk for every token.
+void Model::check_memory_for_weights() const {
+  const auto available = available_memory_bytes();
+  std::error_code trouble;
+  const auto bytes = std::filesystem::file_size(
+      std::filesystem::path(reinterpret_cast<const char8_t*>(options_.path.c_str())), trouble);
+  if (!available || trouble || bytes <= *available) return;
+  throw out_of_memory(bytes, *available, options_.context.context_tokens);
+}
+
+// With overcommitment the system grants any context and kills the process when it is used, so the
+// library is not asked before the need is known to fit.
+void Model::check_memory_for_context() const {
+  const auto available = available_memory_bytes();
+  if (!available) return;
+  const std::uint64_t rough = kv_cache_formula(model_.get(), options_.context) +
+                              compute_formula(model_.get(), options_.context);
+  // Far away from the limit, rough is enough and costs nothing.
+  if (rough < *available / 2) return;
+  const ModelFile file{options_.path, metadata_text(model_.get(), "general.architecture"),
+                       static_cast<std::uint32_t>(vocabulary_->size())};
+  const MemoryEstimate exact = estimate_memory(file, options_.context, *closing_);
+  const std::uint64_t needed = exact.kv_cache + exact.compute + exact.output;
+  if (needed > *available) {
+    throw out_of_memory(needed + exact.weights, *available + exact.weights,
+                        options_.context.context_tokens);
+  }
+}
+
+std::optional<llama_seq_id> Model::take_sequence_id() {
+  const std::lock_guard lock(ids_mutex_);
+  if (free_ids_.empty()) return std::nullopt;
+  const llama_seq_id id = free_ids_.back();
+  free_ids_.pop_back();
+  return id;
+}
+
+void Model::return_sequence_id(llama_seq_id id) {
+  const std::lock_guard lock(ids_mutex_);
+  free_ids_.push_back(id);
+}
+
+}  // namespace mobillm::llamacpp

@@ -1,0 +1,122 @@
+// A loaded model: weights, context, and the one thread that touches them.
+#pragma once
+
+#include <llama.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "context_options.hpp"
+#include "mobillm/abort_flag.hpp"
+#include "mobillm/c_ptr.hpp"
+#include "mobillm/serial_worker.hpp"
+#include "thread_pool.hpp"
+#include "vocabulary.hpp"
+
+namespace mobillm::llamacpp {
+
+class Sequence;
+
+struct OpenOptions {
+  std::string path;
+  ContextOptions context;
+  int threads = 0;  // 0: as many as are free
+  bool map_weights = true;
+  // Told the loaded share, from 0 to 1, on the model's thread.
+  std::function<void(float)> on_progress;
+};
+
+// What is known of an open model. Constant, but `threads`.
+struct ModelFacts {
+  std::string architecture;
+  std::string name;           // empty where the file holds none
+  std::string chat_template;  // empty where the file holds none
+  std::uint32_t trained_context_tokens = 0;
+  std::uint32_t context_tokens = 0;  // of one sequence
+  std::uint32_t pool_tokens = 0;     // of all together
+  std::int32_t layers = 0;
+  std::uint64_t parameter_count = 0;
+  std::uint64_t weight_bytes = 0;
+};
+
+// Made on the JavaScript thread; `load` and everything that touches the context runs as jobs of
+// `worker()`. Sequences hold a share of it.
+class Model {
+ public:
+  explicit Model(OpenOptions options);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  ~Model();
+
+  SerialWorker& worker() { return worker_; }
+
+  // Jobs ------------------------------------------------------------------------------------------
+
+  // Loads weights and makes the context. Throws MODEL_UNSUPPORTED, OUT_OF_MEMORY, UNSUPPORTED,
+  // NATIVE_FAILURE, and ABORTED after `abort_all`.
+  void load();
+
+  // Frees context and weights. Generations have ended before: `abort_all` was called.
+  void free();
+
+  // Changes threads and the size of a prefill step; 0 leaves either as it is.
+  void adjust(int threads, std::uint32_t batch_tokens);
+
+  // The context, for sequences; throws CLOSED after `free`.
+  llama_context* context() const;
+
+  // Tokens in one prefill step.
+  std::uint32_t batch_tokens() const { return batch_tokens_; }
+
+  // Makes the running step poll `flag`, too; null for none.
+  void set_step_abort(const AbortFlag* flag) { step_abort_ = flag; }
+
+  // Any thread ------------------------------------------------------------------------------------
+
+  // After `load` only.
+  const ModelFacts& facts() const { return facts_; }
+  const Vocabulary& vocabulary() const { return *vocabulary_; }
+  int threads() const { return threads_.load(std::memory_order_relaxed); }
+  const ContextOptions& context_options() const { return options_.context; }
+
+  // Ends the loading, or the step that runs, soon. For good: the model is about to be freed.
+  void abort_all() { closing_->set(); }
+  bool aborted() const { return closing_->is_set(); }
+  const AbortFlagPtr& closing() const { return closing_; }
+
+  // Takes a free sequence number; empty when all are in use. Give it back when the sequence's part
+  // of the cache is empty again.
+  std::optional<llama_seq_id> take_sequence_id();
+  void return_sequence_id(llama_seq_id id);
+
+ private:
+  void check_memory_for_weights() const;
+  void check_memory_for_context() const;
+
+  OpenOptions options_;
+  AbortFlagPtr closing_ = std::make_shared<AbortFlag>();
+  const AbortFlag* step_abort_ = nullptr;  // model's thread
+
+  ModelFacts facts_;
+  std::atomic<int> threads_{0};
+  std::uint32_t batch_tokens_ = 0;
+
+  // Freed in the opposite order: threads, context, weights.
+  CPtr<llama_model, llama_model_free> model_;
+  std::optional<Vocabulary> vocabulary_;
+  CPtr<llama_context, llama_free> context_;
+  ThreadPool thread_pool_;
+
+  std::mutex ids_mutex_;
+  std::vector<llama_seq_id> free_ids_;
+
+  SerialWorker worker_;  // last: stopped first, so no job outlives what it uses
+};
+
+}  // namespace mobillm::llamacpp

@@ -1,0 +1,59 @@
+#include "model_header.hpp"
+
+#include <charconv>
+#include <system_error>
+
+namespace mobillm::llamacpp {
+
+std::string metadata_text(const llama_model* model, const char* key) {
+  std::string text(64, '\0');
+  for (;;) {
+    const std::int32_t length = llama_model_meta_val_str(model, key, text.data(), text.size());
+    if (length < 0) return {};
+    const auto needed = static_cast<std::size_t>(length);
+    if (needed < text.size()) {
+      text.resize(needed);
+      return text;
+    }
+    text.resize(needed + 1);
+  }
+}
+
+std::int64_t metadata_integer(const llama_model* model, const std::string& key,
+                              std::int64_t fallback) {
+  const std::string text = metadata_text(model, key.c_str());
+  std::int64_t value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size() ? value : fallback;
+}
+
+std::uint64_t kv_cache_formula(const llama_model* model, const ContextOptions& options) {
+  const std::string architecture = metadata_text(model, "general.architecture");
+  const std::int64_t heads = std::max(1, llama_model_n_head(model));
+  const std::int64_t head_length = llama_model_n_embd(model) / heads;
+  const std::string attention = architecture + ".attention.";
+  const auto key_length = metadata_integer(model, attention + "key_length", head_length);
+  const auto value_length = metadata_integer(model, attention + "value_length", head_length);
+  const auto row = [&](ggml_type type, std::int64_t length) {
+    const std::int64_t elements = length * std::max(1, llama_model_n_head_kv(model));
+    return static_cast<std::uint64_t>(elements) * ggml_type_size(type) /
+           static_cast<std::uint64_t>(ggml_blck_size(type));
+  };
+  return static_cast<std::uint64_t>(llama_model_n_layer(model)) * options.context_tokens *
+         (row(options.key_type, key_length) + row(options.value_type, value_length));
+}
+
+std::uint64_t compute_formula(const llama_model* model, const ContextOptions& options) {
+  const std::string architecture = metadata_text(model, "general.architecture");
+  const auto embedding = static_cast<std::uint64_t>(llama_model_n_embd(model));
+  const auto feed_forward = static_cast<std::uint64_t>(metadata_integer(
+      model, architecture + ".feed_forward_length", static_cast<std::int64_t>(4 * embedding)));
+  const auto heads = static_cast<std::uint64_t>(llama_model_n_head(model));
+  const auto vocabulary =
+      static_cast<std::uint64_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
+  return static_cast<std::uint64_t>(options.batch_tokens) *
+             (4 * embedding + 2 * feed_forward + heads * options.context_tokens) * 4 +
+         vocabulary * 4;
+}
+
+}  // namespace mobillm::llamacpp

@@ -1,0 +1,29 @@
+// Facts of a loaded or half-loaded model.
+#pragma once
+
+#include <llama.h>
+
+#include <cstdint>
+#include <string>
+
+#include "context_options.hpp"
+
+namespace mobillm::llamacpp {
+
+// A metadata value as text; empty when the model has no such key.
+std::string metadata_text(const llama_model* model, const char* key);
+
+// A metadata value as a whole number; `fallback` when there is no such key or it is no number.
+std::int64_t metadata_integer(const llama_model* model, const std::string& key,
+                              std::int64_t fallback);
+
+// Bytes of keys and values for a context, from the header alone:
+// layers × tokens × KV heads × (key length × key size + value length × value size).
+// Too high for architectures that cache less (recurrent layers, compressed attention).
+std::uint64_t kv_cache_formula(const llama_model* model, const ContextOptions& options);
+
+// Bytes of the compute buffer, from the header alone; an upper bound without flash attention:
+// batch × (4 × embedding + 2 × feed-forward width + heads × context) × 4 + vocabulary × 4.
+std::uint64_t compute_formula(const llama_model* model, const ContextOptions& options);
+
+}  // namespace mobillm::llamacpp

@@ -1,0 +1,45 @@
+// The errors of opening a model, worded once.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "mobillm/error.hpp"
+
+namespace mobillm::llamacpp {
+
+inline Error aborted() { return {code::kAborted, "The call was aborted."}; }
+
+// The library refused a file whose header was found sound before.
+inline Error load_failed(const std::string& path, const std::string& reason) {
+  return {code::kModelUnsupported,
+          "llama.cpp cannot run the model in " + path + ": " +
+              (reason.empty() ? "it gave no reason" : reason) +
+              ". Take another file of the model, or one that a newer version of it was made for.",
+          {{"path", path}, {"reason", reason}}};
+}
+
+inline Error context_failed(const std::string& reason) {
+  return {code::kUnsupported,
+          "llama.cpp cannot make a context with these options: " +
+              (reason.empty() ? "it gave no reason" : reason) +
+              ". Try the defaults of keyType, valueType and flashAttention.",
+          {{"reason", reason}}};
+}
+
+inline Error out_of_memory(std::uint64_t needed, std::uint64_t available,
+                           std::uint32_t context_tokens) {
+  const auto mebibytes = [](std::uint64_t bytes) {
+    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+  };
+  return {code::kOutOfMemory,
+          "The model with a context of " + std::to_string(context_tokens) + " tokens needs " +
+              mebibytes(needed) + ", but only " + mebibytes(available) +
+              " are available. Choose a smaller contextTokens or a smaller model, or close other "
+              "programs.",
+          {{"neededBytes", static_cast<double>(needed)},
+           {"availableBytes", static_cast<double>(available)},
+           {"contextTokens", static_cast<double>(context_tokens)}}};
+}
+
+}  // namespace mobillm::llamacpp

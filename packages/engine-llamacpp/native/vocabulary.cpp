@@ -1,0 +1,86 @@
+#include "vocabulary.hpp"
+
+#include <limits>
+
+#include "mobillm/error.hpp"
+
+namespace mobillm::llamacpp {
+
+Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab) {
+  // The C API does not tell; a letter does.
+  const std::vector<llama_token> letter = encode("a", false, false);
+  adds_space_ = !letter.empty() && piece(letter.front(), false).rfind(' ', 0) == 0;
+}
+
+std::vector<llama_token> Vocabulary::end_tokens() const {
+  std::vector<llama_token> tokens;
+  for (llama_token token = 0; token < size(); ++token) {
+    if (llama_vocab_is_eog(vocab_, token)) tokens.push_back(token);
+  }
+  return tokens;
+}
+
+std::vector<SpecialToken> Vocabulary::special_tokens() const {
+  // Just those that `parse_special` governs. The library reads "user defined" tokens from any text,
+  // as if they were words; to list them here would promise otherwise.
+  constexpr int kSpecial = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
+  std::vector<SpecialToken> tokens;
+  for (llama_token token = 0; token < size(); ++token) {
+    if ((llama_vocab_get_attr(vocab_, token) & kSpecial) != 0) {
+      tokens.push_back({token, llama_vocab_get_text(vocab_, token)});
+    }
+  }
+  return tokens;
+}
+
+std::vector<llama_token> Vocabulary::encode(const std::string& text, bool add_special,
+                                            bool parse_special) const {
+  if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max() / 2)) {
+    throw InvalidArgument(InvalidArgument::Kind::kRange, "text",
+                          "is longer than a gibibyte; encode it in pieces");
+  }
+  const auto bytes = static_cast<std::int32_t>(text.size());
+  // A token stands for one byte at least, mostly for more: this rarely has to grow.
+  std::vector<llama_token> tokens(text.size() / 2 + 16);
+  for (;;) {
+    const std::int32_t count =
+        llama_tokenize(vocab_, text.data(), bytes, tokens.data(),
+                       static_cast<std::int32_t>(tokens.size()), add_special, parse_special);
+    if (count >= 0) {
+      tokens.resize(static_cast<std::size_t>(count));
+      return tokens;
+    }
+    if (count == std::numeric_limits<std::int32_t>::min()) {
+      throw InvalidArgument(InvalidArgument::Kind::kRange, "text",
+                            "has more tokens than can be counted; encode it in pieces");
+    }
+    tokens.resize(static_cast<std::size_t>(-count));
+  }
+}
+
+// Not `llama_detokenize`: for some vocabularies that also drops spaces before punctuation, and then
+// what was encoded does not come back, nor what was streamed piece by piece.
+std::string Vocabulary::decode(const std::vector<llama_token>& tokens, bool show_special) const {
+  std::string text;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const std::string bytes = piece(tokens[i], show_special);
+    const bool skip = i == 0 && adds_space_ && bytes.rfind(' ', 0) == 0;
+    text.append(bytes, skip ? 1 : 0, std::string::npos);
+  }
+  return text;
+}
+
+std::string Vocabulary::piece(llama_token token, bool show_special) const {
+  std::string bytes(32, '\0');
+  for (;;) {
+    const std::int32_t length = llama_token_to_piece(
+        vocab_, token, bytes.data(), static_cast<std::int32_t>(bytes.size()), 0, show_special);
+    if (length >= 0) {
+      bytes.resize(static_cast<std::size_t>(length));
+      return bytes;
+    }
+    bytes.resize(static_cast<std::size_t>(-length));
+  }
+}
+
+}  // namespace mobillm::llamacpp

@@ -1,0 +1,47 @@
+// Text to tokens and back, by the library's own tokenizers.
+#pragma once
+
+#include <llama.h>
+
+#include <string>
+#include <vector>
+
+namespace mobillm::llamacpp {
+
+struct SpecialToken {
+  llama_token token;
+  std::string text;
+};
+
+// A model's vocabulary. Constant after loading, so every member may be called from any thread while
+// the model lives. Tokens passed in are within [0, size).
+class Vocabulary {
+ public:
+  explicit Vocabulary(const llama_vocab* vocab);
+
+  int size() const { return llama_vocab_n_tokens(vocab_); }
+  bool contains(llama_token token) const { return token >= 0 && token < size(); }
+  // LLAMA_TOKEN_NULL where the model has none.
+  llama_token bos() const { return llama_vocab_bos(vocab_); }
+  llama_token eos() const { return llama_vocab_eos(vocab_); }
+  bool adds_bos() const { return llama_vocab_get_add_bos(vocab_); }
+  // Every token that ends a generation.
+  std::vector<llama_token> end_tokens() const;
+  // Tokens that are read from text only with `parse_special`, and written only with `show_special`.
+  std::vector<SpecialToken> special_tokens() const;
+
+  // Encodes UTF-8 text.
+  std::vector<llama_token> encode(const std::string& text, bool add_special,
+                                  bool parse_special) const;
+  // Bytes of a whole text: the pieces of its tokens, without the space that some vocabularies put
+  // before every text.
+  std::string decode(const std::vector<llama_token>& tokens, bool show_special) const;
+  // Bytes of one token in the middle of a text.
+  std::string piece(llama_token token, bool show_special) const;
+
+ private:
+  const llama_vocab* vocab_;
+  bool adds_space_ = false;  // before every text
+};
+
+}  // namespace mobillm::llamacpp

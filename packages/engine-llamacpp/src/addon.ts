@@ -1,0 +1,213 @@
+import { loadAddon } from '@mobillm/core/native';
+import { packageRoot } from '#package-root';
+
+/**
+ * The one file that knows the addon: what its C++ side (`native/*_handle.cpp`) offers, as types.
+ * Everything throws and rejects with errors that `fromNative` reads.
+ */
+export interface LlamaCppAddon {
+  /** Makes the library ready, once a process; `backendFolder` is where its back ends may lie. */
+  initialize(backendFolder: string): void;
+  /** What the library says of itself and of the machine. */
+  describe(): NativeDescription;
+  /** Whether the library can run an architecture of that GGUF name. */
+  knowsArchitecture(name: string): boolean;
+  /** Opens a file for synchronous reads of its header. */
+  readonly File: new (path: string) => NativeFile;
+  /** Prepares an estimate. */
+  readonly Estimate: new (options: NativeEstimateOptions) => NativeEstimate;
+  /** Prepares a model. */
+  readonly Model: new (options: NativeOpenOptions) => NativeModel;
+  /** Sends the library's log to a function until it is closed. */
+  readonly LogSink: new (least: LogLevel, log: LogFunction) => { close(): void };
+}
+
+/** How much a log line matters. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Receives a line of the library's log, without its line end. */
+export type LogFunction = (level: LogLevel, text: string) => void;
+
+/** What {@link LlamaCppAddon.describe} tells. */
+export interface NativeDescription {
+  /** `llama.cpp 0.5.0 (CPU: AVX2, …)`. */
+  readonly library: string;
+  /** Processors that this process may use. */
+  readonly processors: number;
+  readonly devices: readonly {
+    readonly id: string;
+    readonly kind: 'cpu' | 'gpu' | 'accelerator';
+    readonly name: string;
+  }[];
+}
+
+/** A file under synchronous reading. */
+export interface NativeFile {
+  readonly byteLength: number;
+  /** Time of its last change, in seconds of the file system's own clock. */
+  readonly modifiedAt: number;
+  read(offset: number, length: number): Uint8Array;
+  close(): void;
+}
+
+/** What a context is made with. */
+export interface NativeContextOptions {
+  readonly contextTokens: number;
+  readonly sequences: number;
+  readonly batchTokens: number;
+  readonly flashAttention: 'auto' | 'on' | 'off';
+  readonly keyType: string;
+  readonly valueType: string;
+}
+
+/** What an estimate is made of. */
+export interface NativeEstimateOptions extends NativeContextOptions {
+  readonly path: string;
+  readonly architecture: string;
+  readonly vocabularySize: number;
+}
+
+/** An estimate under way. */
+export interface NativeEstimate {
+  /** To be called once. */
+  run(): Promise<{
+    readonly weightsBytes: number;
+    readonly kvCacheBytes: number;
+    readonly computeBytes: number;
+    readonly outputBytes: number;
+    /** Whether all of it comes from the library itself. */
+    readonly exact: boolean;
+  }>;
+  abort(): void;
+  close(): void;
+}
+
+/** What a model is opened with. */
+export interface NativeOpenOptions extends NativeContextOptions {
+  readonly path: string;
+  /** 0: as many as are free. */
+  readonly threads: number;
+  readonly mapWeights: boolean;
+  readonly onProgress?: (share: number) => void;
+}
+
+/** What is known of a loaded model. */
+export interface NativeModelFacts {
+  readonly architecture: string;
+  /** Empty where the file holds none. */
+  readonly name: string;
+  /** Empty where the file holds none. */
+  readonly chatTemplate: string;
+  readonly trainedContextTokens: number;
+  readonly contextTokens: number;
+  readonly poolTokens: number;
+  readonly layers: number;
+  readonly parameterCount: number;
+  readonly weightBytes: number;
+}
+
+/** A model: weights, context and the thread that computes. */
+export interface NativeModel {
+  readonly threads: number;
+  /** To be called once; nothing else but `abortLoad` and `close` before it resolves. */
+  load(): Promise<NativeModelFacts>;
+  abortLoad(): void;
+  vocabulary(): {
+    readonly size: number;
+    readonly bosToken?: number;
+    readonly eosToken?: number;
+    readonly addsBosToken: boolean;
+    readonly endTokens: Int32Array;
+    readonly specialTokens: readonly { readonly token: number; readonly text: string }[];
+  };
+  encode(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
+  decode(tokens: Int32Array, showSpecial: boolean): string;
+  tokenBytes(token: number, showSpecial: boolean): Uint8Array;
+  createSequence(): NativeSequence;
+  /** 0 leaves a lever as it is. */
+  adjust(threads: number, batchTokens: number): Promise<void>;
+  /** To be called once. */
+  close(): Promise<void>;
+}
+
+/** One sequence of a model. */
+export interface NativeSequence {
+  readonly tokenCount: number;
+  generate(tokens: Int32Array, spec: NativeGenerateSpec): NativeGeneration;
+  truncate(tokenCount: number): Promise<number>;
+  /** To be called once. */
+  close(): Promise<void>;
+}
+
+/** How a generation is to run. */
+export interface NativeGenerateSpec {
+  readonly maxTokens: number;
+  readonly creditTokens: number;
+  /** −1 for none. */
+  readonly logprobs: number;
+  readonly endTokens: Int32Array;
+  readonly sampling: {
+    readonly logitBias: readonly { readonly token: number; readonly bias: number }[];
+    readonly repeatPenalty: number;
+    readonly frequencyPenalty: number;
+    readonly presencePenalty: number;
+    readonly penaltyLastTokens: number;
+    readonly topK: number;
+    readonly topP: number;
+    readonly minP: number;
+    readonly temperature: number;
+    readonly seed: number;
+  };
+}
+
+/** A generation under way. */
+export interface NativeGeneration {
+  /** One call at a time, until a batch has `finish`. */
+  next(): Promise<NativeBatch>;
+  /** Ends it within one step; the last batch says `aborted`. */
+  abort(): void;
+}
+
+/** What came since the last call. */
+export interface NativeBatch {
+  readonly tokens: readonly number[];
+  readonly logprobs?: readonly {
+    readonly token: number;
+    readonly logprob: number;
+    readonly top: readonly { readonly token: number; readonly logprob: number }[];
+  }[];
+  readonly prefilledTokens: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+  readonly finish?: 'end-token' | 'max-tokens' | 'context-full' | 'aborted';
+}
+
+const expects = [
+  'initialize',
+  'describe',
+  'knowsArchitecture',
+  'File',
+  'Estimate',
+  'Model',
+  'LogSink',
+] as const satisfies readonly (keyof LlamaCppAddon)[];
+
+/**
+ * Loads the addon and makes the library ready. `addon` is the option of the engine's factory.
+ *
+ * @throws MobillmError `ADDON_NOT_FOUND`, `ADDON_INCOMPATIBLE`.
+ */
+export async function loadLlamaCppAddon(addon?: string | object): Promise<LlamaCppAddon> {
+  const loaded = await loadAddon({
+    name: 'mobillm_llamacpp',
+    packageName: '@mobillm/engine-llamacpp',
+    packageRoot,
+    buildCommand: 'npm rebuild @mobillm/engine-llamacpp',
+    expects,
+    variable: 'MOBILLM_LLAMACPP_ADDON',
+    ...(addon !== undefined && { addon }),
+  });
+  const exports = loaded.exports as unknown as LlamaCppAddon;
+  exports.initialize(loaded.folder);
+  return exports;
+}

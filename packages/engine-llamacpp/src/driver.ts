@@ -1,0 +1,223 @@
+import {
+  type Device,
+  type DriverEstimateOptions,
+  type DriverOpenOptions,
+  type EngineCapabilities,
+  type EngineDriver,
+  type InspectedModel,
+  type MemoryEstimate,
+  type ModelDriver,
+  type ModelFiles,
+} from '@mobillm/core';
+import { callNative, fromNative } from '@mobillm/core/native';
+import { onAbort } from './abort.js';
+import {
+  type LlamaCppAddon,
+  loadLlamaCppAddon,
+  type NativeContextOptions,
+  type NativeDescription,
+  type NativeModel,
+  type NativeModelFacts,
+} from './addon.js';
+import {
+  checkEngineOptions,
+  type LlamaCppEngineOptions,
+  type LlamaCppOpenOptions,
+  resolveOpenOptions,
+} from './engine-options.js';
+import { LlamaCppModel } from './model.js';
+import { ModelHeaders } from './model-header.js';
+import { version } from './version.js';
+
+const name = 'llamacpp';
+
+const capabilities: EngineCapabilities = {
+  formats: ['gguf'],
+  // The library's own limit for one context.
+  maxSequences: 256,
+  truncate: 'exact',
+  sampling: [
+    'temperature',
+    'topK',
+    'topP',
+    'minP',
+    'repeatPenalty',
+    'frequencyPenalty',
+    'presencePenalty',
+    'logitBias',
+    'seed',
+  ],
+  logprobs: true,
+  fork: false,
+  exportKv: false,
+  importKv: false,
+  saveSequence: false,
+  embed: false,
+  adjust: true,
+  trim: false,
+  estimate: true,
+};
+
+/**
+ * Loads the addon and makes the driver that {@link createLlamaCppEngine} builds on, for tests of the
+ * driver's own contract.
+ *
+ * @throws MobillmError `ADDON_NOT_FOUND`, `ADDON_INCOMPATIBLE`; InvalidArgument for a bad option.
+ */
+export async function createLlamaCppDriver(
+  options: LlamaCppEngineOptions = {},
+): Promise<EngineDriver> {
+  const { addon: source, log, logLevel = 'warn' } = checkEngineOptions(options);
+  const addon = await loadLlamaCppAddon(source).catch((error: unknown) => {
+    throw fromNative(error);
+  });
+  const sink = log && new addon.LogSink(logLevel, log);
+  return new LlamaCppDriver(addon, () => sink?.close());
+}
+
+class LlamaCppDriver implements EngineDriver {
+  readonly name = name;
+  readonly version = version;
+  readonly capabilities = capabilities;
+  readonly devices: readonly Device[];
+  readonly #addon: LlamaCppAddon;
+  readonly #description: NativeDescription;
+  readonly #headers: ModelHeaders;
+  readonly #onClose: () => void;
+
+  constructor(addon: LlamaCppAddon, onClose: () => void) {
+    this.#addon = addon;
+    this.#description = callNative(() => addon.describe());
+    this.devices = this.#description.devices;
+    this.#headers = new ModelHeaders(addon);
+    this.#onClose = onClose;
+  }
+
+  async inspect(files: ModelFiles, signal?: AbortSignal): Promise<InspectedModel> {
+    const { architecture, trainedContextTokens } = await this.#headers.read(files, signal);
+    return { architecture, trainedContextTokens };
+  }
+
+  async estimate(files: ModelFiles, options: DriverEstimateOptions): Promise<MemoryEstimate> {
+    const { signal, contextTokens } = options;
+    const own = resolveOpenOptions(options.engineOptions);
+    const header = await this.#headers.read(files, signal);
+    signal?.throwIfAborted();
+    const native = callNative(
+      () => new this.#addon.Estimate({ ...header, ...contextOptions(options, own) }),
+    );
+    const stopListening = onAbort(signal, () => native.abort());
+    try {
+      const bytes = await native.run();
+      signal?.throwIfAborted();
+      const device = this.#deviceId();
+      return {
+        items: [
+          { purpose: 'weights', device, bytes: bytes.weightsBytes },
+          { purpose: 'kv-cache', device, bytes: bytes.kvCacheBytes },
+          { purpose: 'compute', device, bytes: bytes.computeBytes },
+          { purpose: 'output', device, bytes: bytes.outputBytes },
+        ],
+        totalBytes:
+          bytes.weightsBytes + bytes.kvCacheBytes + bytes.computeBytes + bytes.outputBytes,
+        method: bytes.exact ? 'exact' : 'formula',
+        contextTokens,
+      };
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw fromNative(error);
+    } finally {
+      stopListening();
+      native.close();
+    }
+  }
+
+  async open(files: ModelFiles, options: DriverOpenOptions): Promise<ModelDriver> {
+    const { signal } = options;
+    const own = resolveOpenOptions(options.engineOptions);
+    const header = await this.#headers.read(files, signal);
+    signal?.throwIfAborted();
+    let progressFailure: { readonly error: unknown } | undefined;
+    const native: NativeModel = callNative(
+      () =>
+        new this.#addon.Model({
+          ...contextOptions(options, own),
+          path: header.path,
+          threads: options.threads === 'auto' ? 0 : options.threads,
+          mapWeights: own.weights === 'mapped',
+          ...(options.onProgress && {
+            onProgress: (share: number) => {
+              try {
+                options.onProgress?.(share);
+              } catch (error) {
+                progressFailure = { error };
+                native.abortLoad();
+              }
+            },
+          }),
+        }),
+    );
+    const facts = await load(native, signal, () => progressFailure);
+    return new LlamaCppModel({
+      native,
+      facts,
+      processors: this.#description.processors,
+      batchTokens: own.batchTokens,
+      placement: {
+        engine: name,
+        engineVersion: version,
+        library: this.#description.library,
+        layersByDevice: { [this.#deviceId()]: facts.layers },
+        modelSha256: files.files.find((file) => file.role === 'weights')?.sha256,
+        keyType: own.keyType,
+        valueType: own.valueType,
+      },
+    });
+  }
+
+  close(): Promise<void> {
+    this.#onClose();
+    return Promise.resolve();
+  }
+
+  /** The default device: this version computes on the CPU alone. */
+  #deviceId(): string {
+    return this.devices.find((device) => device.kind === 'cpu')?.id ?? 'cpu';
+  }
+}
+
+function contextOptions(
+  options: DriverEstimateOptions,
+  own: Required<LlamaCppOpenOptions>,
+): NativeContextOptions {
+  return {
+    contextTokens: options.contextTokens,
+    sequences: options.sequences,
+    batchTokens: own.batchTokens,
+    flashAttention: own.flashAttention,
+    keyType: own.keyType,
+    valueType: own.valueType,
+  };
+}
+
+/** Loads; a model that fails to, or that nobody wants any more, is closed before this rejects. */
+async function load(
+  native: NativeModel,
+  signal: AbortSignal | undefined,
+  progressFailure: () => { readonly error: unknown } | undefined,
+): Promise<NativeModelFacts> {
+  const stopListening = onAbort(signal, () => native.abortLoad());
+  try {
+    const facts = await native.load();
+    signal?.throwIfAborted();
+    return facts;
+  } catch (error) {
+    await native.close();
+    if (signal?.aborted) throw signal.reason;
+    const failure = progressFailure();
+    if (failure) throw failure.error;
+    throw fromNative(error);
+  } finally {
+    stopListening();
+  }
+}

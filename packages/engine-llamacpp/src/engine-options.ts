@@ -1,0 +1,84 @@
+import { check } from '@mobillm/core';
+import type { LogFunction, LogLevel } from './addon.js';
+
+/** Options of {@link createLlamaCppEngine}. */
+export interface LlamaCppEngineOptions {
+  /**
+   * Path of the addon to load and no other; in React Native, the loaded addon or the name it is
+   * linked under. By default the environment variable `MOBILLM_LLAMACPP_ADDON`, the package's own
+   * build, or the prebuilt package of this platform.
+   */
+  readonly addon?: string | object;
+  /**
+   * Receives llama.cpp's own log, which goes nowhere by default. The library has one log a process,
+   * so an engine hears of all models of the process. A function that throws raises an uncaught
+   * exception.
+   */
+  readonly log?: LogFunction;
+  /** Least level of the lines that `log` gets. Default `warn`. */
+  readonly logLevel?: LogLevel;
+}
+
+/**
+ * Options that only this engine has, for `engineOptions` of `Engine.open` and
+ * `Engine.estimate`.
+ */
+export interface LlamaCppOpenOptions {
+  /**
+   * Tokens in one prefill step, 1 to 65536. More is faster up to a few hundred, and takes more memory
+   * for the compute buffer; other sequences wait for a step to end. Default 512.
+   */
+  readonly batchTokens?: number;
+  /** Attention without a score matrix in memory. Default `auto`: where the library supports it. */
+  readonly flashAttention?: 'auto' | 'on' | 'off';
+  /** Number format of cached keys. Default `f16`; `q8_0` halves the memory and is slower on CPU. */
+  readonly keyType?: KvCacheType;
+  /** Number format of cached values. Default `f16`; `q8_0` needs flash attention. */
+  readonly valueType?: KvCacheType;
+  /**
+   * `mapped` (the default) reads weights from the page cache as they are needed and shares them
+   * between processes; `copied` reads them into memory of their own.
+   */
+  readonly weights?: 'mapped' | 'copied';
+}
+
+/** Number formats that the KV cache can have. */
+export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0';
+
+const cacheType = check.oneOf<KvCacheType>('f32', 'f16', 'bf16', 'q8_0');
+
+const addonOption: check.Check<string | object> = (value, key) =>
+  typeof value === 'object' && value !== null
+    ? value
+    : check.string({ nonEmpty: true })(value, key);
+
+const checkEngine = check.optionsObject({
+  addon: addonOption,
+  log: check.callback<LogFunction>(),
+  logLevel: check.oneOf<LogLevel>('debug', 'info', 'warn', 'error'),
+});
+
+const checkOpen = check.optionsObject({
+  batchTokens: check.integer({ min: 1, max: 65_536 }),
+  flashAttention: check.oneOf('auto', 'on', 'off'),
+  keyType: cacheType,
+  valueType: cacheType,
+  weights: check.oneOf('mapped', 'copied'),
+});
+
+/** Checks the factory's options. */
+export function checkEngineOptions(options: unknown): LlamaCppEngineOptions {
+  return checkEngine(options, '');
+}
+
+/** Checks `engineOptions` and fills in the defaults. */
+export function resolveOpenOptions(options: unknown): Required<LlamaCppOpenOptions> {
+  const checked = checkOpen(options, 'engineOptions');
+  return {
+    batchTokens: checked.batchTokens ?? 512,
+    flashAttention: checked.flashAttention ?? 'auto',
+    keyType: checked.keyType ?? 'f16',
+    valueType: checked.valueType ?? 'f16',
+    weights: checked.weights ?? 'mapped',
+  };
+}

@@ -1,0 +1,100 @@
+import { MobillmError, type TokenBatch } from '@mobillm/core';
+import { fromNative } from '@mobillm/core/native';
+import { onAbort } from './abort.js';
+import type { NativeBatch, NativeGeneration } from './addon.js';
+
+/**
+ * A native generation as an iteration. Not an async generator: the `return` of one would wait for a
+ * pull that is under way, and that can be a prefill step of a second.
+ */
+export class GenerationStream implements AsyncIterableIterator<TokenBatch> {
+  readonly #start: () => NativeGeneration;
+  readonly #signal: AbortSignal | undefined;
+  #generation: NativeGeneration | undefined;
+  #pull: Promise<NativeBatch> | undefined;
+  #stopListening: () => void = () => undefined;
+  #ended = false;
+  /** The reader has left: what still comes is for nobody. */
+  #left = false;
+
+  /** `start` is called at the first pull. */
+  constructor(start: () => NativeGeneration, signal: AbortSignal | undefined) {
+    this.#start = start;
+    this.#signal = signal;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<TokenBatch>> {
+    if (this.#ended) return { done: true, value: undefined };
+    try {
+      const generation = this.#begin();
+      // Aborted between two pulls: what came meanwhile is dropped, and the rejection waits until no
+      // step runs any more.
+      if (this.#signal?.aborted) await this.#drain();
+      this.#signal?.throwIfAborted();
+      this.#pull = generation.next();
+      const { finish, ...batch } = await this.#pull;
+      this.#pull = undefined;
+      if (finish === undefined) return { done: false, value: batch };
+      this.#end();
+      this.#signal?.throwIfAborted();
+      if (this.#left) return { done: true, value: undefined };
+      if (finish === 'aborted') {
+        throw new MobillmError(
+          'CLOSED',
+          'The sequence or its model was closed while it generated. Open it again.',
+        );
+      }
+      return { done: false, value: { ...batch, finish } };
+    } catch (error) {
+      this.#end();
+      if (this.#signal?.aborted) throw this.#signal.reason;
+      throw fromNative(error);
+    }
+  }
+
+  async return(): Promise<IteratorResult<TokenBatch>> {
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#left = true;
+      this.#generation?.abort();
+      // Settles when no step runs any more, so that the caller finds the sequence idle.
+      await this.#drain();
+      this.#end();
+    }
+    return { done: true, value: undefined };
+  }
+
+  #begin(): NativeGeneration {
+    if (this.#generation === undefined) {
+      this.#signal?.throwIfAborted();
+      const generation = this.#start();
+      this.#generation = generation;
+      this.#stopListening = onAbort(this.#signal, () => generation.abort());
+    }
+    return this.#generation;
+  }
+
+  async #drain(): Promise<void> {
+    const generation = this.#generation;
+    if (generation === undefined) return;
+    try {
+      let batch: NativeBatch;
+      do {
+        batch = await (this.#pull ?? generation.next());
+        this.#pull = undefined;
+      } while (batch.finish === undefined);
+    } catch {
+      // It ended by an error, which the reader who left does not want any more.
+    }
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#pull = undefined;
+    this.#stopListening();
+  }
+}

@@ -1,0 +1,101 @@
+import { type ByteSource, MobillmError, type ModelFiles, validateGguf } from '@mobillm/core';
+import { callNative } from '@mobillm/core/native';
+import type { LlamaCppAddon, NativeFile } from './addon.js';
+
+/** What the engine needs to know of a file before the library sees it. */
+export interface ModelHeader {
+  /** Absolute path of the weights. */
+  readonly path: string;
+  readonly architecture: string;
+  readonly trainedContextTokens: number;
+  readonly vocabularySize: number;
+}
+
+/**
+ * Reads and validates a model's header. The library never sees a file that did not pass: it meets a
+ * broken one with an assertion, which ends the process.
+ */
+export class ModelHeaders {
+  readonly #addon: LlamaCppAddon;
+  /** Headers by the object that named the file: core asks several times while it opens a model. */
+  readonly #known = new WeakMap<ModelFiles, { readonly stamp: string; header: ModelHeader }>();
+
+  constructor(addon: LlamaCppAddon) {
+    this.#addon = addon;
+  }
+
+  /**
+   * The header of a model's first weights file.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`.
+   */
+  async read(files: ModelFiles, signal?: AbortSignal): Promise<ModelHeader> {
+    const path = weightsPath(files);
+    const file = callNative(() => new this.#addon.File(path));
+    try {
+      const stamp = `${path}\n${file.byteLength}\n${file.modifiedAt}`;
+      const known = this.#known.get(files);
+      if (known?.stamp === stamp) return known.header;
+      const header = await this.#validate(path, file, signal);
+      this.#known.set(files, { stamp, header });
+      return header;
+    } finally {
+      file.close();
+    }
+  }
+
+  async #validate(path: string, file: NativeFile, signal?: AbortSignal): Promise<ModelHeader> {
+    const { metadata } = await validateGguf(byteSource(file), signal && { signal });
+    const architecture = metadata.get('general.architecture')?.value;
+    if (typeof architecture !== 'string') {
+      throw invalid(path, 'its header does not name an architecture');
+    }
+    if (!this.#addon.knowsArchitecture(architecture)) {
+      throw new MobillmError(
+        'MODEL_UNSUPPORTED',
+        `llama.cpp does not know the architecture "${architecture}" of ${path}. A newer version of @mobillm/engine-llamacpp may.`,
+        { details: { path, architecture } },
+      );
+    }
+    const trained = metadata.get(`${architecture}.context_length`)?.value;
+    if (typeof trained !== 'number' || trained < 1) {
+      throw invalid(path, `its header has no ${architecture}.context_length`);
+    }
+    return {
+      path,
+      architecture,
+      trainedContextTokens: trained,
+      vocabularySize: metadata.get('tokenizer.ggml.tokens')?.elementCount ?? 0,
+    };
+  }
+}
+
+function weightsPath(files: ModelFiles): string {
+  const weights = files.files.find((file) => file.role === 'weights');
+  if (weights === undefined) {
+    throw new MobillmError('MODEL_INVALID', 'The model has no file of weights. Add it again.', {
+      details: { name: files.name },
+    });
+  }
+  return weights.path;
+}
+
+function invalid(path: string, what: string): MobillmError {
+  return new MobillmError(
+    'MODEL_INVALID',
+    `The file ${path} is no model: ${what}. Download it again and compare its sha256.`,
+    { details: { path, what } },
+  );
+}
+
+function byteSource(file: NativeFile): ByteSource {
+  return {
+    byteLength: file.byteLength,
+    read: (offset, length) =>
+      Promise.resolve().then(() => callNative(() => file.read(offset, length))),
+    close: () => {
+      file.close();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import {
+  check,
+  type ModelDriver,
+  type ModelInfo,
+  type ModelLevers,
+  type Placement,
+  type SequenceDriver,
+  type Tokenizer,
+} from '@mobillm/core';
+import { callNative, fromNative } from '@mobillm/core/native';
+import type { NativeModel, NativeModelFacts } from './addon.js';
+import { LlamaCppSequence } from './sequence.js';
+import { LlamaCppTokenizer } from './tokenizer.js';
+
+/** What a model is made of. */
+export interface LlamaCppModelParts {
+  /** The loaded model. */
+  readonly native: NativeModel;
+  /** What it said when it was loaded. */
+  readonly facts: NativeModelFacts;
+  /** Processors that threads may be asked for. */
+  readonly processors: number;
+  /** Tokens in one prefill step at opening: no step can be made larger later. */
+  readonly batchTokens: number;
+  /** Everything of the placement but the threads, which can change. */
+  readonly placement: Omit<Placement, 'threads'>;
+}
+
+/** An open model of llama.cpp. */
+export class LlamaCppModel implements ModelDriver {
+  readonly info: ModelInfo;
+  readonly contextTokens: number;
+  readonly kvPoolTokens: number;
+  readonly tokenizer: Tokenizer;
+  readonly #parts: LlamaCppModelParts;
+  readonly #sequences = new Set<LlamaCppSequence>();
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: LlamaCppModelParts) {
+    const { facts } = parts;
+    this.#parts = parts;
+    this.info = {
+      architecture: facts.architecture,
+      trainedContextTokens: facts.trainedContextTokens,
+      parameterCount: facts.parameterCount,
+      weightBytes: facts.weightBytes,
+      name: facts.name === '' ? undefined : facts.name,
+      chatTemplate: facts.chatTemplate === '' ? undefined : facts.chatTemplate,
+    };
+    this.contextTokens = facts.contextTokens;
+    this.kvPoolTokens = facts.poolTokens;
+    this.tokenizer = new LlamaCppTokenizer(parts.native);
+  }
+
+  placement(): Placement {
+    return { ...this.#parts.placement, threads: this.#parts.native.threads };
+  }
+
+  createSequence(): Promise<SequenceDriver> {
+    return Promise.resolve().then(() => {
+      const native = callNative(() => this.#parts.native.createSequence());
+      const sequence = new LlamaCppSequence(native, (closed) => this.#sequences.delete(closed));
+      this.#sequences.add(sequence);
+      return sequence;
+    });
+  }
+
+  async adjust(levers: ModelLevers): Promise<void> {
+    const { processors, batchTokens, native } = this.#parts;
+    const checked = check.optionsObject({
+      threads: check.integer({ min: 1, max: processors }),
+      batchTokens: check.integer({ min: 1, max: batchTokens }),
+    })(levers, '');
+    try {
+      await native.adjust(checked.threads ?? 0, checked.batchTokens ?? 0);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { native } = this.#parts;
+    await Promise.all(Array.from(this.#sequences, (sequence) => sequence.close()));
+    await native.close();
+  }
+}

@@ -1,0 +1,77 @@
+import {
+  check,
+  type DecodeOptions,
+  type EncodeOptions,
+  type SpecialToken,
+  type Token,
+  type Tokenizer,
+  wrongType,
+} from '@mobillm/core';
+import { callNative } from '@mobillm/core/native';
+import type { NativeModel } from './addon.js';
+
+const checkEncode = check.optionsObject({ addSpecial: check.boolean, parseSpecial: check.boolean });
+const checkDecode = check.optionsObject({ showSpecial: check.boolean });
+
+/** The library's own tokenizer for a model's vocabulary. */
+export class LlamaCppTokenizer implements Tokenizer {
+  readonly #model: NativeModel;
+  readonly vocabularySize: number;
+  readonly bosToken: Token | undefined;
+  readonly eosToken: Token | undefined;
+  readonly addsBosToken: boolean;
+  readonly endTokens: ReadonlySet<Token>;
+  readonly specialTokens: readonly SpecialToken[];
+
+  constructor(model: NativeModel) {
+    const vocabulary = callNative(() => model.vocabulary());
+    this.#model = model;
+    this.vocabularySize = vocabulary.size;
+    this.bosToken = vocabulary.bosToken;
+    this.eosToken = vocabulary.eosToken;
+    this.addsBosToken = vocabulary.addsBosToken;
+    this.endTokens = new Set(vocabulary.endTokens);
+    this.specialTokens = vocabulary.specialTokens;
+  }
+
+  encode(text: string, options?: EncodeOptions): Token[] {
+    return Array.from(this.#encode(text, options));
+  }
+
+  encodeBatch(texts: readonly string[], options?: EncodeOptions): Token[][] {
+    return texts.map((text) => this.encode(text, options));
+  }
+
+  decode(tokens: Iterable<Token>, options?: DecodeOptions): string {
+    const { showSpecial = false } = checkDecode(options, 'options');
+    const numbers = toInt32Array(tokens, 'tokens');
+    return callNative(() => this.#model.decode(numbers, showSpecial));
+  }
+
+  tokenBytes(token: Token, options?: DecodeOptions): Uint8Array {
+    const { showSpecial = false } = checkDecode(options, 'options');
+    return callNative(() => this.#model.tokenBytes(token, showSpecial));
+  }
+
+  #encode(text: string, options?: EncodeOptions): Int32Array {
+    const { addSpecial = false, parseSpecial = false } = checkEncode(options, 'options');
+    return callNative(() => this.#model.encode(text, addSpecial, parseSpecial));
+  }
+}
+
+/**
+ * Tokens as the addon takes them. A typed array would turn what is no integer into 0 without a
+ * word; whether each is in the vocabulary is checked natively.
+ *
+ * @throws InvalidArgument for what is no 32-bit integer.
+ */
+export function toInt32Array(tokens: Iterable<Token>, key: string): Int32Array {
+  const numbers = Array.from(tokens);
+  numbers.forEach((token, index) => {
+    if (!Number.isInteger(token)) {
+      throw wrongType(`${key}[${index}]`, 'a token (an integer)', token);
+    }
+    check.integer({ min: 0, max: 0x7fffffff })(token, `${key}[${index}]`);
+  });
+  return Int32Array.from(numbers);
+}
