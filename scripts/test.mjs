@@ -1,0 +1,85 @@
+// The whole of `npm test`: installs, builds and runs every test, on a machine with Node and the
+// tools of a C++ build alone. Uses nothing that is installed by it before it is.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureDefaultModelAloud } from './default-model.mjs';
+import { installDependencies, turbo } from './lib/pnpm.mjs';
+import { runCommand } from './lib/run-command.mjs';
+import { readJunitCounts, readVitestCounts, sumCounts } from './lib/test-counts.mjs';
+import { requireNode, requireTools } from './lib/tools.mjs';
+import { runMain } from './lib/user-error.mjs';
+import { root, workspacePackages } from './lib/workspace.mjs';
+
+const reporter = fileURLToPath(new URL('./lib/vitest-counts.mjs', import.meta.url));
+
+await runMain(async () => {
+  requireNode();
+  requireTools(['git', 'cmake', 'ninja', 'cxx', 'python', 'pip']);
+  await timed('install', () => installDependencies());
+  // The native build keeps every core busy by itself.
+  await timed('build', () => turbo(['build', 'build:native', '--concurrency=2']));
+  process.env.MOBILLM_TEST_MODEL = await timed('default model', () => ensureDefaultModelAloud());
+
+  const reports = mkdtempSync(join(tmpdir(), 'mobillm-test-'));
+  try {
+    const counts = sumCounts(await runAll(reports));
+    printSummary(counts);
+    return counts.failed === 0 ? 0 : 1;
+  } finally {
+    rmSync(reports, { recursive: true, force: true });
+  }
+});
+
+/** One package after another: tests on real weights use every core and measure what they do. */
+async function runAll(reports) {
+  const all = [];
+  const runs = [
+    { folder: root, name: 'scripts', script: 'test:scripts', report: 'vitest' },
+    ...workspacePackages().flatMap(({ folder, manifest }) => [
+      { folder, name: manifest.name, script: 'test', report: 'vitest', in: manifest.scripts ?? {} },
+      {
+        folder,
+        name: `${manifest.name} (C++)`,
+        script: 'test:native',
+        report: 'junit',
+        in: manifest.scripts ?? {},
+      },
+    ]),
+  ].filter((run) => run.in === undefined || run.script in run.in);
+  for (const [index, { folder, name, script, report }] of runs.entries()) {
+    const file = join(reports, `${index}.${report}`);
+    const args = report === 'vitest' ? ['--', '--reporter=default', `--reporter=${reporter}`] : [];
+    const { status } = await timed(`test ${name}`, () =>
+      runCommand('npm', ['run', '--silent', script, ...args], {
+        cwd: folder,
+        env: { ...process.env, MOBILLM_COUNTS_FILE: file, MOBILLM_JUNIT_FILE: file },
+      }),
+    );
+    const read = report === 'vitest' ? readVitestCounts : readJunitCounts;
+    all.push(read(file, name, status));
+  }
+  return all;
+}
+
+async function timed(title, job) {
+  console.log(`\n── ${title}`);
+  const startedAt = performance.now();
+  const result = await job();
+  console.log(`── ${title}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  return result;
+}
+
+function printSummary({ passed, failed, failures, skips }) {
+  console.log('');
+  for (const { name, reason } of skips) {
+    console.log(`skipped: ${name}${reason === '' ? '' : ` (${reason})`}`);
+  }
+  for (const name of failures) console.log(`failed: ${name}`);
+  const skipped = skips.length === 0 ? '' : `, ${skips.length} skipped`;
+  // A caller that adds these counts to its own says so, and prints the one line itself.
+  const target = process.env.MOBILLM_TEST_SUMMARY;
+  if (target) writeFileSync(target, JSON.stringify({ passed, failed, skipped: skips.length }));
+  else console.log(`${passed} passed, ${failed} failed${skipped}`);
+}
