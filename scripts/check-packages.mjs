@@ -151,7 +151,7 @@ async function inEmptyFolder(work, title, packed, model, doors) {
   );
   // Greedy decoding of a fixed question; which words exactly depends on the processor.
   if (!output.includes('sky')) throw new UserError(`The README's program answered: ${output}`);
-  console.log(`ok: the README's program, ${title} addon: ${output.trim()}`);
+  console.log(`ok: the README's program, ${title} addon: ${output.trim().slice(0, 60)}…`);
 }
 
 /** Addons inside the engine's own package, where only an install on this machine puts them. */

@@ -3,7 +3,7 @@
  * In a checkout it does nothing, because `npm run build:native` builds there.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { addonFile, compile, packageFolder } from './compile.mjs';
@@ -36,4 +36,8 @@ await main(async () => {
     buildFolder,
     definitions: { MOBILLM_WARNINGS_AS_ERRORS: 'OFF' },
   });
+  // What is left over from compiling is ten times the addon.
+  for (const entry of readdirSync(buildFolder)) {
+    if (entry !== 'Release') rmSync(join(buildFolder, entry), { recursive: true });
+  }
 });
