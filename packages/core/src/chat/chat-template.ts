@@ -1,5 +1,5 @@
-import { Template } from '@huggingface/jinja';
 import { MobillmError } from '../errors/mobillm-error.js';
+import { BoundedTemplate } from './bounded-template.js';
 import type { Message } from './message.js';
 
 /** What a template knows besides the messages. */
@@ -14,7 +14,7 @@ export interface ChatTemplateVariables {
 
 /** A model's chat template: Jinja, as its own metadata holds it. */
 export class ChatTemplate {
-  readonly #template: Template;
+  readonly #template: BoundedTemplate;
 
   /**
    * @param source Jinja source.
@@ -22,7 +22,7 @@ export class ChatTemplate {
    */
   constructor(source: string) {
     try {
-      this.#template = new Template(source);
+      this.#template = new BoundedTemplate(source);
     } catch (cause) {
       throw new MobillmError(
         'TEMPLATE_FAILED',

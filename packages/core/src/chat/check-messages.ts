@@ -1,11 +1,12 @@
 import type { Check } from '../errors/check-options.js';
 import * as check from '../errors/check-options.js';
 import { wrongType, wrongValue } from '../errors/invalid-argument.js';
+import { checkText } from '../tokenizer/check-text.js';
 import type { Message } from './message.js';
 
 const fields = check.optionsObject({
   role: check.oneOf('system', 'user', 'assistant', 'tool'),
-  content: check.string(),
+  content: checkText,
   name: check.string({ nonEmpty: true }),
 });
 

@@ -46,6 +46,7 @@ export class ConversationEncoder {
    */
   encode(messages: readonly Message[], known?: KnownBeginning): EncodedPrompt {
     const text = this.#render(messages);
+    if (text === '') throw nothingRendered();
     const insideReasoning = text.trimEnd().endsWith(reasoningMarks.open);
     if (known && known.tokens.length > 0 && text.startsWith(known.text)) {
       const rest = this.#encodeParts(text.slice(known.text.length), true);
@@ -94,7 +95,8 @@ export class ConversationEncoder {
     const tokens: Token[] = [];
     for (const [index, part] of this.#specialText().parts(text).entries()) {
       const inside = continues || index > 0;
-      tokens.push(...this.#encodePart(part.text, !part.plain, inside));
+      // Not by spreading: a long text has more tokens than a call may have arguments.
+      for (const token of this.#encodePart(part.text, !part.plain, inside)) tokens.push(token);
     }
     return tokens;
   }
@@ -125,6 +127,13 @@ export class ConversationEncoder {
     const special = this.#tokenizer.specialTokens.find((item) => item.token === token);
     return special?.text ?? this.#tokenizer.decode([token], { showSpecial: true });
   }
+}
+
+function nothingRendered(): MobillmError {
+  return new MobillmError(
+    'TEMPLATE_FAILED',
+    'The chat template renders these messages to an empty text. Pass another one as the option "chatTemplate".',
+  );
 }
 
 /** From a private-use area: no vocabulary holds it, so it always encodes to its bytes alone. */

@@ -72,7 +72,13 @@ export function callback<F>(): Check<F> {
 /** An `AbortSignal`, of this realm or another. */
 export const abortSignal: Check<AbortSignal> = (value, key) => {
   const signal = value as Partial<AbortSignal> | null;
-  if (typeof signal !== 'object' || signal === null || typeof signal.aborted !== 'boolean') {
+  if (
+    typeof signal !== 'object' ||
+    signal === null ||
+    typeof signal.aborted !== 'boolean' ||
+    typeof signal.addEventListener !== 'function' ||
+    typeof signal.removeEventListener !== 'function'
+  ) {
     throw wrongType(key, 'an AbortSignal', value);
   }
   return value as AbortSignal;
@@ -105,7 +111,8 @@ export function either<T extends string, U>(choice: T, other: Check<U>): Check<T
 export function arrayOf<T>(element: Check<T>): Check<readonly T[]> {
   return (value, key) => {
     if (!Array.isArray(value)) throw wrongType(key, 'an array', value);
-    return value.map((item, index) => element(item, `${key}[${index}]`));
+    // Array.from visits holes as well, so that a sparse array is refused at its first one.
+    return Array.from(value, (item: unknown, index) => element(item, `${key}[${index}]`));
   };
 }
 

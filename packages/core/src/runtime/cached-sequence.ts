@@ -1,6 +1,13 @@
 import type { GenerateSpec, SequenceDriver, TokenBatch } from '../engine/driver.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 
+/**
+ * `idle`: in nobody's hands, with what it cached. `borrowed`: a stateless run works on it. `resting`
+ * and `running`: a session's, without and with a run. `evicting`: its cache is being given up.
+ * `closing`: it still counts until it is freed.
+ */
+export type SequenceState = 'idle' | 'borrowed' | 'resting' | 'running' | 'evicting' | 'closing';
+
 /** A driver's sequence together with the tokens that its cache stands for. */
 export class CachedSequence {
   readonly #driver: SequenceDriver;
@@ -8,6 +15,10 @@ export class CachedSequence {
   #tokens: Token[] = [];
   /** Grows with every use; the smallest of several is the one used longest ago. */
   lastUse = 0;
+  /** In whose hands it is; kept by its pool. */
+  state: SequenceState = 'idle';
+  /** Tokens that a run on it has been promised room for; kept by its pool. */
+  reservedTokens = 0;
 
   constructor(driver: SequenceDriver) {
     this.#driver = driver;
@@ -16,6 +27,11 @@ export class CachedSequence {
   /** Tokens in the cache. */
   get tokenCount(): number {
     return this.#driver.tokenCount;
+  }
+
+  /** Tokens of a shared pool that are its own: cached or promised. */
+  get heldTokens(): number {
+    return Math.max(this.#driver.tokenCount, this.reservedTokens);
   }
 
   /** How many tokens at the beginning of a prompt are in the cache. */
@@ -31,7 +47,7 @@ export class CachedSequence {
    * most, because the logits after its last token have to be computed.
    */
   async reuse(prompt: readonly Token[]): Promise<number> {
-    const usable = Math.min(this.sharedTokens(prompt), prompt.length - 1);
+    const usable = Math.min(this.sharedTokens(prompt), Math.max(0, prompt.length - 1));
     await this.truncate(usable);
     return this.tokenCount;
   }

@@ -88,6 +88,11 @@ class EngineHandle implements Engine {
         signal,
         ...(checked.onProgress && { onProgress: checked.onProgress }),
       });
+      // The engine may have been closed, or the caller have gone, while the last bytes were read.
+      if (signal.aborted) {
+        await driver.close();
+        throw signal.reason;
+      }
       const model = new ModelHandle({
         driver,
         engine: this.name,

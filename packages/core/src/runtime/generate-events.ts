@@ -3,6 +3,7 @@ import type { ModelDriver } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { GenerationEvent, StopReason } from '../stream/generation-event.js';
 import type { OutputPiece } from '../stream/reasoning-splitter.js';
+import type { Token } from '../tokenizer/tokenizer.js';
 import type { CachedSequence } from './cached-sequence.js';
 import type { GenerationRecord } from './generation-record.js';
 import type { GenerationSettings } from './generation-request.js';
@@ -10,6 +11,8 @@ import { OutputPipeline } from './output-pipeline.js';
 
 /** Tokens that a driver may be ahead of a reader that does not read. */
 const creditTokens = 64;
+/** Room that a run is given for its answer at first; more is found when the pool runs out. */
+const firstAnswerTokens = 64;
 
 /** What {@link generateEvents} works on. */
 export interface GenerateEventsOptions {
@@ -21,6 +24,8 @@ export interface GenerateEventsOptions {
   readonly record: GenerationRecord;
   readonly signal: AbortSignal;
   readonly dropsLeadingSpace: boolean;
+  /** See `SequencePool.prepare`. */
+  readonly prepare: (tokens: readonly Token[], moreTokens: number) => Promise<number>;
   /**
    * Told, once the generation is over in whatever way, which text the cache now stands for; not called
    * when it failed before its first token.
@@ -35,14 +40,10 @@ export interface GenerateEventsOptions {
 export async function* generateEvents(
   options: GenerateEventsOptions,
 ): AsyncGenerator<GenerationEvent, void, void> {
-  const { model, sequence, prompt, settings, record, signal } = options;
+  const { model, sequence, prompt, settings, record } = options;
   const promptTokens = prompt.tokens.length;
   requireFit(promptTokens, model.contextTokens);
   record.promptTokens = promptTokens;
-  record.cachedTokens = await sequence.reuse(prompt.tokens);
-  signal.throwIfAborted();
-  yield prefillEvent(record, 0);
-
   const output = new OutputPipeline({
     tokenizer: model.tokenizer,
     stops: settings.stops,
@@ -50,58 +51,34 @@ export async function* generateEvents(
     insideReasoning: prompt.insideReasoning,
     dropsLeadingSpace: options.dropsLeadingSpace,
   });
-  /** Sampled tokens that stay in the conversation: neither end token nor stop string. */
-  let keptTokens = 0;
+  const answer = new Answer(output, record);
   try {
-    const spec = {
-      maxTokens: settings.maxTokens,
-      endTokens: model.tokenizer.endTokens,
-      sampling: settings.sampling,
-      logprobs: settings.logprobs,
-      creditTokens,
-    };
-    let prefilled = 0;
     let reason: StopReason | undefined;
-    const batches = sequence.generate(prompt.tokens.slice(record.cachedTokens), spec, signal);
-    for await (const batch of batches) {
-      if (batch.prefilledTokens > prefilled) {
-        prefilled = batch.prefilledTokens;
-        if (record.tokens.length === 0) yield prefillEvent(record, prefilled);
+    for (let part = 0; reason === undefined; part++) {
+      const tokens = part === 0 ? prompt.tokens : [...prompt.tokens, ...record.tokens];
+      const more = Math.min(firstAnswerTokens, settings.maxTokens - record.tokens.length);
+      const cached = await options.prepare(tokens, more);
+      if (part === 0) {
+        record.cachedTokens = cached;
+        yield prefillEvent(record, cached);
       }
-      record.add(batch);
-      if (batch.logprobs && batch.logprobs.length > 0) {
-        yield { type: 'logprobs', logprobs: batch.logprobs };
-      }
-      for (const token of batch.tokens) {
-        if (model.tokenizer.endTokens.has(token)) continue;
-        keptTokens++;
-        const step = output.push(token);
-        yield* piecesToEvents(step.pieces, record);
-        if (step.stop) {
-          keptTokens = output.tokensBefore(step.stop.offset);
-          record.stopString = step.stop.text;
-          reason = 'stop-string';
-          break;
-        }
-      }
-      reason ??= batch.finish;
-      if (reason !== undefined) break;
+      reason = yield* generatePart(options, answer, tokens, cached);
+      // The driver ran out of room, but this sequence has not: others hold the rest of the pool. Room
+      // is made, or waited for, and the answer goes on from its last token.
+      const ownContextFull = promptTokens + record.tokens.length > model.contextTokens;
+      if (reason === 'context-full' && !ownContextFull) reason = undefined;
     }
     if (reason !== 'stop-string') {
-      const last = output.end();
-      yield* piecesToEvents(last.pieces, record);
-      if (last.stop) {
-        keptTokens = output.tokensBefore(last.stop.offset);
-        record.stopString = last.stop.text;
-        reason = 'stop-string';
-      }
+      yield* answer.end();
+      if (answer.stopped) reason = 'stop-string';
     }
-    await sequence.truncate(promptTokens + keptTokens);
-    record.end(reason ?? 'end-token');
+    await sequence.truncate(promptTokens + answer.keptTokens);
+    record.end(reason);
   } finally {
     // Also after a break or an abort: how far the conversation got is known to the token.
     record.end('aborted');
     if (record.tokens.length > 0) {
+      const { keptTokens } = answer;
       options.onTranscript?.(
         prompt.text + output.rawTextAfter(keptTokens),
         promptTokens + keptTokens,
@@ -109,6 +86,87 @@ export async function* generateEvents(
     }
   }
   yield { type: 'finish', result: record.snapshot() };
+}
+
+/** Lets the driver work once, from what is cached; returns why it ended. */
+async function* generatePart(
+  options: GenerateEventsOptions,
+  answer: Answer,
+  tokens: readonly Token[],
+  cached: number,
+): AsyncGenerator<GenerationEvent, StopReason, void> {
+  const { model, settings, record } = options;
+  const { endTokens } = model.tokenizer;
+  record.beginPart();
+  const done = record.tokens.length;
+  const spec = {
+    maxTokens: settings.maxTokens - done,
+    endTokens,
+    // A part that goes on must not draw the same numbers again.
+    sampling: { ...settings.sampling, seed: (settings.sampling.seed + done) >>> 0 },
+    logprobs: settings.logprobs,
+    creditTokens,
+  };
+  let prefilled = 0;
+  for await (const batch of options.sequence.generate(tokens.slice(cached), spec, options.signal)) {
+    record.clock(batch);
+    if (batch.prefilledTokens > prefilled && done === 0) {
+      prefilled = batch.prefilledTokens;
+      yield prefillEvent(record, cached + prefilled);
+    }
+    for (const [index, token] of batch.tokens.entries()) {
+      const logprobs = batch.logprobs?.[index];
+      record.add(token, logprobs);
+      if (logprobs) yield { type: 'logprobs', logprobs: [logprobs] };
+      if (endTokens.has(token)) continue;
+      yield* answer.push(token);
+      // What the driver sampled beyond the stop string is no part of the result.
+      if (answer.stopped) return 'stop-string';
+    }
+    if (batch.finish) return batch.finish;
+  }
+  throw new MobillmError(
+    'NATIVE_FAILURE',
+    'The engine ended a generation without saying why. This is a fault of the engine; its author can find it with describeEngine.',
+  );
+}
+
+/** The text of an answer as it grows, and how many of its tokens the conversation keeps. */
+class Answer {
+  readonly #output: OutputPipeline;
+  readonly #record: GenerationRecord;
+  /** Sampled tokens that stay in the conversation: neither end token nor stop string. */
+  keptTokens = 0;
+  /** Whether a stop string was found. */
+  stopped = false;
+
+  constructor(output: OutputPipeline, record: GenerationRecord) {
+    this.#output = output;
+    this.#record = record;
+  }
+
+  *push(token: Token): Generator<GenerationEvent, void, void> {
+    this.keptTokens++;
+    yield* this.#take(this.#output.push(token));
+  }
+
+  *end(): Generator<GenerationEvent, void, void> {
+    const wholeLength = this.#output.rawText.length;
+    yield* this.#take(this.#output.end());
+    // The last character stayed incomplete: its first bytes are of no use to the next turn.
+    if (!this.stopped && this.#output.rawText.length > wholeLength) {
+      this.keptTokens = this.#output.tokensBefore(wholeLength);
+    }
+  }
+
+  *#take(step: ReturnType<OutputPipeline['push']>): Generator<GenerationEvent, void, void> {
+    if (step.stop) {
+      this.stopped = true;
+      this.keptTokens = this.#output.tokensBefore(step.stop.offset);
+      this.#record.stopString = step.stop.text;
+    }
+    for (const piece of step.pieces) yield toEvent(piece, this.#record);
+  }
 }
 
 function requireFit(promptTokens: number, contextTokens: number): void {
@@ -120,22 +178,13 @@ function requireFit(promptTokens: number, contextTokens: number): void {
   );
 }
 
-function prefillEvent(record: GenerationRecord, newTokens: number): GenerationEvent {
-  return {
-    type: 'prefill',
-    cachedTokens: record.cachedTokens,
-    doneTokens: record.cachedTokens + newTokens,
-    totalTokens: record.promptTokens,
-  };
+function prefillEvent(record: GenerationRecord, doneTokens: number): GenerationEvent {
+  const { cachedTokens, promptTokens } = record;
+  return { type: 'prefill', cachedTokens, doneTokens, totalTokens: promptTokens };
 }
 
-function* piecesToEvents(
-  pieces: readonly OutputPiece[],
-  record: GenerationRecord,
-): Generator<GenerationEvent, void, void> {
-  for (const { kind, text } of pieces) {
-    if (kind === 'reasoning') record.reasoning += text;
-    else record.text += text;
-    yield { type: kind === 'reasoning' ? 'reasoning' : 'text', text };
-  }
+function toEvent({ kind, text }: OutputPiece, record: GenerationRecord): GenerationEvent {
+  if (kind === 'reasoning') record.reasoning += text;
+  else record.text += text;
+  return { type: kind === 'reasoning' ? 'reasoning' : 'text', text };
 }

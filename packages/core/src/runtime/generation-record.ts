@@ -14,6 +14,7 @@ export class GenerationRecord {
   #prefillMs = 0;
   #decodeMs = 0;
   #prefilledTokens = 0;
+  #earlier = { prefillMs: 0, decodeMs: 0, prefilledTokens: 0 };
   /** Sampled tokens. */
   readonly tokens: Token[] = [];
   text = '';
@@ -33,14 +34,27 @@ export class GenerationRecord {
     this.#logprobs = options.logprobs ? [] : undefined;
   }
 
-  /** Takes the tokens and clocks of a batch. */
-  add(batch: TokenBatch): void {
-    if (batch.tokens.length > 0) this.#firstTokenMs ??= performance.now();
-    for (const token of batch.tokens) this.tokens.push(token);
-    if (batch.logprobs) this.#logprobs?.push(...batch.logprobs);
-    this.#prefilledTokens = batch.prefilledTokens;
-    this.#prefillMs = batch.prefillMs;
-    this.#decodeMs = batch.decodeMs;
+  /** Begins another part of the generation: the driver's clocks start at zero again. */
+  beginPart(): void {
+    this.#earlier = {
+      prefillMs: this.#prefillMs,
+      decodeMs: this.#decodeMs,
+      prefilledTokens: this.#prefilledTokens,
+    };
+  }
+
+  /** Takes the clocks of a batch. */
+  clock(batch: TokenBatch): void {
+    this.#prefilledTokens = this.#earlier.prefilledTokens + batch.prefilledTokens;
+    this.#prefillMs = this.#earlier.prefillMs + batch.prefillMs;
+    this.#decodeMs = this.#earlier.decodeMs + batch.decodeMs;
+  }
+
+  /** Takes a sampled token. */
+  add(token: Token, logprobs: TokenLogprobs | undefined): void {
+    this.#firstTokenMs ??= performance.now();
+    this.tokens.push(token);
+    if (logprobs) this.#logprobs?.push(logprobs);
   }
 
   /** Stops the clock; the first reason given stays. */
@@ -71,7 +85,8 @@ export class GenerationRecord {
         decodeMs: this.#decodeMs,
         totalMs: (this.#endedMs ?? performance.now()) - this.#startedMs,
         prefillTokensPerSecond: rate(this.#prefilledTokens, this.#prefillMs),
-        decodeTokensPerSecond: rate(sampled, this.#decodeMs),
+        // One token is sampled with the prompt's own logits: its time tells nothing of decoding.
+        decodeTokensPerSecond: sampled > 1 ? rate(sampled, this.#decodeMs) : undefined,
       },
       seed: this.#seed,
       placement: this.#placement(),

@@ -1,3 +1,4 @@
+import { allOf } from './all-of.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 
 /** Something under way that `close` aborts and waits for. */
@@ -60,9 +61,9 @@ export class Lifetime {
     };
     let settle!: () => void;
     const job: Job = { stop, done: new Promise<void>((resolve) => (settle = resolve)) };
-    this.#jobs.add(job);
     if (signal?.aborted) abort.abort(signal.reason);
     else signal?.addEventListener('abort', onAbort, { once: true });
+    this.#jobs.add(job);
     return {
       signal: abort.signal,
       end: () => {
@@ -96,9 +97,13 @@ export class Lifetime {
   async #close(free: () => Promise<void>): Promise<void> {
     const jobs = [...this.#jobs];
     for (const job of jobs) job.stop(this.#closedError());
-    await Promise.all([...this.#children].map((child) => child.close()));
-    await Promise.all(jobs.map((job) => job.done));
-    await free();
+    // One child that fails to close must not keep the others, or the weights, in memory.
+    try {
+      await allOf([...this.#children].map((child) => child.close()));
+    } finally {
+      await Promise.all(jobs.map((job) => job.done));
+      await free();
+    }
   }
 
   #closedError(): MobillmError {

@@ -8,6 +8,7 @@ import type { GenerateOptions, Model, Session, SessionOptions } from '../engine/
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import type { GenerationRun } from '../stream/generation-run.js';
+import { checkText } from '../tokenizer/check-text.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import { generationChecks, generationSettings, unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
@@ -62,9 +63,9 @@ export class ModelHandle implements Model {
 
   async createSession(options: SessionOptions = {}): Promise<Session> {
     const { system, messages, defaults } = checkSession(options, '');
-    return this.#lifetime.during(undefined, async () => {
-      const settings = { ...defaults };
-      generationSettings(settings, this.#capabilities, this.#engine);
+    return this.#lifetime.during(undefined, async (signal) => {
+      generationSettings(defaults ?? {}, this.#capabilities, this.#engine);
+      const sequence = await this.#pool.take(signal);
       const session = new SessionHandle({
         model: this.#driver,
         pool: this.#pool,
@@ -74,13 +75,18 @@ export class ModelHandle implements Model {
           ...(messages ?? []),
         ],
         settings: (own) =>
-          generationSettings({ ...settings, ...own }, this.#capabilities, this.#engine),
-        sequence: await this.#pool.take(),
+          generationSettings(joined(defaults, own), this.#capabilities, this.#engine),
+        sequence,
         onClose: () => {
           forget();
         },
       });
       const forget = this.#lifetime.adopt(session);
+      // The model may have been closed while the sequence was made.
+      if (signal.aborted) {
+        await session.close();
+        throw signal.reason;
+      }
       return session;
     });
   }
@@ -91,24 +97,12 @@ export class ModelHandle implements Model {
     const settings = generationSettings(own, this.#capabilities, this.#engine);
     return startRun({
       model: this.#driver,
+      pool: this.#pool,
       lifetime: this.#lifetime,
       settings,
       dropsLeadingSpace: this.#encoder.addsSpace && 'messages' in options,
       prompt,
-      acquire: async (encoded, signal) => {
-        const sequence = await this.#pool.borrow(encoded.tokens, signal);
-        try {
-          const missing = encoded.tokens.length - sequence.sharedTokens(encoded.tokens);
-          if (encoded.tokens.length <= this.contextTokens) {
-            await sequence.reuse(encoded.tokens);
-            await this.#pool.makeRoom(missing, this.contextTokens);
-          }
-          return sequence;
-        } catch (error) {
-          this.#pool.giveBack(sequence);
-          throw error;
-        }
-      },
+      acquire: (encoded, signal) => this.#pool.borrow(encoded.tokens, signal),
       release: (sequence) => {
         this.#pool.giveBack(sequence);
       },
@@ -125,7 +119,7 @@ export class ModelHandle implements Model {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<Float32Array[]> {
     const { signal } = checkSignalOnly(options, '');
-    const checked = check.arrayOf(check.string())(texts, 'texts');
+    const checked = check.arrayOf(checkText)(texts, 'texts');
     return this.#lifetime.during(signal, async (job) => {
       if (!this.#driver.embed) throw unsupported(this.#engine, 'embed texts', 'embed');
       const rows = checked.map((text) => this.tokenizer.encode(text, { addSpecial: true }));
@@ -151,9 +145,12 @@ export class ModelHandle implements Model {
 
   close(): Promise<void> {
     return this.#lifetime.close(async () => {
-      await this.#pool.close();
-      await this.#driver.close();
-      this.#onClose();
+      try {
+        await this.#pool.close();
+      } finally {
+        await this.#driver.close();
+        this.#onClose();
+      }
     });
   }
 
@@ -201,14 +198,14 @@ interface CheckedGenerate {
 const checkGenerate = check.optionsObject({
   ...generationChecks,
   messages: checkMessages,
-  prompt: check.string(),
+  prompt: checkText,
   tokens: check.arrayOf(check.integer()),
 });
 
 const { signal: _signal, ...defaultsChecks } = generationChecks;
 
 const checkSession = check.optionsObject({
-  system: check.string(),
+  system: checkText,
   messages: check.arrayOf(checkMessage),
   defaults: check.optionsObject(defaultsChecks),
 });
@@ -219,6 +216,12 @@ const checkLevers = check.optionsObject({
   threads: check.integer({ min: 1 }),
   batchTokens: check.integer({ min: 1 }),
 });
+
+/** A turn's own options over the session's defaults; one that is `undefined` was not given. */
+function joined(defaults: object | undefined, own: object): object {
+  const given = Object.entries(own).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
+}
 
 function requireVocabulary(tokens: readonly Token[], vocabularySize: number): void {
   for (const [index, token] of tokens.entries()) {

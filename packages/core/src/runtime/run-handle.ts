@@ -4,10 +4,12 @@ import type { GenerationRun } from '../stream/generation-run.js';
 
 /** What a run is made of. */
 export interface RunSource {
-  /** Starts the generation; called once, at the first pull. */
+  /** Starts the generation; called once at most, at the first pull. */
   readonly start: () => AsyncGenerator<GenerationEvent, void, void>;
   /** The result as it stands. */
   readonly snapshot: () => GenerationResult;
+  /** Told when the reader has left, even before the first pull. */
+  readonly onLeave: () => void;
 }
 
 /** A generation that runs while somebody pulls: a loop over its events, or an `await`. */
@@ -16,8 +18,11 @@ export class RunHandle implements GenerationRun {
   readonly #done: Promise<GenerationResult>;
   #resolve!: (result: GenerationResult) => void;
   #reject!: (reason: unknown) => void;
-  #started = false;
+  /** Set at the first pull. */
   #events: AsyncGenerator<GenerationEvent, void, void> | undefined;
+  #hasReader = false;
+  #drained = false;
+  #ended = false;
   #stopped: { readonly reason: unknown } | undefined;
 
   constructor(source: RunSource) {
@@ -34,15 +39,18 @@ export class RunHandle implements GenerationRun {
     return this.#source.snapshot();
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<GenerationEvent, void, void> {
-    if (this.#started) {
-      throw new MobillmError(
-        'BUSY',
-        'The events of this run are being read already. Read them in one loop, and await the run for its result.',
-      );
-    }
-    this.#started = true;
-    return this.#pull();
+  [Symbol.asyncIterator](): AsyncIterableIterator<GenerationEvent, void, void> {
+    if (this.#hasReader || this.#drained) throw alreadyRead();
+    this.#hasReader = true;
+    const iterator: AsyncIterableIterator<GenerationEvent, void, void> = {
+      next: () => (this.#drained ? Promise.reject(alreadyRead()) : this.#next()),
+      return: async () => {
+        if (!this.#drained) await this.#leave();
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   async *textStream(): AsyncGenerator<string, void, void> {
@@ -54,50 +62,78 @@ export class RunHandle implements GenerationRun {
     onFulfilled?: ((result: GenerationResult) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    // A loop may begin in this same turn; only if none has, the run is drained here.
-    queueMicrotask(() => void this.#drainUnlessRead());
+    // A loop may begin in this same turn; only if nobody has pulled by then, the run is drained here.
+    queueMicrotask(() => void this.#drainUnlessPulled());
     return this.#done.then(onFulfilled, onRejected);
-  }
-
-  async #drainUnlessRead(): Promise<void> {
-    if (this.#started) return;
-    this.#started = true;
-    const events = this.#pull();
-    try {
-      while (!(await events.next()).done);
-    } catch {
-      // #pull has handed the error to those who await.
-    }
   }
 
   /**
    * Ends the run from outside, even while its reader does not read: what it holds is freed at once,
-   * and the reader's next pull rejects with the reason.
+   * and the reader's next pull rejects with the reason. Whoever awaits is told once all is freed.
    */
   stop(reason: unknown): void {
     this.#stopped ??= { reason };
-    this.#reject(reason);
-    // What fails while stopping has nobody left to tell: the run has its reason already.
-    this.#events?.return().catch(() => undefined);
+    void this.#settle(() => {
+      this.#reject(reason);
+    });
   }
 
-  async *#pull(): AsyncGenerator<GenerationEvent, void, void> {
-    const events = (this.#events = this.#source.start());
+  async #drainUnlessPulled(): Promise<void> {
+    if (this.#events !== undefined || this.#ended) return;
+    this.#drained = true;
     try {
-      for (;;) {
-        const step = await events.next();
-        if (this.#stopped) throw this.#stopped.reason;
-        if (step.done) return;
-        yield step.value;
-      }
-    } catch (error) {
-      const reason = this.#stopped ? this.#stopped.reason : error;
-      this.#reject(reason);
-      throw reason;
-    } finally {
-      await events.return();
-      // After a break there was no error: whoever awaits gets what has come so far.
-      this.#resolve(this.partial);
+      while (!(await this.#next()).done);
+    } catch {
+      // #next has handed the error to those who await.
     }
   }
+
+  async #next(): Promise<IteratorResult<GenerationEvent, void>> {
+    if (this.#ended) return { done: true, value: undefined };
+    const events = (this.#events ??= this.#source.start());
+    try {
+      const step = await events.next();
+      if (this.#stopped) throw this.#stopped.reason;
+      if (step.done) {
+        this.#ended = true;
+        this.#resolve(this.partial);
+      }
+      return step;
+    } catch (error) {
+      this.#ended = true;
+      const reason = this.#stopped ? this.#stopped.reason : error;
+      await this.#settle(() => {
+        this.#reject(reason);
+      });
+      throw reason;
+    }
+  }
+
+  /** The reader does not want any more: there is no error, and the result is what has come so far. */
+  async #leave(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#settle(() => {
+      this.#source.onLeave();
+      if (this.#stopped) this.#reject(this.#stopped.reason);
+      else this.#resolve(this.partial);
+    });
+  }
+
+  /** Lets the generation free what it holds, and tells the outcome only then. */
+  async #settle(tell: () => void): Promise<void> {
+    try {
+      await this.#events?.return();
+    } catch (error) {
+      this.#reject(error);
+    }
+    tell();
+  }
+}
+
+function alreadyRead(): MobillmError {
+  return new MobillmError(
+    'BUSY',
+    'The events of this run are being read already. Read them in one loop, and await the run for its result.',
+  );
 }

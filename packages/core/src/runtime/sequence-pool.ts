@@ -1,6 +1,7 @@
 import type { ModelDriver } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import { allOf } from './all-of.js';
 import { CachedSequence } from './cached-sequence.js';
 
 /** Stateless generations that may wait for a sequence; one more is refused. */
@@ -9,14 +10,17 @@ const maxWaiting = 64;
 /**
  * The sequences of one model. Sessions take one until they close; stateless generations borrow one,
  * and what it cached stays behind for the next prompt that begins alike.
+ *
+ * Every change of a sequence's state wakes all who wait, and each looks again for itself: there is no
+ * wake-up that can be lost.
  */
 export class SequencePool {
   readonly #model: ModelDriver;
   readonly #limit: number;
-  /** Sequences in nobody's hands, with what they cached. */
-  readonly #idle = new Set<CachedSequence>();
-  readonly #taken = new Set<CachedSequence>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #sequences = new Set<CachedSequence>();
+  /** Borrowers that wait, first come first served. */
+  readonly #queue: symbol[] = [];
+  readonly #watchers = new Set<() => void>();
   /** Sequences that are being created. */
   #creating = 0;
   #uses = 0;
@@ -31,92 +35,157 @@ export class SequencePool {
    *
    * @throws MobillmError `BUSY` when all are in use.
    */
-  async take(): Promise<CachedSequence> {
-    const sequence = await this.#tryTake([]);
-    if (sequence) return sequence;
-    throw new MobillmError(
-      'BUSY',
-      `All ${this.#limit} sequences of this model are in use. Close a session, or open the model with a larger "sequences".`,
-      { retryable: true, details: { sequences: this.#limit } },
-    );
-  }
-
-  /** Borrows the sequence that shares most with a prompt; waits for one where all are in use. */
-  async borrow(prompt: readonly Token[], signal: AbortSignal): Promise<CachedSequence> {
+  async take(signal: AbortSignal): Promise<CachedSequence> {
     for (;;) {
       signal.throwIfAborted();
-      const sequence = await this.#tryTake(prompt);
+      const sequence = await this.#tryClaim([], 'resting');
       if (sequence) return sequence;
-      await this.#wait(signal);
+      if (!this.#some('closing', 'evicting')) throw this.#allInUse();
+      await this.#change(signal);
+    }
+  }
+
+  /**
+   * Borrows the sequence that shares most with a prompt; waits for one where all are in use.
+   *
+   * @throws MobillmError `BUSY` when sessions hold all of them, or too many wait already.
+   */
+  async borrow(prompt: readonly Token[], signal: AbortSignal): Promise<CachedSequence> {
+    if (this.#queue.length >= maxWaiting) throw tooManyWaiting();
+    const ticket = Symbol('borrower');
+    this.#queue.push(ticket);
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        if (this.#queue[0] === ticket) {
+          const sequence = await this.#tryClaim(prompt, 'borrowed');
+          if (sequence) return sequence;
+          if (!this.#some('borrowed', 'closing', 'evicting') && this.#creating === 0) {
+            throw this.#allInUse();
+          }
+        }
+        await this.#change(signal);
+      }
+    } finally {
+      this.#queue.splice(this.#queue.indexOf(ticket), 1);
+      this.#changed();
     }
   }
 
   /** Gives a borrowed sequence back, with its cache. */
   giveBack(sequence: CachedSequence): void {
-    if (!this.#taken.delete(sequence)) return;
-    this.#idle.add(sequence);
-    this.#wakeOne();
+    this.#set(sequence, 'idle');
+  }
+
+  /** Begins a run on a session's sequence, once nobody is cutting its cache. */
+  async wake(sequence: CachedSequence, signal: AbortSignal): Promise<void> {
+    while (sequence.state === 'evicting') {
+      signal.throwIfAborted();
+      await this.#change(signal);
+    }
+    signal.throwIfAborted();
+    this.#set(sequence, 'running');
+  }
+
+  /** Ends a run on a session's sequence. */
+  rest(sequence: CachedSequence): void {
+    if (sequence.state === 'running') this.#set(sequence, 'resting');
+  }
+
+  /** Announces that a session's sequence will be freed, so that whoever needs one waits for it. */
+  leave(sequence: CachedSequence): void {
+    if (sequence.state !== 'evicting') this.#set(sequence, 'closing');
   }
 
   /** Frees a sequence that a session had. */
   async free(sequence: CachedSequence): Promise<void> {
-    if (!this.#taken.delete(sequence)) return;
+    if (!this.#sequences.has(sequence)) return;
+    while (sequence.state === 'evicting') await this.#change(never);
+    this.#set(sequence, 'closing');
     try {
       await sequence.close();
     } finally {
-      this.#wakeOne();
+      this.#sequences.delete(sequence);
+      this.#changed();
     }
   }
 
   /**
-   * Where sequences share one pool of tokens, drops idle caches, the one used longest ago first, until
-   * that many more tokens fit.
+   * Cuts a sequence's cache to what some tokens can use, and makes room for the rest of them and for
+   * `moreTokens` after them. Returns how many are cached.
    *
-   * @throws MobillmError `CONTEXT_FULL` when sequences in use hold too many.
+   * Where sequences share one pool of tokens, caches that nobody works on go first, the one used
+   * longest ago before others; they are computed again when they are needed. If runs hold the rest,
+   * this one gives up its own cache, so that they can end, and waits for one of them to.
    */
-  async makeRoom(newTokens: number, contextTokens: number): Promise<void> {
-    const held = () => sum([...this.#idle, ...this.#taken].map((item) => item.tokenCount));
-    const oldestFirst = [...this.#idle].sort((a, b) => a.lastUse - b.lastUse);
-    for (const sequence of oldestFirst) {
-      if (held() + newTokens <= this.#model.kvPoolTokens) return;
-      await sequence.truncate(0);
+  async prepare(
+    sequence: CachedSequence,
+    tokens: readonly Token[],
+    moreTokens: number,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const wanted = Math.min(tokens.length + moreTokens, this.#model.contextTokens);
+    await sequence.reuse(tokens);
+    for (;;) {
+      signal.throwIfAborted();
+      const others = [...this.#sequences].filter((other) => other !== sequence);
+      const held = others.reduce((sum, other) => sum + other.heldTokens, 0);
+      if (held + wanted <= this.#model.kvPoolTokens) {
+        sequence.reservedTokens = wanted;
+        return sequence.tokenCount;
+      }
+      const victim = oldest(others.filter((other) => isUnused(other) && other.tokenCount > 0));
+      if (victim) await this.#evict(victim);
+      else {
+        if (sequence.heldTokens > 0) {
+          sequence.reservedTokens = 0;
+          await sequence.truncate(0);
+          this.#changed();
+        }
+        await this.#change(signal);
+      }
     }
-    if (held() + newTokens <= this.#model.kvPoolTokens) return;
-    const poolTokens = this.#model.kvPoolTokens;
-    throw new MobillmError(
-      'CONTEXT_FULL',
-      `The prompt needs ${newTokens} tokens of cache, and other sequences hold ${held()} of the ${poolTokens} that this model has. Close a session, or open the model with a larger "contextTokens".`,
-      { retryable: true, details: { newTokens, heldTokens: held(), poolTokens, contextTokens } },
-    );
   }
 
   /** Frees every sequence. */
   async close(): Promise<void> {
-    const all = [...this.#idle, ...this.#taken];
-    this.#idle.clear();
-    this.#taken.clear();
-    for (const wake of this.#waiting.splice(0)) wake();
-    await Promise.all(all.map((sequence) => sequence.close()));
+    const all = [...this.#sequences];
+    this.#sequences.clear();
+    this.#changed();
+    await allOf(all.map((sequence) => sequence.close()));
   }
 
-  async #tryTake(prompt: readonly Token[]): Promise<CachedSequence | undefined> {
+  async #evict(victim: CachedSequence): Promise<void> {
+    const { state } = victim;
+    this.#set(victim, 'evicting');
+    try {
+      await victim.truncate(0);
+    } finally {
+      this.#set(victim, state);
+    }
+  }
+
+  async #tryClaim(
+    prompt: readonly Token[],
+    state: 'resting' | 'borrowed',
+  ): Promise<CachedSequence | undefined> {
     const best = this.#bestIdle(prompt);
-    const mayCreate = this.#idle.size + this.#taken.size + this.#creating < this.#limit;
+    const mayCreate = this.#sequences.size + this.#creating < this.#limit;
     // A cache that the prompt goes on from is used up anyway; another one is worth keeping as it is.
     const extendsBest = best !== undefined && best.sharedTokens(prompt) === best.tokenCount;
-    let chosen = best;
-    if (mayCreate && !extendsBest) chosen = await this.#create();
+    const chosen = mayCreate && !extendsBest ? await this.#create() : best;
     if (!chosen) return undefined;
-    this.#idle.delete(chosen);
-    this.#taken.add(chosen);
     chosen.lastUse = ++this.#uses;
+    this.#set(chosen, state);
     return chosen;
   }
 
   async #create(): Promise<CachedSequence> {
     this.#creating++;
     try {
-      return new CachedSequence(await this.#model.createSequence());
+      const sequence = new CachedSequence(await this.#model.createSequence());
+      this.#sequences.add(sequence);
+      return sequence;
     } finally {
       this.#creating--;
     }
@@ -125,41 +194,68 @@ export class SequencePool {
   /** The idle sequence that shares most with the prompt; of equals, the one used longest ago. */
   #bestIdle(prompt: readonly Token[]): CachedSequence | undefined {
     let best: CachedSequence | undefined;
-    for (const sequence of this.#idle) {
+    for (const sequence of this.#sequences) {
+      if (sequence.state !== 'idle') continue;
       const gain = best ? sequence.sharedTokens(prompt) - best.sharedTokens(prompt) : 1;
       if (gain > 0 || (gain === 0 && best && sequence.lastUse < best.lastUse)) best = sequence;
     }
     return best;
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
-    if (this.#waiting.length >= maxWaiting) {
-      throw new MobillmError(
-        'BUSY',
-        `${maxWaiting} generations wait for a sequence of this model already. Try again when some have finished.`,
-        { retryable: true, details: { waiting: maxWaiting } },
-      );
-    }
+  #some(...states: CachedSequence['state'][]): boolean {
+    return [...this.#sequences].some((sequence) => states.includes(sequence.state));
+  }
+
+  #set(sequence: CachedSequence, state: CachedSequence['state']): void {
+    sequence.state = state;
+    if (isUnused(sequence)) sequence.reservedTokens = 0;
+    this.#changed();
+  }
+
+  /** Settles at the next change, or when the signal is aborted. */
+  #change(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
-        signal.removeEventListener('abort', onAbort);
+        this.#watchers.delete(wake);
+        signal.removeEventListener('abort', wake);
         resolve();
       };
-      const onAbort = () => {
-        const index = this.#waiting.indexOf(wake);
-        if (index >= 0) this.#waiting.splice(index, 1);
-        resolve();
-      };
-      this.#waiting.push(wake);
-      signal.addEventListener('abort', onAbort, { once: true });
+      this.#watchers.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
     });
   }
 
-  #wakeOne(): void {
-    this.#waiting.shift()?.();
+  #changed(): void {
+    for (const wake of [...this.#watchers]) wake();
+  }
+
+  #allInUse(): MobillmError {
+    return new MobillmError(
+      'BUSY',
+      `All ${this.#limit} sequences of this model are in use. Close a session, or open the model with a larger "sequences".`,
+      { retryable: true, details: { sequences: this.#limit } },
+    );
   }
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+/** The signal of those who cannot be stopped. */
+const never = new AbortController().signal;
+
+/** Whether nobody works on a sequence now, so that its cache may be given up. */
+function isUnused(sequence: CachedSequence): boolean {
+  return sequence.state === 'idle' || sequence.state === 'resting';
+}
+
+/** Stateless caches before those of sessions; of these, the one used longest ago. */
+function oldest(sequences: readonly CachedSequence[]): CachedSequence | undefined {
+  const rank = (sequence: CachedSequence) => (sequence.state === 'idle' ? 0 : 1);
+  return [...sequences].sort((a, b) => rank(a) - rank(b) || a.lastUse - b.lastUse)[0];
+}
+
+function tooManyWaiting(): MobillmError {
+  return new MobillmError(
+    'BUSY',
+    `${maxWaiting} generations wait for a sequence of this model already. Try again when some have finished.`,
+    { retryable: true, details: { waiting: maxWaiting } },
+  );
 }

@@ -59,6 +59,7 @@ export class SessionHandle implements Session {
     let conversation: readonly Message[] = [];
     return startRun({
       model,
+      pool,
       lifetime: this.#lifetime,
       settings: this.#options.settings(options),
       dropsLeadingSpace: encoder.addsSpace,
@@ -66,21 +67,12 @@ export class SessionHandle implements Session {
         conversation = [...this.#messages, said];
         return encoder.encode(conversation, this.#known);
       },
-      acquire: async (prompt) => {
-        this.#begin();
-        try {
-          if (prompt.tokens.length <= model.contextTokens) {
-            const cached = await this.#sequence.reuse(prompt.tokens);
-            await pool.makeRoom(prompt.tokens.length - cached, model.contextTokens);
-          }
-          return this.#sequence;
-        } catch (error) {
-          this.#busy = false;
-          throw error;
-        }
+      acquire: async (_prompt, signal) => {
+        await this.#begin(signal);
+        return this.#sequence;
       },
       release: () => {
-        this.#busy = false;
+        this.#end();
       },
       onTranscript: (text, tokens) => {
         this.#known = { text, tokens };
@@ -88,25 +80,28 @@ export class SessionHandle implements Session {
       onEnd: (outcome, record) => {
         // Nothing was said if no token came; an aborted answer stays as far as it got.
         if (outcome === 'failed' || record.tokens.length === 0) return;
+        // Left while it was still thinking: an empty answer would only puzzle the template.
+        if (record.stopReason === 'aborted' && record.text === '') return;
         this.#messages = [...conversation, { role: 'assistant', content: record.text }];
       },
     });
   }
 
   async reset(): Promise<void> {
-    await this.#lifetime.during(undefined, async () => {
-      this.#begin();
+    await this.#lifetime.during(undefined, async (signal) => {
+      await this.#begin(signal);
       try {
         await this.#sequence.truncate(0);
         this.#messages = this.#head;
         this.#known = undefined;
       } finally {
-        this.#busy = false;
+        this.#end();
       }
     });
   }
 
   close(): Promise<void> {
+    if (!this.#lifetime.closed) this.#options.pool.leave(this.#sequence);
     return this.#lifetime.close(async () => {
       this.#options.onClose();
       await this.#options.pool.free(this.#sequence);
@@ -117,7 +112,7 @@ export class SessionHandle implements Session {
     return this.close();
   }
 
-  #begin(): void {
+  async #begin(signal: AbortSignal): Promise<void> {
     if (this.#busy) {
       throw new MobillmError(
         'BUSY',
@@ -126,5 +121,16 @@ export class SessionHandle implements Session {
       );
     }
     this.#busy = true;
+    try {
+      await this.#options.pool.wake(this.#sequence, signal);
+    } catch (error) {
+      this.#busy = false;
+      throw error;
+    }
+  }
+
+  #end(): void {
+    this.#options.pool.rest(this.#sequence);
+    this.#busy = false;
   }
 }

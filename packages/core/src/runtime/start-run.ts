@@ -7,10 +7,12 @@ import { GenerationRecord } from './generation-record.js';
 import type { GenerationSettings } from './generation-request.js';
 import type { Lifetime } from './lifetime.js';
 import { RunHandle } from './run-handle.js';
+import type { SequencePool } from './sequence-pool.js';
 
 /** What one run needs of the model or session that it belongs to. */
 export interface RunPlan {
   readonly model: ModelDriver;
+  readonly pool: SequencePool;
   /** Whose `close` ends the run. */
   readonly lifetime: Lifetime;
   readonly settings: GenerationSettings;
@@ -37,6 +39,9 @@ export function startRun(plan: RunPlan): RunHandle {
   });
   const run: RunHandle = new RunHandle({
     snapshot: () => record.snapshot(),
+    onLeave: () => {
+      record.end('aborted');
+    },
     start: () =>
       runEvents(plan, record, (reason) => {
         run.stop(reason);
@@ -65,6 +70,8 @@ async function* runEvents(
         record,
         signal: job.signal,
         dropsLeadingSpace: plan.dropsLeadingSpace,
+        prepare: (tokens, moreTokens) =>
+          plan.pool.prepare(sequence, tokens, moreTokens, job.signal),
         onTranscript: (text, tokenCount) =>
           plan.onTranscript?.(text, [...prompt.tokens, ...record.tokens].slice(0, tokenCount)),
       });

@@ -46,14 +46,18 @@ export class StopStringMatcher {
     return text;
   }
 
-  /** The earliest stop string; of two at one place, the longer. */
+  /**
+   * The stop string that is complete first; of two that end at one place, the longer. So it does not
+   * matter in which pieces the text arrives.
+   */
   #earliest(text: string): { index: number; stop: string } | undefined {
-    let best: { index: number; stop: string } | undefined;
+    let best: { index: number; stop: string; end: number } | undefined;
     for (const stop of this.#stops) {
       const index = text.indexOf(stop);
       if (index < 0) continue;
-      const longer = best?.index === index && stop.length > best.stop.length;
-      if (!best || index < best.index || longer) best = { index, stop };
+      const end = index + stop.length;
+      const longer = best?.end === end && stop.length > best.stop.length;
+      if (!best || end < best.end || longer) best = { index, stop, end };
     }
     return best;
   }

@@ -73,6 +73,13 @@ export class FakeModel implements ModelDriver {
     return this.adopt(new FakeSequence(this));
   }
 
+  /** Tokens that all sequences together can still take. */
+  get freePoolTokens(): number {
+    let held = 0;
+    for (const sequence of this.#sequences) held += sequence.tokenCount;
+    return this.kvPoolTokens - held;
+  }
+
   /** Counts a sequence as open. */
   adopt(sequence: FakeSequence): FakeSequence {
     if (this.#sequences.size >= this.#maxSequences && this.fault !== 'unlimited-sequences') {

@@ -105,7 +105,7 @@ export class FakeSequence implements SequenceDriver {
     while (prefilledTokens < tokens.length) {
       await model.tick();
       if (outbox.stopped) return;
-      const room = model.contextTokens - cache.length;
+      const room = Math.min(model.contextTokens - cache.length, model.freePoolTokens);
       const chunk = tokens.slice(prefilledTokens, prefilledTokens + prefillChunkTokens);
       if (chunk.length > room && model.fault !== 'overfills-context') {
         put({ finish: 'context-full' });
@@ -127,7 +127,8 @@ export class FakeSequence implements SequenceDriver {
       sampled++;
       clock.decodeMs++;
       const ended = spec.endTokens.has(token) && model.fault !== 'goes-past-end-token';
-      const full = cache.length >= model.contextTokens && model.fault !== 'overfills-context';
+      const room = Math.min(model.contextTokens - cache.length, model.freePoolTokens);
+      const full = room <= 0 && model.fault !== 'overfills-context';
       const finish: TokenBatch['finish'] = ended
         ? 'end-token'
         : sampled === limit

@@ -14,6 +14,12 @@ export function requireWellFormed(text: unknown, key: string): asserts text is s
   );
 }
 
+/** {@link requireWellFormed} as the check of an option. */
+export const checkText = (value: unknown, key: string): string => {
+  requireWellFormed(value, key);
+  return value;
+};
+
 // With the flag u, a pair is one character, so that only a lone half matches.
 const loneSurrogate = /[\uD800-\uDFFF]/u;
 

@@ -116,6 +116,38 @@ describe('encoding a conversation', () => {
     expect((thrown as Error).message).toMatch(message);
   });
 
+  it.each([
+    '{% for x in range(1000000000) %}x{% endfor %}',
+    '{% for a in range(30000) %}{% for b in range(30000) %}{% endfor %}{% endfor %}',
+    '{% set r = range(30000) %}{% for a in r %}{% for b in r if b %}{% endfor %}{% endfor %}',
+    `{% set list = [1] %}${'{% set list = list + list %}'.repeat(60)}`,
+    `{% set text = 'ab' %}${'{% set text = text ~ text %}'.repeat(60)}`,
+    '{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}',
+    'x'.repeat((1 << 20) + 1),
+  ])('ends a template that computes without bounds: %#', (source) => {
+    const hostile = new ConversationEncoder(tokenizer, source);
+    expect(() => hostile.encode([{ role: 'user', content: 'Hi' }])).toThrow(
+      expect.objectContaining({ code: 'TEMPLATE_FAILED' }),
+    );
+  });
+
+  it('gives templates the globals that models use', () => {
+    const source =
+      '{{ range(3) | join(",") }} {{ range(5, 1, -2) | join(",") }} {{ strftime_now("%d %b %Y") }} {{ none is none and True }}';
+    const now = new Date();
+    const day = `${String(now.getDate()).padStart(2, '0')} ${now.toLocaleString('en-US', { month: 'short' })} ${now.getFullYear()}`;
+    const { text } = new ConversationEncoder(tokenizer, source).encode([
+      { role: 'user', content: 'Hi' },
+    ]);
+    expect(text).toBe(`0,1,2 5,3 ${day} true`);
+  });
+
+  it('encodes a message of a million characters', () => {
+    const content = 'word '.repeat(200_000);
+    const { tokens } = encoder.encode([{ role: 'user', content }]);
+    expect(tokens.length).toBeGreaterThan(content.length);
+  });
+
   it('says UNSUPPORTED without a template', () => {
     const none = new ConversationEncoder(tokenizer, undefined);
     expect(() => none.encode([{ role: 'user', content: 'Hi' }])).toThrow(

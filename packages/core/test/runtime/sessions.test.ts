@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { EngineDriver, ModelDriver } from '../../src/engine/driver.js';
 import type { Engine, Model } from '../../src/engine/engine.js';
+import { createEngine } from '../../src/runtime/create-engine.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import {
+  createFakeDriver,
   createFakeEngine,
   type FakeEngineOptions,
   fakeFiles,
@@ -87,6 +90,51 @@ describe('a run', () => {
     expect((await model.generate({ prompt: 'b', maxTokens: 1 })).usage.completionTokens).toBe(1);
   });
 
+  it('has freed its place by the time its abort is known', async () => {
+    const model = await openFake({}, 1);
+    const session = await model.createSession();
+    for (let round = 0; round < 10; round++) {
+      const abort = new AbortController();
+      const run = session.send('Tell me', { signal: abort.signal });
+      const reading = (async () => {
+        for await (const event of run) if (event.type === 'text') abort.abort(new Error('stop'));
+      })();
+      await expect(reading).rejects.toThrow('stop');
+      await expect(run).rejects.toThrow('stop');
+      await session.reset();
+    }
+  });
+
+  it('is given up by a reader that leaves before it reads', async () => {
+    const model = await openFake();
+    const run = model.generate({ prompt: 'a' });
+    await run[Symbol.asyncIterator]().return?.();
+    expect(await run).toMatchObject({ text: '', stopReason: 'aborted' });
+  });
+
+  it('runs for whoever awaits it, even if an iterator was made and never used', async () => {
+    const model = await openFake();
+    const run = model.generate({ prompt: 'a', maxTokens: 2 });
+    const unused = run[Symbol.asyncIterator]();
+    expect((await run).usage.completionTokens).toBe(2);
+    await expect(unused.next()).rejects.toMatchObject({ code: 'BUSY' });
+  });
+
+  it('counts the tokens up to a stop string and none that came after', async () => {
+    const model = await openFake({ reply: scriptedReply('One two three four five') });
+    const count = async (slow: boolean) => {
+      const session = await model.createSession();
+      const run = session.send('Count', { stop: ' two' });
+      for await (const event of run) {
+        if (slow && event.type === 'text') await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await session.close();
+      return (await run).tokens.length;
+    };
+    expect(await count(false)).toBe('One two'.length);
+    expect(await count(true)).toBe('One two'.length);
+  });
+
   it('ends with context-full when there is no room for another token', async () => {
     const model = await openFake();
     const result = await model.generate({ prompt: 'abc' });
@@ -112,22 +160,139 @@ describe('stateless generations', () => {
     expect(again.usage.cachedTokens).toBe('first prompt'.length);
   });
 
-  it('drop old caches to make room in a shared pool, and say when sessions hold too much', async () => {
+  it('are never cut short by what others have cached', async () => {
     const model = await openFake({}, 3);
-    const fill = 'x'.repeat(150);
-    await model.generate({ prompt: fill, maxTokens: 1 });
+    const alone = await model.generate({ prompt: 'alone', maxTokens: 200, temperature: 0 });
+    await model.generate({ prompt: 'x'.repeat(200), maxTokens: 1 });
     const session = await model.createSession();
-    await session.send(fill, { maxTokens: 1 });
-    const error = await Promise.resolve(model.generate({ prompt: `y${fill}`, maxTokens: 1 })).catch(
-      (reason: unknown) => reason,
+    await session.send('y'.repeat(100), { maxTokens: 1 });
+    const beside = await model.generate({ prompt: 'alone', maxTokens: 200, temperature: 0 });
+    expect(beside.tokens).toEqual(alone.tokens);
+    expect(beside.stopReason).toBe('max-tokens');
+    // The session's cache was given up for it, and is computed again when it is needed.
+    expect((await session.send('z', { maxTokens: 1 })).usage.cachedTokens).toBe(0);
+  });
+
+  it('all end as they would alone when together they need more than the pool', async () => {
+    const model = await openFake({}, 4);
+    const options = { maxTokens: 90, temperature: 0 } as const;
+    const prompts = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(120));
+    const alone = [];
+    for (const prompt of prompts) alone.push(await model.generate({ prompt, ...options }));
+    const together = await Promise.all(
+      prompts.map((prompt) => model.generate({ prompt, ...options })),
     );
-    expect(MobillmError.is(error, 'CONTEXT_FULL')).toBe(true);
-    await session.close();
-    await model.generate({ prompt: `y${fill}`, maxTokens: 1 });
+    expect(together.map((run) => run.tokens)).toEqual(alone.map((run) => run.tokens));
+    expect(together.map((run) => run.stopReason)).toEqual(Array(5).fill('max-tokens'));
+  });
+
+  it('are refused at once when sessions hold every sequence', async () => {
+    const model = await openFake({}, 1);
+    const session = await model.createSession();
+    await expect(model.generate({ prompt: 'a' })).rejects.toMatchObject({ code: 'BUSY' });
+    const closing = session.close();
+    const next = await model.createSession();
+    await closing;
+    await next.close();
+  });
+
+  it('wait on when one that waited before them gives up', async () => {
+    const model = await openFake({}, 1);
+    const first = model.generate({ prompt: 'a', maxTokens: 20 })[Symbol.asyncIterator]();
+    await first.next();
+    const abort = new AbortController();
+    const second = Promise.resolve(model.generate({ prompt: 'b', signal: abort.signal }));
+    const third = Promise.resolve(model.generate({ prompt: 'c', maxTokens: 1 }));
+    await new Promise((resolve) => setImmediate(resolve));
+    await first.return?.();
+    abort.abort(new Error('gave up'));
+    await expect(second).rejects.toThrow('gave up');
+    expect((await third).usage.completionTokens).toBe(1);
+  });
+});
+
+describe('closing', () => {
+  it('frees the weights even when a sequence fails to close', async () => {
+    const driver = createFakeDriver();
+    let closed = 0;
+    const failing: EngineDriver = {
+      ...driver,
+      async open(files, options) {
+        const model = await driver.open(files, options);
+        return Object.assign(Object.create(model) as ModelDriver, {
+          tokenizer: model.tokenizer,
+          info: model.info,
+          contextTokens: model.contextTokens,
+          kvPoolTokens: model.kvPoolTokens,
+          placement: () => model.placement(),
+          createSequence: async () =>
+            Object.assign(await model.createSequence(), {
+              close: () => Promise.reject(new Error('stuck')),
+            }),
+          close: () => {
+            closed++;
+            return model.close();
+          },
+        });
+      },
+    };
+    const broken = createEngine(failing);
+    const model = await broken.open(fakeFiles, { contextTokens: 64 });
+    await model.createSession();
+    await expect(broken.close()).rejects.toThrow('stuck');
+    expect(closed).toBe(1);
+  });
+
+  it('an engine while it opens a model leaves none behind', async () => {
+    const driver = createFakeDriver();
+    let closed = 0;
+    const late = createEngine({
+      ...driver,
+      // A driver that does not look at its signal any more once it has loaded.
+      async open(files, { signal: _ignored, ...options }) {
+        const model = await driver.open(files, options);
+        const close = model.close.bind(model);
+        model.close = () => {
+          closed++;
+          return close();
+        };
+        return model;
+      },
+    });
+    const opening = late.open(fakeFiles, {
+      contextTokens: 64,
+      onProgress: () => void late.close(),
+    });
+    await expect(opening).rejects.toMatchObject({ code: 'CLOSED' });
+    await late.close();
+    expect(closed).toBe(1);
   });
 });
 
 describe('opening', () => {
+  it('refuses a signal that is none, and closes all the same', async () => {
+    const model = await openFake();
+    const fake = { aborted: false } as AbortSignal;
+    expect(() => model.generate({ prompt: 'a', signal: fake })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', key: 'signal' }),
+    );
+    await model.close();
+  });
+
+  it('says TEMPLATE_FAILED for a template that renders nothing', async () => {
+    engine = createFakeEngine({ info: { chatTemplate: '{# nothing #}' } });
+    const model = await engine.open(fakeFiles, { contextTokens: 64 });
+    const run = model.generate({ messages: [{ role: 'user', content: 'Hi' }] });
+    await expect(run).rejects.toMatchObject({ code: 'TEMPLATE_FAILED' });
+  });
+
+  it('takes session defaults for what a turn leaves undefined', async () => {
+    const model = await openFake();
+    const session = await model.createSession({ defaults: { maxTokens: 2 } });
+    const options = { maxTokens: undefined } as unknown as { maxTokens: number };
+    expect((await session.send('Hi', options)).usage.completionTokens).toBe(2);
+  });
+
   it('takes the largest context that fits the memory, and names it when it refuses', async () => {
     engine = createFakeEngine({ bytesPerToken: 2 ** 44 });
     const error = await engine.open(fakeFiles).catch((reason: unknown) => reason);
@@ -168,8 +333,11 @@ describe('opening', () => {
     expect(() => model.generate({ messages: [{ role: 'robot', content: '' } as never] })).toThrow(
       expect.objectContaining({ key: 'messages[0].role' }),
     );
-    await expect(
-      model.generate({ messages: [{ role: 'user', content: '\uD800' }] }),
-    ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(() => model.generate({ messages: [{ role: 'user', content: '\uD800' }] })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', key: 'messages[0].content' }),
+    );
+    expect(() => model.generate({ messages: new Array(1) })).toThrow(
+      expect.objectContaining({ key: 'messages[0]' }),
+    );
   });
 });
