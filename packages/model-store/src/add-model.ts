@@ -2,11 +2,12 @@ import { MobillmError, wrongValue, type StoredModel } from '@mobillm/core';
 import { inspectGguf, type InspectedFiles } from './gguf/inspect-gguf.js';
 import { hashFiles } from './hash-files.js';
 import { toStoredModel, type Manifest } from './manifest/manifest.js';
+import { deletableOriginals, deleteOriginals, liesInStore } from './originals.js';
 import { placeFiles, stageFiles, type FileToPlace } from './place-files.js';
 import type { ProgressReporter } from './progress.js';
 import { removeTree } from './remove-tree.js';
 import type { StoreContext } from './store-context.js';
-import { changedFile, storeFailure } from './store-errors.js';
+import { changedFile, fileNotFound } from './store-errors.js';
 
 /** A checked call of `add`. */
 export interface AddRequest {
@@ -25,7 +26,7 @@ export async function addModel(
   progress: ProgressReporter,
   signal: AbortSignal,
 ): Promise<StoredModel> {
-  const { path, name, sha256 } = request;
+  const { path, sha256 } = request;
   const inspected = await inspectGguf(context.fs, path, progress, signal);
   if (sha256 !== undefined && inspected.files.length > 1) {
     throw wrongValue('options.sha256', 'cannot be checked for a model in several files');
@@ -39,26 +40,28 @@ export async function addModel(
   if (sha256 !== undefined) checkSha256(path, sha256, hashes[0]);
   await checkUnchanged(context, inspected);
   const model =
-    (await sameModel(context, name, files)) ??
+    (await sameModel(context, request, files)) ??
     (await record(context, request, files, inspected, progress, signal));
   const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   progress.finish({ phase: 'hashing', doneBytes: totalBytes, totalBytes });
   return model;
 }
 
-function record(
+async function record(
   context: StoreContext,
-  { name, placement }: AddRequest,
+  request: AddRequest,
   files: readonly FileToPlace[],
-  { description }: InspectedFiles,
+  inspected: InspectedFiles,
   progress: ProgressReporter,
   signal: AbortSignal,
 ): Promise<StoredModel> {
+  const { name, placement } = request;
   const { fs, layout, manifests } = context;
+  const takesIn = placement === 'move' || (await anyLiesInStore(context, files));
   const toManifest = (paths: readonly string[]): Manifest => ({
     name,
     format: 'gguf',
-    ownership: placement === 'move' ? 'owned' : 'linked',
+    ownership: takesIn ? 'owned' : 'linked',
     addedAt: new Date().toISOString(),
     files: files.map(({ fileBytes, sha256 }, index) => ({
       path: paths[index] ?? '',
@@ -66,16 +69,18 @@ function record(
       role: 'weights',
       sha256,
     })),
-    description,
+    description: inspected.description,
   });
   return context.working(async (work) => {
     // Copying can take minutes, so it is done before the lock is taken.
-    const staged =
-      placement === 'move' ? await stageFiles(fs, files, work, progress, signal) : undefined;
+    const staged = takesIn ? await stageFiles(fs, files, work, progress, signal) : undefined;
     return context.locked(work, signal, async () => {
       // Another process may have added it meanwhile.
-      const known = await sameModel(context, name, files);
+      const known = await sameModel(context, request, files);
       if (known !== undefined) return known;
+      // Or taken in the very file that is to be linked.
+      if (staged === undefined) await checkUnchanged(context, inspected);
+      const originals = placement === 'move' ? await deletableOriginals(context, name, files) : [];
       const paths =
         staged === undefined
           ? files.map(({ path }) => path)
@@ -87,16 +92,24 @@ function record(
         if (staged !== undefined) await dropUnrecorded(context, name);
         throw error;
       }
-      if (staged !== undefined) await removeOriginals(context, files);
+      await deleteOriginals(context, originals);
       return toStoredModel(manifest, layout.root);
     });
   });
 }
 
-/** The model of that name if it has this content; throws if the name is taken. */
+async function anyLiesInStore(
+  context: StoreContext,
+  files: readonly FileToPlace[],
+): Promise<boolean> {
+  for (const { path } of files) if (await liesInStore(context, path)) return true;
+  return false;
+}
+
+/** The model of that name if nothing is left to do for it; throws if other content has the name. */
 async function sameModel(
   { fs, layout, manifests }: StoreContext,
-  name: string,
+  { name, placement }: AddRequest,
   files: readonly FileToPlace[],
 ): Promise<StoredModel | undefined> {
   const found = await manifests.read(name);
@@ -114,6 +127,8 @@ async function sameModel(
       { details: { name, path: model.files.files[0]?.path } },
     );
   }
+  // What was linked is to be taken in.
+  if (placement === 'move' && manifest.ownership === 'linked') return undefined;
   // The same content elsewhere replaces a file that has gone.
   for (const { path, fileBytes } of model.files.files) {
     const facts = await fs.stat(path).catch(() => undefined);
@@ -128,28 +143,19 @@ async function dropUnrecorded(
   name: string,
 ): Promise<void> {
   const found = await manifests.read(name).catch(() => 'unknown' as const);
-  if (found !== undefined) return;
+  // A record that owns files, or cannot be read, may need them.
+  if (found === 'unknown' || found?.state === 'damaged') return;
+  if (found?.manifest.ownership === 'owned') return;
   await removeTree(fs, `${layout.root}/${layout.ownedFolder(name)}`).catch(() => undefined);
-}
-
-/** The store has the content under names of its own now, so an original that stays does no harm. */
-async function removeOriginals(
-  { fs, onProblem }: StoreContext,
-  files: readonly FileToPlace[],
-): Promise<void> {
-  for (const { path } of files) {
-    await fs.remove(path).catch((error: unknown) => {
-      const failure = storeFailure(error, `delete "${path}", which it has taken in`);
-      if (MobillmError.is(failure)) onProblem?.(failure);
-      else throw failure;
-    });
-  }
 }
 
 async function checkUnchanged({ fs }: StoreContext, { files }: InspectedFiles): Promise<void> {
   for (const { path, fileBytes, modifiedMs } of files) {
     const now = await fs.stat(path);
-    if (now?.fileBytes !== fileBytes || now.modifiedMs !== modifiedMs) {
+    if (now === undefined) {
+      throw fileNotFound(path, 'has gone while it was being added. Put it back and add it again');
+    }
+    if (now.fileBytes !== fileBytes || now.modifiedMs !== modifiedMs) {
       throw changedFile(path, 'it was written to while it was being read');
     }
   }

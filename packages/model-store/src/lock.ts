@@ -19,6 +19,8 @@ export interface WorkFolder {
 /** Tells worker threads and copies of this module apart, which share the name of their process. */
 const instance = Math.random().toString(36).slice(2, 10);
 let counter = 0;
+/** Name of a lock's owner: the process, the copy of this module in it, and the call. */
+const ownerForm = /^([A-Za-z0-9._-]{1,100})~[a-z0-9]*-[a-z0-9]+$/;
 /** Locks that this copy of the module holds; one that it could not delete is not among them. */
 const held = new Set<string>();
 
@@ -50,7 +52,8 @@ export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Pro
  * The lock is a folder that holds one file, named after its owner. It is made elsewhere and renamed
  * into place, which succeeds only while nothing, or an empty folder, is there; so it appears with
  * its owner's name in it or not at all. A dead owner's lock is taken by deleting the file of that
- * very name: this cannot hit a lock that another process has taken meanwhile.
+ * very name: this cannot hit a lock that another process has taken meanwhile. Names of another form,
+ * and folders, are nobody's; they are cleared away, as nobody could take the lock beside them.
  *
  * @throws MobillmError `IO_FAILED`, retryable, when a living process keeps it for 30 s.
  */
@@ -103,8 +106,10 @@ async function tryRename(
     return true;
   } catch (error) {
     held.delete(own);
-    // Windows says EPERM or EACCES of a folder that is there.
-    const taken = ['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES'].includes(errnoOf(error) ?? '');
+    // Windows says EPERM or EACCES of a folder that is there. ENOTDIR: somebody put a file there.
+    const taken = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM', 'EACCES'].includes(
+      errnoOf(error) ?? '',
+    );
     const there = taken && (await fs.stat(layout.lock).catch(() => undefined)) !== undefined;
     if (there) return false;
     // Given back between the two calls.
@@ -116,21 +121,41 @@ async function tryRename(
 /** Frees the lock if its owner is dead; returns the owner if it lives. */
 async function freeDeadLock(fs: FileSystem, layout: StoreLayout): Promise<string | undefined> {
   try {
-    const holder = (await fs.listFolder(layout.lock))[0];
-    if (holder !== undefined) {
-      const forgotten = holder.includes(`~${instance}-`) && !held.has(holder);
-      const alive = fs.isProcessAlive(holder.slice(0, holder.lastIndexOf('~')));
-      if (alive && !forgotten) return holder;
-      await fs.remove(`${layout.lock}/${holder}`);
+    const names = await fs.listFolder(layout.lock);
+    for (const name of names) {
+      if (await isHeld(fs, layout, name)) return name;
     }
+    // All else is in the way: a dead owner's file, and what systems and people put into folders.
+    for (const name of names) await removeTree(fs, `${layout.lock}/${name}`);
     await fs.removeFolder(layout.lock);
   } catch (error) {
     const errno = errnoOf(error) ?? '';
-    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(errno)) {
+    if (errno === 'ENOTDIR') {
+      await removeFile(fs, layout);
+    } else if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(errno)) {
       throw storeFailure(error, `free the lock of a process that has ended in "${layout.root}"`);
     }
   }
   return undefined;
+}
+
+/** Whether a name in the lock's folder is that of an owner who may be alive. */
+async function isHeld(fs: FileSystem, layout: StoreLayout, name: string): Promise<boolean> {
+  const owner = ownerForm.exec(name)?.[1];
+  if (owner === undefined) return false;
+  const forgotten = name.includes(`~${instance}-`) && !held.has(name);
+  if (forgotten || !fs.isProcessAlive(owner)) return false;
+  return (await fs.stat(`${layout.lock}/${name}`))?.kind !== 'folder';
+}
+
+/** Deletes a file in the place of the lock's folder, unless a lock has come there since. */
+async function removeFile(fs: FileSystem, layout: StoreLayout): Promise<void> {
+  try {
+    await fs.remove(layout.lock);
+  } catch (error) {
+    if ((await fs.stat(layout.lock))?.kind === 'folder') return;
+    throw storeFailure(error, `delete the file "${layout.lock}", where its lock belongs`);
+  }
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

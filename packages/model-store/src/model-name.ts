@@ -2,12 +2,17 @@ import { wrongType, wrongValue } from '@mobillm/core';
 
 const maxLength = 128;
 
-/** Control characters, and those that shells and file systems give a meaning. */
-// eslint-disable-next-line no-control-regex
-const refused = /[\u0000-\u001f\u007f\\"'`*?<>|$]/u;
+/**
+ * Control characters, those that end a line or turn the direction of writing, halves of surrogate
+ * pairs, and what shells and file systems give a meaning.
+ */
+const refused =
+  // eslint-disable-next-line no-control-regex
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\\"'`*?<>|$]/u;
 
 /**
- * Checks a model's name: 1 to 128 characters of any script, without control characters, quotes,
+ * Checks a model's name: 1 to 128 characters of any script, without control characters (those of
+ * lines and of the direction of writing among them), halves of surrogate pairs, quotes,
  * `\ * ? < > | $`, a space or a dot at either end, or `..` and empty parts between slashes.
  *
  * @throws InvalidArgument
@@ -41,6 +46,8 @@ export function nameOfFile(path: string): string {
     .replaceAll(new RegExp(refused, 'gu'), '-')
     .replaceAll(/^[\s.]+|[\s.]+$/g, '')
     .slice(0, maxLength)
+    // The cut may have left half a character.
+    .replace(/[\ud800-\udbff]$/u, '')
     .replaceAll(/[\s.]+$/g, '');
   return name === '' ? 'model' : name;
 }

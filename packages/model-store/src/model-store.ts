@@ -123,8 +123,8 @@ export class FolderModelStore implements ModelStore {
           if (found === undefined) throw await this.notFound(wanted);
           // The record goes first: a model that is half deleted must not be listed.
           await context.manifests.remove(wanted);
-          // A damaged record does not say whose the files are, but its folder here is the store's.
-          if (found.state === 'sound' && found.manifest.ownership === 'linked') return;
+          // Whatever the record says, this folder is the store's: a linked model may have one from a
+          // move that was cut short.
           try {
             const { root } = context.layout;
             await removeTree(context.fs, `${root}/${context.layout.ownedFolder(wanted)}`);

@@ -12,8 +12,24 @@ export async function removeTree(fs: FileSystem, path: string): Promise<void> {
   try {
     await fs.remove(path);
   } catch (error) {
-    if (!isFolder.has(errnoOf(error) ?? '')) throw error;
+    if (!isFolder.has(errnoOf(error) ?? '') || !(await isOwnFolder(fs, path))) throw error;
     for (const name of await fs.listFolder(path)) await removeTree(fs, `${path}/${name}`);
     await fs.removeFolder(path);
+  }
+}
+
+/** Whether it is a folder and no link to one, which may be what could not be deleted. */
+async function isOwnFolder(fs: FileSystem, path: string): Promise<boolean> {
+  try {
+    const slash = path.lastIndexOf('/');
+    const [facts, real, above] = await Promise.all([
+      fs.stat(path),
+      fs.realPath(path),
+      fs.realPath(path.slice(0, slash)),
+    ]);
+    const own = fs.resolvePath(`${above}${path.slice(slash)}`);
+    return facts?.kind === 'folder' && fs.resolvePath(real) === own;
+  } catch {
+    return false;
   }
 }

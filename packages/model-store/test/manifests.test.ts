@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { createModelStore } from '../src/index.js';
@@ -65,6 +65,16 @@ describe('a manifest is input that nobody vouches for', () => {
     await mkdir(`${directory}/manifests/odd.json`);
     expect(await store.list()).toHaveLength(1);
     expect(problems).toMatchObject([{ code: 'MODEL_INVALID' }]);
+  });
+
+  it('a folder in a model’s place is told by resolve, and can be removed', async () => {
+    const { store, manifest, path, model } = await storeWithModel();
+    await rm(manifest);
+    await mkdir(`${manifest}/below`, { recursive: true });
+    await expect(store.resolve('tiny')).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+    await store.remove('tiny');
+    await expect(store.resolve('tiny')).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
+    expect(await store.add(path)).toEqual({ ...model, addedAt: expect.any(String) as string });
   });
 
   it('an owned file in a planted manifest is not deleted with it', async () => {

@@ -5,7 +5,7 @@ import { nodeFileSystem } from '../src/file-system/node.js';
 import { fileSystem as portable } from '../src/file-system/portable.js';
 import { quantizationName } from '../src/gguf/quantization-name.js';
 import { StoreLayout } from '../src/layout.js';
-import { nameOfFile, nearestNames } from '../src/model-name.js';
+import { checkModelName, nameOfFile, nearestNames } from '../src/model-name.js';
 import { ProgressReporter } from '../src/progress.js';
 import { deadProcessName } from './faulty-file-system.js';
 
@@ -35,8 +35,31 @@ describe('names', () => {
     ['/a/what*?.GGUF', 'what--'],
     ['/a/..gguf', 'model'],
     [`/a/${'x'.repeat(300)}.gguf`, 'x'.repeat(128)],
+    [`/a/${'x'.repeat(127)}\u{1f600}.gguf`, 'x'.repeat(127)],
+    ['/a/\u202egpj\ud800.gguf', '-gpj-'],
   ])('of the file %s is %s', (path, name) => {
     expect(nameOfFile(path)).toBe(name);
+  });
+
+  it.each([
+    ['a lone high surrogate', 'a\ud800'],
+    ['a lone low surrogate', 'a\udc00b'],
+    ['a turn of the direction', '\u202egpj.exe'],
+    ['an isolated direction', 'a\u2066b'],
+    ['a mark of the direction', 'a\u200fb'],
+    ['an Arabic mark of the direction', 'a\u061cb'],
+    ['a later control character', 'a\u0085b'],
+    ['a separator of lines', 'a\u2028b'],
+  ])('with %s are refused', (_, name) => {
+    expect(() => checkModelName(name, 'name')).toThrow(
+      expect.objectContaining({ name: 'RangeError', code: 'INVALID_ARGUMENT', key: 'name' }),
+    );
+  });
+
+  it('may have emoji, which are pairs of surrogates, and any script', () => {
+    for (const name of ['\u{1f600} model', 'модель', '小', 'نموذج']) {
+      expect(checkModelName(name, 'name')).toBe(name);
+    }
   });
 
   it('near to another are those with few other letters, or with a part of it', () => {

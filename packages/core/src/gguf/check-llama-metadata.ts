@@ -1,11 +1,17 @@
 import { checkLlamaTensors } from './check-llama-tensors.js';
 import { checkLlamaVocabulary } from './check-llama-vocabulary.js';
-import { impossibleMetadata } from './gguf-errors.js';
+import { impossibleMetadata, unsupportedAlignment } from './gguf-errors.js';
 import type { GgufLayout, GgufMetadataEntry } from './gguf-layout.js';
 
 /** `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS`. */
 const maxLayers = 512;
 const maxExperts = 1024;
+
+/**
+ * `TENSOR_ALIGNMENT` of ggml: it asserts that the first tensor of a mapped file lies at a multiple of
+ * it in memory, whatever alignment the file declares.
+ */
+const mappedAlignment = 32;
 
 const ropeScalings = new Set(['none', 'linear', 'yarn', 'longrope']);
 
@@ -34,6 +40,9 @@ const fullRope = new Set(
   ).split(' '),
 );
 
+/** Architectures whose experts llama.cpp forgets when there is one at most, however many are used. */
+const singleExpertIgnored = new Set(['hunyuan-dense', 'hunyuan_vl']);
+
 /** Architectures that are asserted to have experts. */
 const alwaysExperts = new Set(['bailingmoe2', 'glm4moe', 'grovemoe', 'llada-moe', 'smallthinker']);
 
@@ -42,13 +51,17 @@ const alwaysExperts = new Set(['bailingmoe2', 'glm4moe', 'grovemoe', 'llada-moe'
  * division by zero or a null function, which ends the process. What it answers by an error of its
  * own, missing keys above all, is left to it, since files for other uses lack them rightly.
  *
- * @throws MobillmError `MODEL_INVALID`; `details.key` names the entry at fault.
+ * @throws MobillmError `MODEL_INVALID`, or `MODEL_UNSUPPORTED` for an alignment that is legal and
+ * that llama.cpp cannot map; `details.key` names the entry at fault.
  */
 export function checkLlamaMetadata(layout: GgufLayout): void {
   const { metadata } = layout;
   const architecture = metadata.get('general.architecture')?.value;
   // Projectors are loaded by other code, and llama.cpp refuses them as models.
   if (architecture === 'clip') return;
+  if (layout.alignment % mappedAlignment !== 0) {
+    throw unsupportedAlignment(layout.alignment, mappedAlignment);
+  }
   checkLlamaTensors(layout);
   const splitNumber = metadata.get('split.no')?.value;
   if (typeof splitNumber === 'number' && splitNumber > 0) return;
@@ -113,7 +126,7 @@ function checkExperts(keys: Keys, architecture: string): void {
   let used = Math.max(0, ...keys.perLayer('expert_used_count'));
   const groups = keys.number('expert_group_count') ?? 0;
   const usedGroups = keys.number('expert_group_used_count') ?? 0;
-  if (architecture.startsWith('hunyuan') && experts <= 1) experts = used = 0;
+  if (singleExpertIgnored.has(architecture) && experts <= 1) experts = used = 0;
   if (experts > maxExperts) {
     keys.fail('expert_count', `is ${experts}, and at most ${maxExperts} can be used`);
   }

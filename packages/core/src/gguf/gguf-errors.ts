@@ -27,3 +27,13 @@ export function impossibleMetadata(key: string, what: string): MobillmError {
     { details: { what, key } },
   );
 }
+
+/** The error for tensors that lie closer together than llama.cpp, which maps them, can use. */
+export function unsupportedAlignment(alignment: number, multiple: number): MobillmError {
+  return new MobillmError(
+    'MODEL_UNSUPPORTED',
+    `This GGUF file aligns its tensors to ${alignment} bytes. That is legal, but llama.cpp supports ` +
+      `multiples of ${multiple} alone. Convert the model again without "general.alignment".`,
+    { details: { key: 'general.alignment', alignment } },
+  );
+}

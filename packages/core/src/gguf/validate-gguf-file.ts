@@ -1,25 +1,31 @@
 import { platform } from '#platform';
+import { string } from '../errors/check-options.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { ByteSource } from '../platform/platform.js';
 import type { GgufLayout } from './gguf-layout.js';
-import { validateGguf, type ValidateGgufOptions } from './validate-gguf.js';
+import { checkValidateOptions, validateGguf, type ValidateGgufOptions } from './validate-gguf.js';
+
+const checkPath = string({ nonEmpty: true });
 
 /**
  * {@link validateGguf} for a file of this device.
  *
- * @throws MobillmError `MODEL_INVALID`; `FILE_NOT_FOUND` when the file is missing, a folder, or may
- * not be read; `UNSUPPORTED` where the platform has no file system of its own.
+ * @throws MobillmError `MODEL_INVALID`, `MODEL_UNSUPPORTED`; `FILE_NOT_FOUND` when the file is missing,
+ * a folder, or may not be read; `UNSUPPORTED` where the platform has no file system of its own.
+ * @throws InvalidArgument for a path that is no text or empty, and for an unknown option.
  */
 export async function validateGgufFile(
   path: string,
   options?: ValidateGgufOptions,
 ): Promise<GgufLayout> {
+  const file = checkPath(path, 'path');
+  const checked = checkValidateOptions(options, 'options');
   let source: ByteSource | undefined;
   try {
-    source = await platform.openFile(path);
-    return await validateGguf(source, options);
+    source = await platform.openFile(file);
+    return await validateGguf(source, checked);
   } catch (error) {
-    throw unreadable(error, path);
+    throw unreadable(error, file);
   } finally {
     await source?.close();
   }

@@ -20,7 +20,8 @@ const minTensorBytes = 25;
 const maxEntries = 16_384;
 const maxTensors = 65_536;
 
-const checkOptions = optionsObject({ signal: abortSignal });
+/** Checks {@link ValidateGgufOptions}. */
+export const checkValidateOptions = optionsObject({ signal: abortSignal });
 
 /** Options of {@link validateGguf}. */
 export interface ValidateGgufOptions {
@@ -37,14 +38,16 @@ export interface ValidateGgufOptions {
  * at most 128 KiB (strings that are kept: 1 MiB), and the thread is given back between them. Tensor
  * data is not read.
  *
- * @throws MobillmError `MODEL_INVALID`; `details.what` says what is wrong and `details.offset` where.
+ * @throws MobillmError `MODEL_INVALID`; `details.what` says what is wrong, and `details.offset` (a byte)
+ * or `details.key` (a metadata key or a tensor) where. `MODEL_UNSUPPORTED` for a sound file that
+ * llama.cpp cannot map, with `details.key`.
  * @throws InvalidArgument for an unknown option.
  */
 export async function validateGguf(
   source: ByteSource,
   options?: ValidateGgufOptions,
 ): Promise<GgufLayout> {
-  const { signal } = checkOptions(options, 'options');
+  const { signal } = checkValidateOptions(options, 'options');
   const reader = new HeaderReader(source, signal);
   const { version, entryCount, tensorCount } = await readPreamble(reader, source);
 

@@ -157,6 +157,80 @@ describe('metadata that ends a process in llama.cpp is refused', () => {
   });
 });
 
+/** The tiny model as another architecture, with one use of experts and none to use. */
+const usedWithout = (architecture: string, expertCount?: number): Metadata => ({
+  'general.architecture': architecture,
+  ...Object.fromEntries(
+    ['block_count', 'embedding_length', 'attention.head_count'].map((name, index) => [
+      `${architecture}.${name}`,
+      u32([2, 64, 4][index] ?? 0),
+    ]),
+  ),
+  [`${architecture}.expert_used_count`]: u32(32),
+  [`${architecture}.expert_count`]: expertCount === undefined ? undefined : u32(expertCount),
+});
+
+describe('experts that are used and not there', () => {
+  it.each([
+    ['hunyuan-moe', undefined],
+    ['hunyuan-moe', 1],
+    ['hunyuan', undefined],
+    ['hunyuan-dense', 2],
+    ['hunyuan_vl', 2],
+  ])('in %s with %s experts are refused', async (architecture, expertCount) => {
+    await expect(validate(usedWithout(architecture, expertCount))).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      details: { key: `${architecture}.expert_used_count` },
+    });
+  });
+
+  it.each([
+    ['hunyuan-dense', undefined],
+    ['hunyuan-dense', 1],
+    ['hunyuan_vl', 0],
+  ])('in %s with %s experts are what llama.cpp forgets itself', async (architecture, count) => {
+    expect((await validate(usedWithout(architecture, count))).tensors).toHaveLength(21);
+  });
+});
+
+describe('an alignment that llama.cpp cannot map', () => {
+  const file = (alignment: number, metadata: Metadata = {}) =>
+    writeGguf({
+      alignment,
+      metadata: { 'general.architecture': 'llama', ...metadata },
+      tensors: [{ name: 'output.weight', type: 'F32', shape: [2, 2], data: new Uint8Array(16) }],
+    });
+
+  it.each([1, 8, 16])('of %i bytes is legal and MODEL_UNSUPPORTED', async (alignment) => {
+    await expect(validateGguf(memorySource(file(alignment)).source)).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+      message:
+        `This GGUF file aligns its tensors to ${alignment} bytes. That is legal, but llama.cpp supports ` +
+        'multiples of 32 alone. Convert the model again without "general.alignment".',
+      details: { key: 'general.alignment', alignment },
+    });
+  });
+
+  it('is found in every part of a split model', async () => {
+    const part = file(8, { 'split.no': { type: 'uint16', value: 1 } });
+    await expect(validateGguf(memorySource(part).source)).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+      details: { key: 'general.alignment' },
+    });
+  });
+
+  it.each([32, 64, 4096])('is not one of %i bytes', async (alignment) => {
+    const layout = await validateGguf(memorySource(file(alignment)).source);
+    expect(layout).toMatchObject({ alignment, tensors: [{ byteLength: 16 }] });
+    expect(layout.dataOffset % alignment).toBe(0);
+  });
+
+  it('does not matter in a projector, which is read and not mapped', async () => {
+    const projector = file(8, { 'general.architecture': 'clip' });
+    expect(await validateGguf(memorySource(projector).source)).toMatchObject({ alignment: 8 });
+  });
+});
+
 describe('what is unusual and sound is accepted', () => {
   it.each<[string, Metadata]>([
     [

@@ -32,6 +32,24 @@ it('a missing file and a folder are FILE_NOT_FOUND', async () => {
   });
 });
 
+it('a wrong path or option is a wrong call, and names what is wrong', async () => {
+  await expect(validateGgufFile(5 as unknown as string)).rejects.toMatchObject({
+    name: 'TypeError',
+    code: 'INVALID_ARGUMENT',
+    key: 'path',
+  });
+  await expect(validateGgufFile('')).rejects.toMatchObject({
+    name: 'RangeError',
+    code: 'INVALID_ARGUMENT',
+    key: 'path',
+  });
+  const missing = join(folder, 'none.gguf');
+  await expect(validateGgufFile(missing, { sgnal: 1 } as object)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    key: 'options.sgnal',
+  });
+});
+
 it('an empty file is MODEL_INVALID', async () => {
   const path = join(folder, 'empty.gguf');
   await writeFile(path, '');

@@ -1,6 +1,7 @@
 import { MobillmError } from '@mobillm/core';
 import type { FileSystem } from '../file-system/file-system.js';
 import type { StoreLayout } from '../layout.js';
+import { removeTree } from '../remove-tree.js';
 import { storeFailure } from '../store-errors.js';
 import { formatManifest, ManifestDamage, parseManifest, type Manifest } from './manifest.js';
 
@@ -82,7 +83,8 @@ export class ManifestFolder {
   async remove(name: string): Promise<void> {
     await this.attempt(
       (async () => {
-        await this.fs.remove(this.layout.manifest(name));
+        // Somebody may have put a folder in its place.
+        await removeTree(this.fs, this.layout.manifest(name));
         await this.fs.syncFolder(this.layout.manifests);
       })(),
       `remove the record of "${name}"`,

@@ -1,0 +1,60 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { writeTinyLlamaGguf } from '@mobillm/core/testing';
+import { describe, expect, it } from 'vitest';
+import { nodeFileSystem } from '../src/file-system/node.js';
+import { createModelStore } from '../src/index.js';
+import { deadProcessName } from './faulty-file-system.js';
+import { temporaryFolder } from './temporary-folder.js';
+
+const folder = temporaryFolder();
+const dead = `${deadProcessName(nodeFileSystem)}~x-0`;
+const living = `${nodeFileSystem.processName()}~another-0`;
+
+async function setUp() {
+  const directory = `${folder.path}/store`;
+  const file = `${folder.path}/tiny.gguf`;
+  await writeTinyLlamaGguf(file);
+  await mkdir(`${directory}/lock`, { recursive: true });
+  return { directory, file, lock: `${directory}/lock`, store: createModelStore({ directory }) };
+}
+
+describe('what no process left in the lock’s folder does not stop a change', () => {
+  it.each<[string, (lock: string) => Promise<unknown>]>([
+    ['a file of the system', (lock) => writeFile(`${lock}/.DS_Store`, '')],
+    ['a name of another form', (lock) => writeFile(`${lock}/a-b`, '')],
+    ['a name with a process and no call', (lock) => writeFile(`${lock}/dead~x`, '')],
+    ['a folder', (lock) => mkdir(`${lock}/folder~1/below`, { recursive: true })],
+    ['a folder with the name of a dead owner', (lock) => mkdir(`${lock}/${dead}`)],
+    ['a folder with the name of a living owner', (lock) => mkdir(`${lock}/${living}`)],
+    [
+      'several things and a dead owner',
+      async (lock) => {
+        await writeFile(`${lock}/.DS_Store`, '');
+        await writeFile(`${lock}/${dead}`, '');
+        await mkdir(`${lock}/zzz`);
+      },
+    ],
+    [
+      'a file in the place of the folder',
+      async (lock) => {
+        await rm(lock, { recursive: true });
+        await writeFile(lock, '');
+      },
+    ],
+  ])('%s', async (_, leave) => {
+    const { directory, file, lock, store } = await setUp();
+    await leave(lock);
+    expect((await store.add(file)).name).toBe('tiny');
+    expect(await readdir(directory)).not.toContain('lock');
+  });
+});
+
+it('a living owner among other things keeps the lock, and they stay with it', async () => {
+  const { file, lock, store } = await setUp();
+  const names = ['.DS_Store', living].sort();
+  for (const name of names) await writeFile(`${lock}/${name}`, '');
+  const failed = expect(store.add(file)).rejects.toMatchObject({ code: 'CLOSED' });
+  await store.close();
+  await failed;
+  expect((await readdir(lock)).sort()).toEqual(names);
+});
