@@ -135,10 +135,16 @@ export function scriptedReply(text: string, promptTokens?: number): FakeReply {
   };
 }
 
-/** Letters and spaces by a hash of every token before: a wrong cache gives another text. */
-const hashReply: FakeReply = (tokens, seed) => {
-  let hash = 0x811c9dc5 ^ seed;
+/**
+ * Letters by a hash of every token before, so that a wrong cache gives another text; and, with a small
+ * chance, the last token again, so that penalties have something to do.
+ */
+const hashReply: FakeReply = (tokens) => {
+  let hash = 0x811c9dc5;
   for (const token of tokens) hash = Math.imul(hash ^ token, 0x01000193);
   hash ^= hash >>> 15;
-  return 97 + ((hash >>> 0) % 26);
+  const letter = (offset: number) => 97 + (((hash >>> 0) + offset) % 26);
+  const last = tokens.at(-1) ?? 97;
+  const candidates = [4, 3, 2.5, 2].map((logit, index) => ({ token: letter(7 * index), logit }));
+  return [...candidates.filter(({ token }) => token !== last), { token: last, logit: 1.5 }];
 };

@@ -9,12 +9,28 @@ import type {
 } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import type { ResolvedSampling } from '../engine/sampling.js';
 import type { FakeFault } from './fake-faults.js';
+import { choose, type FakeCandidate, rank } from './fake-sampler.js';
 import { FakeSequence } from './fake-sequence.js';
 import { FakeTokenizer } from './fake-tokenizer.js';
 
-/** Chooses the token that follows some tokens, in a fake model. */
-export type FakeReply = (tokens: readonly Token[], seed: number) => Token;
+/** What may follow some tokens in a fake model: one token, or several with their logits. */
+export type FakeReply = (tokens: readonly Token[]) => Token | readonly FakeCandidate[];
+
+/** Sampling that changes no probability. */
+const plainSampling: ResolvedSampling = {
+  logitBias: [],
+  repeatPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  penaltyLastTokens: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  temperature: 1,
+  seed: 0,
+};
 
 /** A model of the fake engine. */
 export class FakeModel implements ModelDriver {
@@ -27,7 +43,8 @@ export class FakeModel implements ModelDriver {
   readonly #reply: FakeReply;
   readonly #sequences = new Set<FakeSequence>();
   readonly #maxSequences: number;
-  readonly #sharedCache: Token[] = [];
+  /** Caches that are worked on now. */
+  readonly #working: Token[][] = [];
   #closed = false;
 
   constructor(
@@ -106,32 +123,40 @@ export class FakeModel implements ModelDriver {
     return new Promise((resolve) => setTimeout(resolve, 0));
   }
 
-  /** The cache that a sequence works on. */
-  cacheOf(own: Token[]): Token[] {
-    return this.fault === 'sequences-share-cache' ? this.#sharedCache : own;
+  /** Begins work on a sequence's cache and returns the cache to work on. */
+  begin(own: Token[]): Token[] {
+    const [other] = this.#working;
+    this.#working.push(own);
+    return this.fault === 'sequences-mix' && other ? other : own;
+  }
+
+  /** Ends work on a sequence's cache. */
+  end(own: Token[]): void {
+    this.#working.splice(this.#working.indexOf(own), 1);
   }
 
   /** The token that follows. */
   next(cache: readonly Token[], spec: GenerateSpec): Token {
-    const { temperature, seed, logitBias } = spec.sampling;
-    const random = this.fault === 'ignores-seed' ? Math.floor(Math.random() * 2 ** 32) : seed;
-    const token = this.#reply(cache, temperature === 0 ? 0 : random);
-    const forbidden = logitBias.some((item) => item.token === token && item.bias === -Infinity);
-    if (!forbidden || this.fault === 'ignores-logit-bias') return token;
-    return (token + 1) % 256;
+    return choose(this.#candidates(cache), spec.sampling, cache, this.fault);
   }
 
-  /** Log-probabilities that fit the token: it has half the probability, its neighbours the rest. */
-  logprobs(token: Token, alternatives: number): TokenLogprobs {
+  /** Log-probabilities of a token that was sampled after a cache, before bias and penalties. */
+  logprobs(cache: readonly Token[], token: Token, alternatives: number): TokenLogprobs {
     const reported = this.fault === 'logprobs-misaligned' ? (token + 1) % 256 : token;
-    return {
-      token: reported,
-      logprob: Math.log(0.5),
-      top: Array.from({ length: alternatives }, (_, index) => ({
-        token: (token + index) % this.tokenizer.vocabularySize,
-        logprob: Math.log(0.5 ** (index + 1)),
-      })),
-    };
+    const ranked = rank(this.#candidates(cache), plainSampling, cache, undefined);
+    const top = ranked.map((item) => ({ token: item.token, logprob: Math.log(item.probability) }));
+    const own = top.find((item) => item.token === token);
+    return { token: reported, logprob: own?.logprob ?? -Infinity, top: top.slice(0, alternatives) };
+  }
+
+  /** Several letters; or, where a reply is scripted, that token before all others. */
+  #candidates(cache: readonly Token[]): readonly FakeCandidate[] {
+    const reply = this.#reply(cache);
+    if (typeof reply !== 'number') return reply;
+    return [
+      { token: reply, logit: 1000 },
+      { token: (reply + 1) % 256, logit: 0 },
+    ];
   }
 
   #requireOpen(): void {

@@ -93,10 +93,23 @@ export class FakeSequence implements SequenceDriver {
     this.#model.forget(this);
   }
 
-  /** Works ahead of the reader, by as much as its credit allows. */
   async #run(tokens: readonly Token[], spec: GenerateSpec, outbox: Outbox): Promise<void> {
+    const own = this.#tokens;
+    try {
+      await this.#work(this.#model.begin(own), tokens, spec, outbox);
+    } finally {
+      this.#model.end(own);
+    }
+  }
+
+  /** Works ahead of the reader, by as much as its credit allows. */
+  async #work(
+    cache: Token[],
+    tokens: readonly Token[],
+    spec: GenerateSpec,
+    outbox: Outbox,
+  ): Promise<void> {
     const model = this.#model;
-    const cache = model.cacheOf(this.#tokens);
     let prefilledTokens = 0;
     const clock = { prefillMs: 0, decodeMs: 0 };
     const put = (batch: Partial<TokenBatch>) => {
@@ -137,7 +150,9 @@ export class FakeSequence implements SequenceDriver {
             ? 'context-full'
             : undefined;
       const logprobs =
-        spec.logprobs === undefined ? {} : { logprobs: [model.logprobs(token, spec.logprobs)] };
+        spec.logprobs === undefined
+          ? {}
+          : { logprobs: [model.logprobs(cache, token, spec.logprobs)] };
       const says = finish && model.fault !== 'never-says-finish' ? { finish } : {};
       if (!finish || model.fault === 'caches-last-token') cache.push(token);
       put({ tokens: [token], ...logprobs, ...says });

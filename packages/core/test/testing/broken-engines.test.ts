@@ -5,9 +5,10 @@ import { runSuite } from './run-suite.js';
 describe('the contract suites', () => {
   it('notice every engine and tokenizer that breaks one promise', async () => {
     const suites = await runSuite('broken-engines.fixture.ts');
-    const unnoticed = fakeFaults.filter((fault) => {
-      const name = [...suites.keys()].find((title) => title.startsWith(`${fault} meets the`));
-      return (suites.get(name ?? '')?.failed.length ?? 0) === 0;
+    const unnoticed = Object.entries(fakeFaults).filter(([fault, title]) => {
+      const name = [...suites.keys()].find((suite) => suite.startsWith(`${fault} meets the`));
+      const failed = suites.get(name ?? '')?.failed ?? [];
+      return !failed.some((failedTitle) => failedTitle.includes(title));
     });
     expect(unnoticed).toEqual([]);
   }, 120_000);

@@ -37,13 +37,50 @@ export function testDriverSampling(fixture: EngineFixture): void {
       expect(biased.tokens).not.toContain(token);
     });
 
-    it('keeps only the best token with topK 1, whatever the temperature', async (context) => {
-      const lack = missing('temperature', 'topK');
+    it.for([
+      ['topK', { topK: 1 }],
+      ['topP', { topP: 1e-6 }],
+      ['minP', { minP: 1 }],
+    ] as const)(
+      'keeps only the best token when %s leaves no other',
+      async ([feature, own], context) => {
+        const lack = missing('temperature', feature);
+        if (lack) context.skip(`the engine does not declare sampling with "${lack}"`);
+        const best = await sample({});
+        for (const seed of [1, 2, 3]) {
+          expect((await sample({ temperature: 2, seed, ...own })).tokens).toEqual(best.tokens);
+        }
+      },
+    );
+
+    it.for([
+      ['repeatPenalty', { repeatPenalty: 2 }],
+      ['frequencyPenalty', { frequencyPenalty: 0.5 }],
+      ['presencePenalty', { presencePenalty: 1 }],
+    ] as const)('avoids a token that was seen, with %s', async ([feature, own], context) => {
+      const lack = missing(feature, 'logitBias');
       if (lack) context.skip(`the engine does not declare sampling with "${lack}"`);
-      if (fixture.driver.name === 'fake') context.skip('the fake engine has no probabilities');
-      const best = await sample({});
-      const hot = await sample({ temperature: 2, topK: 1 });
-      expect(hot.tokens).toEqual(best.tokens);
+      if (!fixture.driver.capabilities.logprobs) {
+        context.skip('the engine does not declare "logprobs"');
+      }
+      const prompt = promptOf(fixture.model, 'yes yes yes yes yes yes yes yes'.repeat(2));
+      const one = (sampling: Partial<typeof greedy>, logprobs?: number) =>
+        withSequence(fixture.model, (sequence) =>
+          drive(sequence, prompt, {
+            maxTokens: 1,
+            sampling: { ...greedy, penaltyLastTokens: 64, ...sampling },
+            logprobs,
+          }),
+        );
+      const top = (await one({}, 20)).logprobs[0]?.top ?? [];
+      const times = (token: number) => prompt.filter((other) => other === token).length;
+      const seen = top.find(({ token }) => times(token) >= 3);
+      const unseen = top.find(({ token }) => times(token) === 0);
+      if (!seen || !unseen) throw new Error('the model offers no token to repeat, or no other');
+      // Half a unit ahead of the best token that is new: any penalty has to let that one through.
+      const logitBias = [{ token: seen.token, bias: unseen.logprob - seen.logprob + 0.5 }];
+      expect((await one({ logitBias })).tokens).toEqual([seen.token]);
+      expect((await one({ logitBias, ...own })).tokens).not.toEqual([seen.token]);
     });
 
     it('reports log-probabilities, one row a token, best first', async (context) => {
