@@ -24,25 +24,25 @@ async function build() {
   await run(cmake, ['--build', folder, '--target', 'llama-bench', '--parallel', '2']);
 }
 
-/** Tokens a second of a prefill and of a decode, measured by llama-bench. */
-export async function runLlamaBench(
+/** Builds it where it is missing and gives a function that measures once: tokens a second. */
+export async function prepareLlamaBench(
   modelPath,
-  { threads, batch, prefillTokens, decodeTokens, repetitions },
+  { threads, batch, prefillTokens, decodeTokens },
 ) {
   await build();
-  const output = execFileSync(
-    program,
-    [
-      ...['-m', modelPath, '-t', String(threads), '-b', String(batch), '-ub', String(batch)],
-      ...['-p', String(prefillTokens), '-n', String(decodeTokens), '-r', String(repetitions)],
-      ...['-o', 'json'],
-    ],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-  );
-  const rows = JSON.parse(output);
-  const of = (row) => ({ tokensPerSecond: row.avg_ts, samples: row.samples_ts });
-  return {
-    prefill: of(rows.find((row) => row.n_prompt > 0)),
-    decode: of(rows.find((row) => row.n_gen > 0)),
+  return () => {
+    const output = execFileSync(
+      program,
+      [
+        ...['-m', modelPath, '-t', String(threads), '-b', String(batch), '-ub', String(batch)],
+        ...['-p', String(prefillTokens), '-n', String(decodeTokens), '-r', '1', '-o', 'json'],
+      ],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    const rows = JSON.parse(output);
+    return {
+      prefill: rows.find((row) => row.n_prompt > 0).avg_ts,
+      decode: rows.find((row) => row.n_gen > 0).avg_ts,
+    };
   };
 }

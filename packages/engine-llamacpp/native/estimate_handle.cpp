@@ -16,7 +16,7 @@ EstimateHandle::EstimateHandle(const Napi::CallbackInfo& info)
     : Handle(info), environment_(&JsEnvironment::of(info.Env())) {
   guarded(info.Env(), [&] {
     const OptionReader options(info[0], "");
-    file_.path = options.string("path");
+    file_.file = read_checked_file(info[0]);
     file_.architecture = options.string("architecture");
     file_.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
     options_ = read_context_options(info[0]);

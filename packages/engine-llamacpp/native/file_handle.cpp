@@ -1,10 +1,9 @@
 #include "file_handle.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
-#include <system_error>
 
+#include "checked_file.hpp"
 #include "mobillm/option_reader.hpp"
 
 namespace mobillm::llamacpp {
@@ -20,20 +19,12 @@ void FileHandle::define(Napi::Env env, Napi::Object exports) {
 FileHandle::FileHandle(const Napi::CallbackInfo& info) : Handle(info) {
   guarded(info.Env(), [&] {
     path_ = read_string(info[0], "path");
-    const std::filesystem::path path(reinterpret_cast<const char8_t*>(path_.c_str()));
-    std::error_code trouble;
-    if (!std::filesystem::is_regular_file(path, trouble)) {
-      throw Error(
-          code::kFileNotFound,
-          "There is no file " + path_ + ". Check the path, and that the file was not moved.",
-          {{"path", path_}});
-    }
-    byte_length_ = std::filesystem::file_size(path, trouble);
-    modified_at_ = std::chrono::duration<double>(
-                       std::filesystem::last_write_time(path, trouble).time_since_epoch())
-                       .count();
-    file_.open(path, std::ios::binary);
-    if (trouble || !file_) {
+    const FileStamp stamp = stamp_of(path_);
+    byte_length_ = stamp.bytes;
+    modified_at_ = stamp.modified_at;
+    file_.open(std::filesystem::path(reinterpret_cast<const char8_t*>(path_.c_str())),
+               std::ios::binary);
+    if (!file_) {
       throw Error(code::kFileNotFound,
                   "The file " + path_ + " cannot be read. Check its permissions.",
                   {{"path", path_}});

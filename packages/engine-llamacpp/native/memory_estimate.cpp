@@ -34,24 +34,24 @@ bool can_simulate(const llama_model* model, const ContextOptions& options) {
 
 }  // namespace
 
-MemoryEstimate estimate_memory(const ModelFile& file, const ContextOptions& options,
+MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions& options,
                                const AbortFlag& abort) {
   const LogCapture log;
   llama_model_params params = llama_model_default_params();
   // A model without a vocabulary, but with tensors as large as if it had one.
-  llama_model_kv_override overrides[3] = {
-      override_of("tokenizer.ggml.model"), override_of(file.architecture + ".vocab_size"), {}};
+  llama_model_kv_override overrides[3] = {override_of("tokenizer.ggml.model"),
+                                          override_of(model_file.architecture + ".vocab_size"),
+                                          {}};
   overrides[0].tag = LLAMA_KV_OVERRIDE_TYPE_STR;
   std::string("none").copy(overrides[0].val_str, sizeof(overrides[0].val_str) - 1);
   overrides[1].tag = LLAMA_KV_OVERRIDE_TYPE_INT;
-  overrides[1].val_i64 = file.vocabulary_size;
+  overrides[1].val_i64 = model_file.vocabulary_size;
   params.kv_overrides = overrides;
   params.no_alloc = true;
   params.load_mode = LLAMA_LOAD_MODE_NONE;
-  const CPtr<llama_model, llama_model_free> model(
-      llama_model_load_from_file(file.path.c_str(), params));
+  const CPtr<llama_model, llama_model_free> model(load_checked(model_file.file, params));
   if (abort.is_set()) throw aborted();
-  if (model == nullptr) throw load_failed(file.path, log.last_error());
+  if (model == nullptr) throw load_failed(model_file.file.path, log.last_error());
 
   MemoryEstimate estimate;
   estimate.weights = llama_model_size(model.get());
@@ -66,7 +66,7 @@ MemoryEstimate estimate_memory(const ModelFile& file, const ContextOptions& opti
   estimate.exact = report.kv_cache && report.compute && report.output;
   estimate.kv_cache = report.kv_cache.value_or(kv_cache_formula(model.get(), options));
   estimate.compute = report.compute.value_or(compute_formula(model.get(), options));
-  estimate.output = report.output.value_or(static_cast<std::uint64_t>(file.vocabulary_size) *
+  estimate.output = report.output.value_or(static_cast<std::uint64_t>(model_file.vocabulary_size) *
                                            options.sequences * 4);
   return estimate;
 }

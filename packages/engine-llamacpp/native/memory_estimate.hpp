@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "checked_file.hpp"
 #include "context_options.hpp"
 #include "mobillm/abort_flag.hpp"
 
@@ -11,7 +12,7 @@ namespace mobillm::llamacpp {
 
 // A model file and what its header says.
 struct ModelFile {
-  std::string path;
+  CheckedFile file;
   std::string architecture;
   std::uint32_t vocabulary_size = 0;
 };

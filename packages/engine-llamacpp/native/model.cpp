@@ -48,17 +48,24 @@ void Model::load() {
       return !self->aborted();
     };
     params.progress_callback_user_data = this;
-    model_.reset(llama_model_load_from_file(options_.path.c_str(), params));
+    model_.reset(load_checked(options_.file, params));
     if (aborted()) throw llamacpp::aborted();
-    if (model_ == nullptr) throw load_failed(options_.path, log.last_error());
+    if (model_ == nullptr) throw load_failed(options_.file.path, log.last_error());
   }
+  const std::string architecture = metadata_text(model_.get(), "general.architecture");
   if (!llama_model_has_decoder(model_.get()) || llama_model_has_encoder(model_.get())) {
-    throw load_failed(options_.path, "it is no decoder-only model");
+    throw load_failed(options_.file.path, "it is no decoder-only model");
+  }
+  // Such a model answers for all positions at once; the library ends the process when it is asked
+  // for one.
+  if (llama_model_is_diffusion(model_.get()) ||
+      metadata_text(model_.get(), (architecture + ".attention.causal").c_str()) == "false") {
+    throw load_failed(options_.file.path, "it does not generate token by token");
   }
   const llama_vocab* vocabulary = llama_model_get_vocab(model_.get());
   if (llama_vocab_n_tokens(vocabulary) == 0 ||
       llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_NONE) {
-    throw load_failed(options_.path, "it has no vocabulary");
+    throw load_failed(options_.file.path, "it has no vocabulary");
   }
   vocabulary_.emplace(vocabulary);
 
@@ -81,7 +88,7 @@ void Model::load() {
   thread_pool_.use(context_.get(), threads);
   threads_ = threads;
 
-  facts_.architecture = metadata_text(model_.get(), "general.architecture");
+  facts_.architecture = architecture;
   facts_.name = metadata_text(model_.get(), "general.name");
   if (const char* source = llama_model_chat_template(model_.get(), nullptr)) {
     facts_.chat_template = source;
@@ -124,7 +131,7 @@ void Model::check_memory_for_weights() const {
   const auto available = available_memory_bytes();
   std::error_code trouble;
   const auto bytes = std::filesystem::file_size(
-      std::filesystem::path(reinterpret_cast<const char8_t*>(options_.path.c_str())), trouble);
+      std::filesystem::path(reinterpret_cast<const char8_t*>(options_.file.path.c_str())), trouble);
   if (!available || trouble || bytes <= *available) return;
   throw out_of_memory(bytes, *available, options_.context.context_tokens);
 }
@@ -138,7 +145,7 @@ void Model::check_memory_for_context() const {
                               compute_formula(model_.get(), options_.context);
   // Far away from the limit, rough is enough and costs nothing.
   if (rough < *available / 2) return;
-  const ModelFile file{options_.path, metadata_text(model_.get(), "general.architecture"),
+  const ModelFile file{options_.file, metadata_text(model_.get(), "general.architecture"),
                        static_cast<std::uint32_t>(vocabulary_->size())};
   const MemoryEstimate exact = estimate_memory(file, options_.context, *closing_);
   const std::uint64_t needed = exact.kv_cache + exact.compute + exact.output;

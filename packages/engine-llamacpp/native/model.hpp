@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "checked_file.hpp"
 #include "context_options.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/c_ptr.hpp"
@@ -24,7 +25,7 @@ namespace mobillm::llamacpp {
 class Sequence;
 
 struct OpenOptions {
-  std::string path;
+  CheckedFile file;
   ContextOptions context;
   int threads = 0;  // 0: as many as are free
   bool map_weights = true;

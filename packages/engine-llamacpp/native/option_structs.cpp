@@ -34,6 +34,16 @@ ggml_type read_cache_type(const OptionReader& options, const char* key) {
 
 }  // namespace
 
+CheckedFile read_checked_file(Napi::Value value) {
+  const OptionReader options(value, "");
+  CheckedFile file;
+  file.path = options.string("path");
+  file.stamp.bytes = options.integer<std::uint64_t>("fileBytes", 0, std::uint64_t{1} << 53);
+  file.stamp.modified_at = options.number("modifiedAt");
+  file.split = options.boolean("split");
+  return file;
+}
+
 ContextOptions read_context_options(Napi::Value value) {
   const OptionReader options(value, "");
   ContextOptions context;
@@ -54,7 +64,7 @@ ContextOptions read_context_options(Napi::Value value) {
 OpenOptions read_open_options(Napi::Value value) {
   const OptionReader options(value, "");
   OpenOptions open;
-  open.path = options.string("path");
+  open.file = read_checked_file(value);
   open.context = read_context_options(value);
   open.threads = options.integer<int>("threads", 0, 4096);
   open.map_weights = options.boolean("mapWeights");

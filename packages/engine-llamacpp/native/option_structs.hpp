@@ -8,6 +8,7 @@
 
 namespace mobillm::llamacpp {
 
+CheckedFile read_checked_file(Napi::Value value);
 ContextOptions read_context_options(Napi::Value value);
 
 // `on_progress` is left empty.

@@ -50,6 +50,16 @@ export interface NativeFile {
   close(): void;
 }
 
+/** A file whose header was checked, and what it was then: it is loaded only if it still is. */
+export interface NativeCheckedFile {
+  readonly path: string;
+  readonly fileBytes: number;
+  /** As {@link NativeFile.modifiedAt}. */
+  readonly modifiedAt: number;
+  /** Whether it is the first of several parts. */
+  readonly split: boolean;
+}
+
 /** What a context is made with. */
 export interface NativeContextOptions {
   readonly contextTokens: number;
@@ -61,8 +71,7 @@ export interface NativeContextOptions {
 }
 
 /** What an estimate is made of. */
-export interface NativeEstimateOptions extends NativeContextOptions {
-  readonly path: string;
+export interface NativeEstimateOptions extends NativeContextOptions, NativeCheckedFile {
   readonly architecture: string;
   readonly vocabularySize: number;
 }
@@ -83,8 +92,7 @@ export interface NativeEstimate {
 }
 
 /** What a model is opened with. */
-export interface NativeOpenOptions extends NativeContextOptions {
-  readonly path: string;
+export interface NativeOpenOptions extends NativeContextOptions, NativeCheckedFile {
   /** 0: as many as are free. */
   readonly threads: number;
   readonly mapWeights: boolean;

@@ -143,6 +143,9 @@ class LlamaCppDriver implements EngineDriver {
         new this.#addon.Model({
           ...contextOptions(options, own),
           path: header.path,
+          fileBytes: header.fileBytes,
+          modifiedAt: header.modifiedAt,
+          split: header.split,
           threads: options.threads === 'auto' ? 0 : options.threads,
           mapWeights: own.weights === 'mapped',
           ...(options.onProgress && {

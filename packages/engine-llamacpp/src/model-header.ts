@@ -6,6 +6,11 @@ import type { LlamaCppAddon, NativeFile } from './addon.js';
 export interface ModelHeader {
   /** Absolute path of the weights. */
   readonly path: string;
+  /** Its size and time of change when it was checked. */
+  readonly fileBytes: number;
+  readonly modifiedAt: number;
+  /** Whether it is the first of several parts. */
+  readonly split: boolean;
   readonly architecture: string;
   readonly trainedContextTokens: number;
   readonly vocabularySize: number;
@@ -44,6 +49,18 @@ export class ModelHeaders {
     }
   }
 
+  /** The library opens all parts of a split model by itself, so each is checked before. */
+  async #validateParts(first: string, parts: number, signal?: AbortSignal): Promise<void> {
+    for (let part = 2; part <= parts; part++) {
+      const file = callNative(() => new this.#addon.File(partPath(first, part, parts)));
+      try {
+        await validateGguf(byteSource(file), signal && { signal });
+      } finally {
+        file.close();
+      }
+    }
+  }
+
   async #validate(path: string, file: NativeFile, signal?: AbortSignal): Promise<ModelHeader> {
     const { metadata } = await validateGguf(byteSource(file), signal && { signal });
     const architecture = metadata.get('general.architecture')?.value;
@@ -61,13 +78,28 @@ export class ModelHeaders {
     if (typeof trained !== 'number' || trained < 1) {
       throw invalid(path, `its header has no ${architecture}.context_length`);
     }
+    const split = Number(metadata.get('split.count')?.value ?? 1) > 1;
+    if (split) await this.#validateParts(path, Number(metadata.get('split.count')?.value), signal);
     return {
       path,
+      fileBytes: file.byteLength,
+      modifiedAt: file.modifiedAt,
+      split,
       architecture,
       trainedContextTokens: trained,
       vocabularySize: metadata.get('tokenizer.ggml.tokens')?.elementCount ?? 0,
     };
   }
+}
+
+/** The name of a part as the library forms it, from that of the first: `x-00002-of-00003.gguf`. */
+function partPath(first: string, part: number, parts: number): string {
+  const digits = (value: number) => String(value).padStart(5, '0');
+  const suffix = `-${digits(1)}-of-${digits(parts)}.gguf`;
+  if (!first.endsWith(suffix)) {
+    throw invalid(first, `it is part of a split model, so its name has to end in ${suffix}`);
+  }
+  return `${first.slice(0, -suffix.length)}-${digits(part)}-of-${digits(parts)}.gguf`;
 }
 
 function weightsPath(files: ModelFiles): string {

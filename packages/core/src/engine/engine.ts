@@ -118,7 +118,10 @@ export interface Engine {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** An opened model: weights in memory. */
+/**
+ * An opened model: weights in memory. Close it: a model that is only forgotten lives as long as its
+ * engine.
+ */
 export interface Model {
   /** What the model says of itself. */
   readonly info: ModelInfo;
@@ -133,6 +136,10 @@ export interface Model {
   /**
    * Generates once, without a session. A cache left by an earlier call is used where the prompts
    * begin alike.
+   *
+   * Past the number of sequences that the model was opened with, up to 64 generations wait their turn;
+   * one more fails with `BUSY`, as does one for which no sequence can become free because sessions
+   * hold them all.
    */
   generate(options: GenerateOptions): GenerationRun;
   /**

@@ -29,7 +29,10 @@ export interface DecodeOptions {
   readonly showSpecial?: boolean;
 }
 
-/** Turns text into tokens and back. All calls are synchronous and thread-safe in every engine. */
+/**
+ * Turns text into tokens and back. All calls are synchronous, and take about a millisecond for every
+ * few thousand characters.
+ */
 export interface Tokenizer {
   /** Number of tokens in the vocabulary. */
   readonly vocabularySize: number;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SamplingFeature } from '../../engine/capabilities.js';
 import type { EngineFixture } from './fixture.js';
+import type { Token } from '../../tokenizer/tokenizer.js';
 import { drive, greedy, promptOf, withSequence } from './driving.js';
 
 /** How tokens are chosen: seeds, bias, log-probabilities. */
@@ -63,24 +64,35 @@ export function testDriverSampling(fixture: EngineFixture): void {
       if (!fixture.driver.capabilities.logprobs) {
         context.skip('the engine does not declare "logprobs"');
       }
-      const prompt = promptOf(fixture.model, 'yes yes yes yes yes yes yes yes'.repeat(2));
-      const one = (sampling: Partial<typeof greedy>, logprobs?: number) =>
+      const run = (prompt: readonly Token[], sampling: Partial<typeof greedy>, logprobs?: number) =>
         withSequence(fixture.model, (sequence) =>
           drive(sequence, prompt, {
             maxTokens: 1,
-            sampling: { ...greedy, penaltyLastTokens: 64, ...sampling },
+            sampling: { ...greedy, penaltyLastTokens: 256, ...sampling },
             logprobs,
           }),
         );
-      const top = (await one({}, 20)).logprobs[0]?.top ?? [];
+      const topAfter = async (prompt: readonly Token[]) =>
+        (await run(prompt, {}, 20)).logprobs[0]?.top ?? [];
+      // Tokens that the model likes here are put before, several times, to be seen.
+      const base = promptOf(fixture.model, ' a b c'.repeat(4));
+      const liked = (await topAfter(base)).slice(0, 5).map(({ token }) => token);
+      const prompt = [...liked, ...liked, ...liked, ...base];
+      const one = (sampling: Partial<typeof greedy>) => run(prompt, sampling);
+      const top = await topAfter(prompt);
       const times = (token: number) => prompt.filter((other) => other === token).length;
       const seen = top.find(({ token }) => times(token) >= 3);
       const unseen = top.find(({ token }) => times(token) === 0);
       if (!seen || !unseen) throw new Error('the model offers no token to repeat, or no other');
-      // Half a unit ahead of the best token that is new: any penalty has to let that one through.
-      const logitBias = [{ token: seen.token, bias: unseen.logprob - seen.logprob + 0.5 }];
+      // The new token is lifted above all, and the seen one half a unit above it: any penalty has to
+      // let the new one through.
+      const above = (top[0]?.logprob ?? 0) + 1;
+      const logitBias = [
+        { token: unseen.token, bias: above - unseen.logprob },
+        { token: seen.token, bias: above - seen.logprob + 0.5 },
+      ];
       expect((await one({ logitBias })).tokens).toEqual([seen.token]);
-      expect((await one({ logitBias, ...own })).tokens).not.toEqual([seen.token]);
+      expect((await one({ logitBias, ...own })).tokens).toEqual([unseen.token]);
     });
 
     it('reports log-probabilities, one row a token, best first', async (context) => {

@@ -109,6 +109,30 @@ export function testEngineModels(fixture: EngineFixture): void {
       expect((await generate()).stopReason).not.toBe('aborted');
     });
 
+    it('never ends an answer early because of what others have cached', async () => {
+      const word = model.tokenizer.encode(' word')[0] ?? 0;
+      const filler = (tokens: number, first: number) => [
+        first,
+        ...Array.from({ length: tokens - 1 }, () => word),
+      ];
+      const { contextTokens } = model;
+      await model.generate({ tokens: filler(contextTokens - 40, 1), maxTokens: 1 });
+      // Together they need more than one context, and a pool may hold no more than that.
+      const answers = await Promise.all(
+        [2, 3].map((first) =>
+          model.generate({
+            tokens: filler(Math.floor(contextTokens / 2), first),
+            maxTokens: 24,
+            temperature: 0,
+          }),
+        ),
+      );
+      for (const answer of answers) {
+        expect(['max-tokens', 'end-token']).toContain(answer.stopReason);
+        expect(answer.usage.completionTokens).toBeGreaterThan(0);
+      }
+    });
+
     it('refuses a prompt longer than the context with both counts', async () => {
       const tokens = Array.from({ length: model.contextTokens + 1 }, () => 5);
       const error = await rejection(model.generate({ tokens, maxTokens: 1 }));

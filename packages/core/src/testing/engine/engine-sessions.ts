@@ -96,6 +96,8 @@ export function testEngineSessions(fixture: EngineFixture): void {
         })(),
       );
       expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: run.partial.text });
+      await rejection(run);
+      // By now its place is free: nobody has to wait or try again.
       const next = await session.send('Thanks.', { maxTokens: 4 });
       expect(next.usage.completionTokens).toBeGreaterThan(0);
       await session.close();

@@ -1,0 +1,34 @@
+// Loads the very file whose header was checked before.
+#pragma once
+
+#include <llama.h>
+
+#include <cstdint>
+#include <string>
+
+namespace mobillm::llamacpp {
+
+// What tells one state of a file from another.
+struct FileStamp {
+  std::uint64_t bytes = 0;
+  double modified_at = 0;  // seconds of the file system's own clock
+
+  bool operator==(const FileStamp&) const = default;
+};
+
+// Throws FILE_NOT_FOUND unless it is a regular file.
+FileStamp stamp_of(const std::string& path);
+
+// A checked model file.
+struct CheckedFile {
+  std::string path;
+  FileStamp stamp;     // when its header was checked
+  bool split = false;  // whether it is the first of several parts, which the library finds by name
+};
+
+// Like `llama_model_load_from_file`, but throws INTEGRITY_FAILED when the path now names another
+// file than the checked one: the library meets an unchecked header with an assertion, which ends
+// the process, and replacing a file while somebody opens it is what every download does.
+llama_model* load_checked(const CheckedFile& file, const llama_model_params& params);
+
+}  // namespace mobillm::llamacpp
