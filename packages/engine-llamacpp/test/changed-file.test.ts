@@ -40,7 +40,7 @@ describe('a model file', () => {
     const opening = driver.open(filesOf(path), openOptions);
     await expect(opening).rejects.toMatchObject({
       code: 'MODEL_UNSUPPORTED',
-      message: expect.stringContaining('token by token'),
+      message: expect.stringContaining('token by token') as string,
     });
     await driver.close?.();
   });

@@ -26,7 +26,8 @@ export class BoundedTemplate {
     }
     const interpreter = new Interpreter(environment);
     bound(interpreter, maxSteps + maxStepsPerMessage * variables.messages.length);
-    return String(interpreter.run(this.#program).value);
+    const { value } = interpreter.run(this.#program);
+    return typeof value === 'string' ? value : '';
   }
 }
 
