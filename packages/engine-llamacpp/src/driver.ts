@@ -8,6 +8,7 @@ import {
   type MemoryEstimate,
   type ModelDriver,
   type ModelFiles,
+  samplingFeatures,
 } from '@mobillm/core';
 import { callNative, fromNative } from '@mobillm/core/native';
 import { onAbort } from './abort.js';
@@ -36,17 +37,7 @@ const capabilities: EngineCapabilities = {
   // The library's own limit for one context.
   maxSequences: 256,
   truncate: 'exact',
-  sampling: [
-    'temperature',
-    'topK',
-    'topP',
-    'minP',
-    'repeatPenalty',
-    'frequencyPenalty',
-    'presencePenalty',
-    'logitBias',
-    'seed',
-  ],
+  sampling: samplingFeatures,
   logprobs: true,
   fork: false,
   exportKv: false,

@@ -36,14 +36,18 @@ export interface EngineCapabilities {
   readonly estimate: boolean;
 }
 
-/** One sampling setting that an engine may honour. */
-export type SamplingFeature =
-  | 'temperature'
-  | 'topK'
-  | 'topP'
-  | 'minP'
-  | 'repeatPenalty'
-  | 'frequencyPenalty'
-  | 'presencePenalty'
-  | 'logitBias'
-  | 'seed';
+/** Every sampling setting that an engine may honour. */
+export const samplingFeatures = [
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repeatPenalty',
+  'frequencyPenalty',
+  'presencePenalty',
+  'logitBias',
+  'seed',
+] as const;
+
+/** One of {@link samplingFeatures}. */
+export type SamplingFeature = (typeof samplingFeatures)[number];

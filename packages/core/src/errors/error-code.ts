@@ -10,7 +10,7 @@
  * | `CLOSED` | The object was closed before the call, or while it ran. |
  * | `CONTEXT_FULL` | The prompt does not fit the context; `details` hold both token counts. |
  * | `FILE_NOT_FOUND` | A file that was named does not exist or cannot be read. |
- * | `INTEGRITY_FAILED` | Content does not have the sha256 that was recorded for it. |
+ * | `INTEGRITY_FAILED` | Content does not have the sha256 or size that was recorded for it, or changed while it was opened. |
  * | `INVALID_ARGUMENT` | A call was wrong. Carried by a `TypeError` or `RangeError`, see {@link InvalidArgument}. |
  * | `IO_FAILED` | The operating system refused to read or write. |
  * | `KV_MISMATCH` | A KV snapshot or saved session was made by other weights or another layout. |

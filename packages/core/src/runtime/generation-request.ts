@@ -1,4 +1,8 @@
-import type { EngineCapabilities, SamplingFeature } from '../engine/capabilities.js';
+import {
+  type EngineCapabilities,
+  type SamplingFeature,
+  samplingFeatures,
+} from '../engine/capabilities.js';
 import type { ResolvedSampling } from '../engine/sampling.js';
 import { type CheckedSampling, resolveSampling, samplingChecks } from '../engine/sampling.js';
 import type { GenerationOptions } from '../engine/engine.js';
@@ -71,7 +75,7 @@ function supportedSampling(
 ): ResolvedSampling {
   const has = (feature: SamplingFeature) => supported.includes(feature);
   let settings = checked;
-  for (const feature of allFeatures) {
+  for (const feature of samplingFeatures) {
     if (has(feature)) continue;
     const off = neutral[feature] ?? {};
     const asked = checked[feature];
@@ -82,18 +86,6 @@ function supportedSampling(
   }
   return resolveSampling(settings);
 }
-
-const allFeatures: readonly SamplingFeature[] = [
-  'temperature',
-  'topK',
-  'topP',
-  'minP',
-  'repeatPenalty',
-  'frequencyPenalty',
-  'presencePenalty',
-  'logitBias',
-  'seed',
-];
 
 /** The error for asking an engine for what it has not declared. */
 export function unsupported(engine: string, what: string, capability: string): MobillmError {

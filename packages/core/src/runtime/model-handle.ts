@@ -8,9 +8,14 @@ import type { GenerateOptions, Model, Session, SessionOptions } from '../engine/
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import type { GenerationRun } from '../stream/generation-run.js';
-import { checkText } from '../tokenizer/check-text.js';
+import { checkText, requireToken } from '../tokenizer/check-text.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
-import { generationChecks, generationSettings, unsupported } from './generation-request.js';
+import {
+  generationChecks,
+  type GenerationSettings,
+  generationSettings,
+  unsupported,
+} from './generation-request.js';
 import { Lifetime } from './lifetime.js';
 import { SequencePool } from './sequence-pool.js';
 import { SessionHandle } from './session-handle.js';
@@ -64,7 +69,7 @@ export class ModelHandle implements Model {
   async createSession(options: SessionOptions = {}): Promise<Session> {
     const { system, messages, defaults } = checkSession(options, '');
     return this.#lifetime.during(undefined, async (signal) => {
-      generationSettings(defaults ?? {}, this.#capabilities, this.#engine);
+      this.#settings(defaults ?? {});
       const sequence = await this.#pool.take(signal);
       const session = new SessionHandle({
         model: this.#driver,
@@ -74,8 +79,7 @@ export class ModelHandle implements Model {
           ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
           ...(messages ?? []),
         ],
-        settings: (own) =>
-          generationSettings(joined(defaults, own), this.#capabilities, this.#engine),
+        settings: (own) => this.#settings(joined(defaults, own)),
         sequence,
         onClose: () => {
           forget();
@@ -94,7 +98,7 @@ export class ModelHandle implements Model {
   generate(options: GenerateOptions): GenerationRun {
     this.#lifetime.requireOpen();
     const { prompt, own } = this.#readInput(options);
-    const settings = generationSettings(own, this.#capabilities, this.#engine);
+    const settings = this.#settings(own);
     return startRun({
       model: this.#driver,
       pool: this.#pool,
@@ -158,6 +162,15 @@ export class ModelHandle implements Model {
     return this.close();
   }
 
+  /** Checks generation options against the engine and against this model's vocabulary. */
+  #settings(own: object): GenerationSettings {
+    const settings = generationSettings(own, this.#capabilities, this.#engine);
+    for (const { token } of settings.sampling.logitBias) {
+      requireToken(token, this.tokenizer.vocabularySize, `logitBias[${token}]`);
+    }
+    return settings;
+  }
+
   /** Takes the input apart from the generation options. */
   #readInput(options: GenerateOptions): {
     readonly prompt: () => EncodedPrompt;
@@ -182,7 +195,9 @@ export class ModelHandle implements Model {
             'is empty, and this model needs at least one token to go on from',
           );
         }
-        requireVocabulary(encoded, this.tokenizer.vocabularySize);
+        for (const [index, token] of encoded.entries()) {
+          requireToken(token, this.tokenizer.vocabularySize, `tokens[${index}]`);
+        }
         return { text: prompt ?? '', tokens: encoded, insideReasoning: false };
       },
     };
@@ -221,12 +236,4 @@ const checkLevers = check.optionsObject({
 function joined(defaults: object | undefined, own: object): object {
   const given = Object.entries(own).filter(([, value]) => value !== undefined);
   return { ...defaults, ...Object.fromEntries(given) };
-}
-
-function requireVocabulary(tokens: readonly Token[], vocabularySize: number): void {
-  for (const [index, token] of tokens.entries()) {
-    if (token >= 0 && token < vocabularySize) continue;
-    const last = vocabularySize - 1;
-    throw wrongValue(`tokens[${index}]`, `must be from 0 to ${last}, but it is ${token}`);
-  }
 }

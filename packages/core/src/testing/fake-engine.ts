@@ -1,4 +1,4 @@
-import type { EngineCapabilities } from '../engine/capabilities.js';
+import { type EngineCapabilities, samplingFeatures } from '../engine/capabilities.js';
 import type { EngineDriver, InspectedModel, ModelInfo } from '../engine/driver.js';
 import type { Engine } from '../engine/engine.js';
 import { MobillmError } from '../errors/mobillm-error.js';
@@ -34,17 +34,7 @@ const capabilities: EngineCapabilities = {
   formats: ['gguf'],
   maxSequences: 8,
   truncate: 'exact',
-  sampling: [
-    'temperature',
-    'topK',
-    'topP',
-    'minP',
-    'repeatPenalty',
-    'frequencyPenalty',
-    'presencePenalty',
-    'logitBias',
-    'seed',
-  ],
+  sampling: samplingFeatures,
   logprobs: true,
   fork: true,
   exportKv: false,

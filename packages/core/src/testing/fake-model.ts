@@ -10,6 +10,7 @@ import type {
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import type { ResolvedSampling } from '../engine/sampling.js';
+import { greedy } from './engine/driving.js';
 import type { FakeFault } from './fake-faults.js';
 import { choose, type FakeCandidate, rank } from './fake-sampler.js';
 import { FakeSequence } from './fake-sequence.js';
@@ -19,18 +20,7 @@ import { FakeTokenizer } from './fake-tokenizer.js';
 export type FakeReply = (tokens: readonly Token[]) => Token | readonly FakeCandidate[];
 
 /** Sampling that changes no probability. */
-const plainSampling: ResolvedSampling = {
-  logitBias: [],
-  repeatPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  penaltyLastTokens: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  temperature: 1,
-  seed: 0,
-};
+const plainSampling: ResolvedSampling = { ...greedy, temperature: 1 };
 
 /** A model of the fake engine. */
 export class FakeModel implements ModelDriver {

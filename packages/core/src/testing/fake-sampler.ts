@@ -4,7 +4,9 @@ import type { FakeFault } from './fake-faults.js';
 
 /** A token that may come next, with its logit. */
 export interface FakeCandidate {
+  /** Its number. */
   readonly token: Token;
+  /** Its logit, before bias and penalties. */
   readonly logit: number;
 }
 

@@ -3,6 +3,7 @@ export * from './describe-teardown.js';
 export * from './describe-tokenizer.js';
 export * from './fake-engine.js';
 export * from './fake-faults.js';
+export type { FakeCandidate } from './fake-sampler.js';
 export type { FakeReply } from './fake-model.js';
 export { fakeTokens } from './fake-tokenizer.js';
 export * from './gguf-writer.js';
