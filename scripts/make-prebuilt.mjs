@@ -27,6 +27,10 @@ export function makePrebuilt({ out, engine = 'engine-llamacpp', from }) {
   if (addon === undefined) {
     throw new UserError(`There is no addon in ${built}: run "npm run build:native" first.`);
   }
+  const licences = readdirSync(built).filter((file) => file.startsWith('LICENSE.'));
+  if (licences.length === 0) {
+    throw new UserError(`${built} holds no licence of the library in the addon: build it again.`);
+  }
   const row = hostPlatform();
   const { name, version, license, engines } = readJson(join(source, 'package.json'));
   const manifest = {
@@ -39,11 +43,11 @@ export function makePrebuilt({ out, engine = 'engine-llamacpp', from }) {
     ...(row.libc !== undefined && { libc: [row.libc] }),
     engines,
     main: `./${addon}`,
-    files,
+    files: [...files, ...licences],
   };
   const folder = join(resolve(out), manifest.name.replace('@', '').replace('/', '-'));
   mkdirSync(folder, { recursive: true });
-  for (const file of files) copyFileSync(join(built, file), join(folder, file));
+  for (const file of manifest.files) copyFileSync(join(built, file), join(folder, file));
   copyFileSync(join(source, 'LICENSE'), join(folder, 'LICENSE'));
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(
