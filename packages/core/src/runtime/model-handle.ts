@@ -195,7 +195,8 @@ export class ModelHandle implements Model {
             'is empty, and this model needs at least one token to go on from',
           );
         }
-        for (const [index, token] of encoded.entries()) {
+        // What the vocabulary encoded itself is in it.
+        for (const [index, token] of tokens?.entries() ?? []) {
           requireToken(token, this.tokenizer.vocabularySize, `tokens[${index}]`);
         }
         return { text: prompt ?? '', tokens: encoded, insideReasoning: false };
