@@ -5,13 +5,12 @@
 #include "cpu_load.hpp"
 #include "estimate_handle.hpp"
 #include "file_handle.hpp"
-#include "generation_handle.hpp"
 #include "library.hpp"
 #include "log_sink_handle.hpp"
 #include "mobillm/js_environment.hpp"
 #include "mobillm/option_reader.hpp"
+#include "mobillm/sequence_handle.hpp"
 #include "model_handle.hpp"
-#include "sequence_handle.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -27,12 +26,13 @@ Napi::Value initialize(const Info& info) {
   });
 }
 
-// describe(): { library, devices: [{ id, kind, name }], processors }
+// describe(): { library, build, devices: [{ id, kind, name }], processors }
 Napi::Value describe(const Info& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
     Napi::Object result = Napi::Object::New(env);
     result.Set("library", library_description());
+    result.Set("build", library_build());
     result.Set("processors", allowed_processors());
     const std::vector<DeviceInfo> devices = list_devices();
     Napi::Array rows = Napi::Array::New(env, devices.size());
@@ -66,7 +66,6 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
     LogSinkHandle::define(env, exports);
     ModelHandle::define(env, exports);
     SequenceHandle::define(env, environment);
-    GenerationHandle::define(env, environment);
     return exports;
   });
 }

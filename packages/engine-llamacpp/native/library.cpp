@@ -33,6 +33,8 @@ void initialize_library(const std::string& backend_folder) {
 
 std::string library_version() { return llama_version(); }
 
+std::string library_build() { return MOBILLM_LLAMA_CPP_COMMIT; }
+
 std::string library_description() {
   std::string features;
   ggml_backend_reg_t cpu =

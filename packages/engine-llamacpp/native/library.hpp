@@ -23,6 +23,9 @@ void initialize_library(const std::string& backend_folder);
 // `0.5.0`.
 std::string library_version();
 
+// Commit of the source that it was built from; empty where that is not known.
+std::string library_build();
+
 // Version and the instruction sets that the CPU back end uses: `llama.cpp 0.5.0 (CPU: AVX2, FMA)`.
 std::string library_description();
 

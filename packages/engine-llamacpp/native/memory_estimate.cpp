@@ -59,7 +59,7 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
   if (can_simulate(model.get(), options)) {
     const LogCapture context_log;
     const CPtr<llama_context, llama_free> context(
-        llama_init_from_model(model.get(), to_params(options)));
+        llama_init_from_model(model.get(), to_params(model.get(), options)));
     if (context == nullptr) throw context_failed(context_log.last_error());
     report = parse_memory_report(context_log.text());
   }

@@ -10,6 +10,7 @@
 #include "mobillm/error.hpp"
 #include "model_header.hpp"
 #include "open_error.hpp"
+#include "sampler.hpp"
 #include "system_memory.hpp"
 
 namespace mobillm::llamacpp {
@@ -68,11 +69,12 @@ void Model::load() {
     throw load_failed(options_.file.path, "it has no vocabulary");
   }
   vocabulary_.emplace(vocabulary);
+  kv_hand_over_.emplace(model_.get(), options_.context, closing_);
 
   check_memory_for_context();
   {
     const LogCapture log;
-    llama_context_params params = to_params(options_.context);
+    llama_context_params params = to_params(model_.get(), options_.context);
     // A callback on the model's own thread: with one thread or many, ggml asks on the calling one.
     params.abort_callback = [](void* data) {
       const auto* self = static_cast<const Model*>(data);
@@ -109,6 +111,11 @@ void Model::free() {
   context_.reset();
   vocabulary_.reset();
   model_.reset();
+}
+
+std::unique_ptr<TokenSampler> Model::make_sampler(const SamplingOptions& options,
+                                                  std::span<const Token> history) {
+  return std::make_unique<LlamaSampler>(options, vocabulary_size(), history);
 }
 
 llama_context* Model::context() const {

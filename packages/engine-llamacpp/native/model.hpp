@@ -4,25 +4,27 @@
 #include <llama.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "checked_file.hpp"
 #include "context_options.hpp"
+#include "kv_hand_over.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/c_ptr.hpp"
+#include "mobillm/sequence.hpp"
 #include "mobillm/serial_worker.hpp"
 #include "thread_pool.hpp"
 #include "vocabulary.hpp"
 
 namespace mobillm::llamacpp {
-
-class Sequence;
 
 struct OpenOptions {
   CheckedFile file;
@@ -48,14 +50,12 @@ struct ModelFacts {
 
 // Made on the JavaScript thread; `load` and everything that touches the context runs as jobs of
 // `worker()`. Sequences hold a share of it.
-class Model {
+class Model final : public SequenceModel {
  public:
   explicit Model(OpenOptions options);
-  Model(const Model&) = delete;
-  Model& operator=(const Model&) = delete;
-  ~Model();
+  ~Model() override;
 
-  SerialWorker& worker() { return worker_; }
+  SerialWorker& worker() override { return worker_; }
 
   // Jobs ------------------------------------------------------------------------------------------
 
@@ -72,8 +72,9 @@ class Model {
   // The context, for sequences; throws CLOSED after `free`.
   llama_context* context() const;
 
-  // Tokens in one prefill step.
-  std::uint32_t batch_tokens() const { return batch_tokens_; }
+  std::size_t step_tokens() const override { return batch_tokens_; }
+  std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
+                                             std::span<const Token> history) override;
 
   // Makes the running step poll `flag`, too; null for none.
   void set_step_abort(const AbortFlag* flag) { step_abort_ = flag; }
@@ -83,12 +84,17 @@ class Model {
   // After `load` only.
   const ModelFacts& facts() const { return facts_; }
   const Vocabulary& vocabulary() const { return *vocabulary_; }
+  std::int32_t vocabulary_size() const override { return vocabulary_->size(); }
+  std::int32_t context_tokens() const override {
+    return static_cast<std::int32_t>(facts_.context_tokens);
+  }
+  KvHandOver& kv_hand_over() { return *kv_hand_over_; }
   int threads() const { return threads_.load(std::memory_order_relaxed); }
   const ContextOptions& context_options() const { return options_.context; }
 
   // Ends the loading, or the step that runs, soon. For good: the model is about to be freed.
   void abort_all() { closing_->set(); }
-  bool aborted() const { return closing_->is_set(); }
+  bool aborted() const override { return closing_->is_set(); }
   const AbortFlagPtr& closing() const { return closing_; }
 
   // Takes a free sequence number; empty when all are in use. Give it back when the sequence's part
@@ -111,6 +117,7 @@ class Model {
   // Freed in the opposite order: threads, context, weights.
   CPtr<llama_model, llama_model_free> model_;
   std::optional<Vocabulary> vocabulary_;
+  std::optional<KvHandOver> kv_hand_over_;
   CPtr<llama_context, llama_free> context_;
   ThreadPool thread_pool_;
 

@@ -4,10 +4,11 @@
 #include <string>
 #include <utility>
 
+#include "mobillm/generate_options.hpp"
 #include "mobillm/option_reader.hpp"
+#include "mobillm/sequence_handle.hpp"
 #include "option_structs.hpp"
 #include "sequence.hpp"
-#include "sequence_handle.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -167,10 +168,9 @@ Napi::Value ModelHandle::create_sequence(const Info& info) {
                 "All sequences of the model are in use. Close one, or open the model with more.",
                 {{"sequences", static_cast<double>(model_->context_options().sequences)}});
   }
-  auto sequence = std::make_shared<Sequence>(model_, *id);
-  return environment(info).construct(
-      "Sequence",
-      {Napi::External<std::shared_ptr<Sequence>>::New(info.Env(), &sequence), info.This()});
+  return SequenceHandle::create(environment(info), info.Env(),
+                                std::make_shared<LlamaSequence>(model_, *id),
+                                info.This().As<Napi::Object>());
 }
 
 Napi::Value ModelHandle::adjust(const Info& info) {

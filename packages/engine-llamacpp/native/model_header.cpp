@@ -1,6 +1,8 @@
 #include "model_header.hpp"
 
 #include <charconv>
+#include <locale>
+#include <sstream>
 #include <system_error>
 
 namespace mobillm::llamacpp {
@@ -25,6 +27,14 @@ std::int64_t metadata_integer(const llama_model* model, const std::string& key,
   std::int64_t value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   return result.ec == std::errc() && result.ptr == text.data() + text.size() ? value : fallback;
+}
+
+double metadata_number(const llama_model* model, const std::string& key, double fallback) {
+  std::istringstream text(metadata_text(model, key.c_str()));
+  // The library writes numbers with a point, whatever the process's own locale.
+  text.imbue(std::locale::classic());
+  double value = 0;
+  return text >> value && text.peek() == std::istringstream::traits_type::eof() ? value : fallback;
 }
 
 std::uint64_t kv_cache_formula(const llama_model* model, const ContextOptions& options) {

@@ -17,6 +17,9 @@ std::string metadata_text(const llama_model* model, const char* key);
 std::int64_t metadata_integer(const llama_model* model, const std::string& key,
                               std::int64_t fallback);
 
+// A metadata value as a number; `fallback` when there is no such key or it is no number.
+double metadata_number(const llama_model* model, const std::string& key, double fallback);
+
 // Bytes of keys and values for a context, from the header alone:
 // layers × tokens × KV heads × (key length × key size + value length × value size).
 // Too high for architectures that cache less (recurrent layers, compressed attention).

@@ -7,8 +7,8 @@
 
 namespace mobillm::llamacpp {
 
-Sampler::Sampler(const SamplingOptions& options, std::int32_t vocabulary_size,
-                 const std::vector<llama_token>& history)
+LlamaSampler::LlamaSampler(const SamplingOptions& options, std::int32_t vocabulary_size,
+                           std::span<const Token> history)
     : vocabulary_size_(vocabulary_size) {
   llama_sampler_chain_params params = llama_sampler_chain_default_params();
   params.no_perf = true;
@@ -17,14 +17,12 @@ Sampler::Sampler(const SamplingOptions& options, std::int32_t vocabulary_size,
   const auto add = [&](llama_sampler* sampler) { llama_sampler_chain_add(chain_.get(), sampler); };
 
   if (!options.logit_bias.empty()) {
-    add(llama_sampler_init_logit_bias(vocabulary_size,
-                                      static_cast<std::int32_t>(options.logit_bias.size()),
-                                      options.logit_bias.data()));
+    std::vector<llama_logit_bias> biases;
+    for (const auto& [token, bias] : options.logit_bias) biases.push_back({token, bias});
+    add(llama_sampler_init_logit_bias(vocabulary_size, static_cast<std::int32_t>(biases.size()),
+                                      biases.data()));
   }
-  const bool penalizes = options.penalty_last_tokens > 0 &&
-                         (options.repeat_penalty != 1 || options.frequency_penalty != 0 ||
-                          options.presence_penalty != 0);
-  if (penalizes) {
+  if (options.penalizes()) {
     add(llama_sampler_init_penalties(vocabulary_size, options.penalty_last_tokens,
                                      options.repeat_penalty, options.frequency_penalty,
                                      options.presence_penalty));
@@ -38,23 +36,21 @@ Sampler::Sampler(const SamplingOptions& options, std::int32_t vocabulary_size,
     if (options.temperature != 1) add(llama_sampler_init_temp(options.temperature));
     add(llama_sampler_init_dist(options.seed));
   }
-  if (penalizes) {
+  if (options.penalizes()) {
     const auto looked_at =
         std::min(history.size(), static_cast<std::size_t>(options.penalty_last_tokens));
-    for (auto token = history.end() - static_cast<std::ptrdiff_t>(looked_at);
-         token != history.end(); ++token) {
-      llama_sampler_accept(chain_.get(), *token);
-    }
+    for (const Token token : history.last(looked_at)) llama_sampler_accept(chain_.get(), token);
   }
   candidates_.resize(static_cast<std::size_t>(vocabulary_size));
 }
 
-llama_token Sampler::choose(const float* logits) {
+Token LlamaSampler::choose(const float* logits) {
   for (llama_token token = 0; token < vocabulary_size_; ++token) {
     candidates_[static_cast<std::size_t>(token)] = {token, logits[token], 0.0f};
   }
   llama_token_data_array row{candidates_.data(), candidates_.size(), -1, false};
   llama_sampler_apply(chain_.get(), &row);
+  kept_ = row.size;
   const bool chosen = row.selected >= 0 && row.selected < static_cast<std::int64_t>(row.size);
   const llama_token token = chosen ? row.data[row.selected].id : LLAMA_TOKEN_NULL;
   // Comparisons with what is no number are all false, so the samplers end up anywhere.

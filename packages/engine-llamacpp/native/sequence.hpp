@@ -3,57 +3,48 @@
 
 #include <llama.h>
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "mobillm/abort_flag.hpp"
-#include "status.hpp"
+#include "mobillm/sequence.hpp"
 
 namespace mobillm::llamacpp {
 
 class Model;
 
-// Everything but `token_count` runs on the model's thread.
-class Sequence {
+// A sequence number of the model's context.
+class LlamaSequence final : public Sequence {
  public:
   // `id` was taken from the model; `release` gives it back.
-  Sequence(std::shared_ptr<Model> model, llama_seq_id id);
-  Sequence(const Sequence&) = delete;
-  Sequence& operator=(const Sequence&) = delete;
+  LlamaSequence(std::shared_ptr<Model> model, llama_seq_id id);
 
-  Model& model() { return *model_; }
+  SequenceModel& model() override;
+  StepStatus append(std::span<const Token> tokens, bool wants_logits,
+                    const AbortFlag& abort) override;
+  const float* logits() override;
+  std::int32_t truncate(std::int32_t count) override;
+  void release() override;
 
-  // Tokens in the cache; any thread.
-  std::int32_t token_count() const { return token_count_.load(std::memory_order_relaxed); }
-
-  // The tokens in the cache, in order.
-  const std::vector<llama_token>& tokens() const { return tokens_; }
-
-  // Computes keys and values of more tokens, at most one step of them. With `wants_logits`,
-  // `logits()` is the row after the last one. On anything but kDone the cache is as it was before,
-  // or empty where the model's architecture cannot be cut back.
-  DecodeStatus append(const llama_token* tokens, std::size_t count, bool wants_logits,
-                      const AbortFlag& abort);
-
-  // Logits after the last appended token; good until the next step of any sequence.
-  const float* logits() const;
-
-  // Cuts the cache to its first `count` tokens, or to none where the architecture can only start
-  // over; returns how many are left.
-  std::int32_t truncate(std::int32_t count);
-
-  // Empties the cache and gives the number back. The sequence is not used any more.
-  void release();
+  KvShape kv_shape() const override;
+  void export_kv(std::int32_t from, KvSpan out, const AbortFlag& abort) override;
+  void import_kv(const KvView& in, std::span<const Token> tokens, const AbortFlag& abort) override;
 
  private:
-  void publish();
+  // The arrays of a `llama_batch`, kept so that a step allocates nothing.
+  struct Batch {
+    std::vector<llama_token> tokens;
+    std::vector<llama_pos> positions;
+    std::vector<std::int32_t> id_counts;
+    std::vector<llama_seq_id*> ids;
+    std::vector<std::int8_t> outputs;
+  };
 
   std::shared_ptr<Model> model_;
   llama_seq_id id_;
-  std::vector<llama_token> tokens_;
-  std::atomic<std::int32_t> token_count_{0};
+  Batch batch_;
 };
 
 }  // namespace mobillm::llamacpp

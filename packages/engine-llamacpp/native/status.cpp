@@ -6,14 +6,14 @@
 
 namespace mobillm::llamacpp {
 
-DecodeStatus check_decode(std::int32_t status) {
+StepStatus check_decode(std::int32_t status) {
   switch (status) {
     case 0:
-      return DecodeStatus::kDone;
+      return StepStatus::kDone;
     case 1:
-      return DecodeStatus::kNoRoom;
+      return StepStatus::kNoRoom;
     case 2:
-      return DecodeStatus::kAborted;
+      return StepStatus::kAborted;
     default:
       throw Error(code::kNativeFailure,
                   "llama.cpp could not compute these tokens (llama_decode returned " +

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 
+#include "mobillm/sequence.hpp"
+
 namespace mobillm::llamacpp {
 
-enum class DecodeStatus { kDone, kNoRoom, kAborted };
-
 // Reads the return value of `llama_decode`; throws NATIVE_FAILURE with the number for a failure.
-DecodeStatus check_decode(std::int32_t status);
+StepStatus check_decode(std::int32_t status);
 
 }  // namespace mobillm::llamacpp

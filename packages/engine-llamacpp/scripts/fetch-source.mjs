@@ -12,8 +12,8 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BuildError, capture, main, requireProgram, sha256OfFile } from './shared.mjs';
 import { sourcePin } from './source-pin.mjs';
-import { BuildError, capture, main, requireProgram, sha256OfFile } from './tools.mjs';
 
 const log = (line) => process.stderr.write(`${line}\n`);
 

@@ -6,9 +6,8 @@
 
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { packageFolder } from './compile.mjs';
 import { fetchSource } from './fetch-source.mjs';
-import { main } from './tools.mjs';
+import { main, packageFolder } from './shared.mjs';
 
 /** What the CPU build of the library is made of. */
 const parts = [

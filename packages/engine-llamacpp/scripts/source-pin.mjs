@@ -15,4 +15,6 @@ export const sourcePin = Object.freeze({
   bundleSha256: '5f5d1105d5df040738d87b8290e5d17e7362131cdcfdb0831618e0ea528b4a51',
   /** The llama.cpp release that the bundle holds. */
   version: '0.5.0',
+  /** The commit at its head: it holds that release alone, without its history. */
+  commit: 'de3ff815e',
 });

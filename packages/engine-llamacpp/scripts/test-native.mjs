@@ -5,14 +5,6 @@
  */
 
 import { join } from 'node:path';
-import { packageFolder } from './compile.mjs';
-import { main, requireProgram, run } from './tools.mjs';
+import { main, packageFolder, testNative } from './shared.mjs';
 
-await main(async () => {
-  requireProgram('cmake');
-  const report = process.env.MOBILLM_JUNIT_FILE;
-  await run(requireProgram('ctest', 'cmake'), [
-    ...['--test-dir', join(packageFolder, 'build'), '--output-on-failure', '--no-tests=error'],
-    ...(report ? ['--output-junit', report] : []),
-  ]);
-});
+await main(() => testNative(join(packageFolder, 'build')));

@@ -1,4 +1,4 @@
-import { loadAddon } from '@mobillm/core/native';
+import { loadAddon, type NativeSequence } from '@mobillm/core/native';
 import { packageRoot } from '#package-root';
 
 /**
@@ -32,6 +32,8 @@ export type LogFunction = (level: LogLevel, text: string) => void;
 export interface NativeDescription {
   /** `llama.cpp 0.5.0 (CPU: AVX2, …)`. */
   readonly library: string;
+  /** Commit of the library's source; empty where it is not known. */
+  readonly build: string;
   /** Processors that this process may use. */
   readonly processors: number;
   readonly devices: readonly {
@@ -136,58 +138,6 @@ export interface NativeModel {
   adjust(threads: number, batchTokens: number): Promise<void>;
   /** To be called once. */
   close(): Promise<void>;
-}
-
-/** One sequence of a model. */
-export interface NativeSequence {
-  readonly tokenCount: number;
-  generate(tokens: Int32Array, spec: NativeGenerateSpec): NativeGeneration;
-  truncate(tokenCount: number): Promise<number>;
-  /** To be called once. */
-  close(): Promise<void>;
-}
-
-/** How a generation is to run. */
-export interface NativeGenerateSpec {
-  readonly maxTokens: number;
-  readonly creditTokens: number;
-  /** −1 for none. */
-  readonly logprobs: number;
-  readonly endTokens: Int32Array;
-  readonly sampling: {
-    readonly logitBias: readonly { readonly token: number; readonly bias: number }[];
-    readonly repeatPenalty: number;
-    readonly frequencyPenalty: number;
-    readonly presencePenalty: number;
-    readonly penaltyLastTokens: number;
-    readonly topK: number;
-    readonly topP: number;
-    readonly minP: number;
-    readonly temperature: number;
-    readonly seed: number;
-  };
-}
-
-/** A generation under way. */
-export interface NativeGeneration {
-  /** One call at a time, until a batch has `finish`. */
-  next(): Promise<NativeBatch>;
-  /** Ends it within one step; the last batch says `aborted`. */
-  abort(): void;
-}
-
-/** What came since the last call. */
-export interface NativeBatch {
-  readonly tokens: readonly number[];
-  readonly logprobs?: readonly {
-    readonly token: number;
-    readonly logprob: number;
-    readonly top: readonly { readonly token: number; readonly logprob: number }[];
-  }[];
-  readonly prefilledTokens: number;
-  readonly prefillMs: number;
-  readonly decodeMs: number;
-  readonly finish?: 'end-token' | 'max-tokens' | 'context-full' | 'aborted';
 }
 
 const expects = [

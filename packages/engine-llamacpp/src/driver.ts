@@ -10,8 +10,7 @@ import {
   type ModelFiles,
   samplingFeatures,
 } from '@mobillm/core';
-import { callNative, fromNative } from '@mobillm/core/native';
-import { onAbort } from './abort.js';
+import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import {
   type LlamaCppAddon,
   loadLlamaCppAddon,
@@ -26,6 +25,7 @@ import {
   type LlamaCppOpenOptions,
   resolveOpenOptions,
 } from './engine-options.js';
+import { Lineage } from './lineage.js';
 import { LlamaCppModel } from './model.js';
 import { ModelHeaders } from './model-header.js';
 import { version } from './version.js';
@@ -34,14 +34,15 @@ const name = 'llamacpp';
 
 const capabilities: EngineCapabilities = {
   formats: ['gguf'],
-  // The library's own limit for one context.
-  maxSequences: 256,
+  // The library's own limit for one context is 256; one of them is for handing caches over.
+  maxSequences: 255,
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
   fork: false,
-  exportKv: false,
-  importKv: false,
+  // Not of every model: what keeps a state, a window or compressed keys is refused, with the reason.
+  exportKv: true,
+  importKv: true,
   saveSequence: false,
   embed: false,
   adjust: true,
@@ -152,17 +153,20 @@ class LlamaCppDriver implements EngineDriver {
         }),
     );
     const facts = await load(native, signal, () => progressFailure);
+    const weights = files.files.find((file) => file.role === 'weights');
     return new LlamaCppModel({
       native,
       facts,
+      lineage: new Lineage(header.path, weights?.sha256),
       processors: this.#description.processors,
       batchTokens: own.batchTokens,
       placement: {
         engine: name,
         engineVersion: version,
         library: this.#description.library,
+        ...(this.#description.build !== '' && { libraryBuild: this.#description.build }),
         layersByDevice: { [this.#deviceId()]: facts.layers },
-        modelSha256: files.files.find((file) => file.role === 'weights')?.sha256,
+        modelSha256: weights?.sha256,
         keyType: own.keyType,
         valueType: own.valueType,
       },

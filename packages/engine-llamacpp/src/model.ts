@@ -1,5 +1,6 @@
 import {
   check,
+  type KvLineage,
   type ModelDriver,
   type ModelInfo,
   type ModelLevers,
@@ -7,9 +8,9 @@ import {
   type SequenceDriver,
   type Tokenizer,
 } from '@mobillm/core';
-import { callNative, fromNative } from '@mobillm/core/native';
+import { callNative, fromNative, NativeSequenceDriver } from '@mobillm/core/native';
 import type { NativeModel, NativeModelFacts } from './addon.js';
-import { LlamaCppSequence } from './sequence.js';
+import type { Lineage } from './lineage.js';
 import { LlamaCppTokenizer } from './tokenizer.js';
 
 /** What a model is made of. */
@@ -18,6 +19,8 @@ export interface LlamaCppModelParts {
   readonly native: NativeModel;
   /** What it said when it was loaded. */
   readonly facts: NativeModelFacts;
+  /** Which weights its caches belong to. */
+  readonly lineage: Lineage;
   /** Processors that threads may be asked for. */
   readonly processors: number;
   /** Tokens in one prefill step at opening: no step can be made larger later. */
@@ -33,7 +36,7 @@ export class LlamaCppModel implements ModelDriver {
   readonly kvPoolTokens: number;
   readonly tokenizer: Tokenizer;
   readonly #parts: LlamaCppModelParts;
-  readonly #sequences = new Set<LlamaCppSequence>();
+  readonly #sequences = new Set<NativeSequenceDriver>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: LlamaCppModelParts) {
@@ -56,10 +59,17 @@ export class LlamaCppModel implements ModelDriver {
     return { ...this.#parts.placement, threads: this.#parts.native.threads };
   }
 
+  lineage(signal?: AbortSignal): Promise<KvLineage> {
+    return this.#parts.lineage.lineage(signal);
+  }
+
   createSequence(): Promise<SequenceDriver> {
     return Promise.resolve().then(() => {
       const native = callNative(() => this.#parts.native.createSequence());
-      const sequence = new LlamaCppSequence(native, (closed) => this.#sequences.delete(closed));
+      const sequence = new NativeSequenceDriver(native, {
+        onClose: (closed) => this.#sequences.delete(closed),
+        kv: this.#parts.lineage,
+      });
       this.#sequences.add(sequence);
       return sequence;
     });

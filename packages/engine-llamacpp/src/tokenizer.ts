@@ -5,9 +5,8 @@ import {
   type SpecialToken,
   type Token,
   type Tokenizer,
-  wrongType,
 } from '@mobillm/core';
-import { callNative } from '@mobillm/core/native';
+import { callNative, toInt32Array } from '@mobillm/core/native';
 import type { NativeModel } from './addon.js';
 
 const checkEncode = check.optionsObject({ addSpecial: check.boolean, parseSpecial: check.boolean });
@@ -57,21 +56,4 @@ export class LlamaCppTokenizer implements Tokenizer {
     const { addSpecial = false, parseSpecial = false } = checkEncode(options, 'options');
     return callNative(() => this.#model.encode(text, addSpecial, parseSpecial));
   }
-}
-
-/**
- * Tokens as the addon takes them. A typed array would turn what is no integer into 0 without a
- * word; whether each is in the vocabulary is checked natively.
- *
- * @throws InvalidArgument for what is no 32-bit integer.
- */
-export function toInt32Array(tokens: Iterable<Token>, key: string): Int32Array {
-  const numbers = Array.from(tokens);
-  numbers.forEach((token, index) => {
-    if (!Number.isInteger(token)) {
-      throw wrongType(`${key}[${index}]`, 'a token (an integer)', token);
-    }
-    check.integer({ min: 0, max: 0x7fffffff })(token, `${key}[${index}]`);
-  });
-  return Int32Array.from(numbers);
 }

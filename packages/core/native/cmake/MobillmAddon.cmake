@@ -10,6 +10,7 @@ option(MOBILLM_WARNINGS_AS_ERRORS "Fail on warnings of our own sources" ON)
 option(MOBILLM_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 
 get_filename_component(MOBILLM_CORE_NATIVE_DIR "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
+include("${MOBILLM_CORE_NATIVE_DIR}/src/gguf/sources.cmake")
 
 # A compiler cache makes a second clone build in seconds. Whoever set a launcher keeps theirs.
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -63,6 +64,31 @@ function(mobillm_own_sources target)
         -fsanitize=undefined -fno-sanitize-recover=undefined -Wno-maybe-uninitialized)
     endif()
   endif()
+endfunction()
+
+# Adds the shared machinery to a target of an engine's own sources: generations, the sampler chain,
+# log-probabilities, conversion of keys and values. Plain C++ that knows no Node-API; held to the
+# rules of our own sources.
+function(mobillm_generation_sources target)
+  mobillm_own_sources(${target})
+  set(folder "${MOBILLM_CORE_NATIVE_DIR}/src")
+  target_sources(${target} PRIVATE
+    "${folder}/convert_kv_rows.cpp"
+    "${folder}/generation.cpp"
+    "${folder}/logprobs.cpp"
+    "${folder}/sampler_chain.cpp"
+    "${folder}/sequence.cpp")
+endfunction()
+
+# Adds the JavaScript faces of that machinery, the classes Sequence and Generation, to an addon. The
+# sources of `mobillm_generation_sources` have to be in the addon or in a library that it links.
+function(mobillm_generation_handles addon)
+  set(folder "${MOBILLM_CORE_NATIVE_DIR}/src")
+  target_sources(${addon} PRIVATE
+    "${folder}/generate_options.cpp"
+    "${folder}/generation_handle.cpp"
+    "${folder}/kv_transfer.cpp"
+    "${folder}/sequence_handle.cpp")
 endfunction()
 
 function(mobillm_add_addon target)

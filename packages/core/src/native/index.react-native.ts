@@ -1,3 +1,8 @@
+export * from './abort.js';
 export type { AddonRequest, LoadedAddon } from './addon-request.js';
 export * from './from-native.js';
+export * from './generation-stream.js';
 export * from './load-addon-react-native.js';
+export * from './native-sequence-driver.js';
+export type * from './native-sequence.js';
+export * from './to-int32-array.js';

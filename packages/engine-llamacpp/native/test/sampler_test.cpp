@@ -7,8 +7,8 @@
 #include "check.hpp"
 #include "mobillm/error.hpp"
 
-using mobillm::llamacpp::Sampler;
-using mobillm::llamacpp::SamplingOptions;
+using mobillm::SamplingOptions;
+using mobillm::llamacpp::LlamaSampler;
 
 namespace {
 
@@ -16,7 +16,7 @@ const std::vector<float> kLogits{1.0f, 5.0f, 4.0f, 3.0f};
 
 llama_token choose(const SamplingOptions& options, const std::vector<llama_token>& history = {},
                    const std::vector<float>& logits = kLogits) {
-  Sampler sampler(options, static_cast<std::int32_t>(logits.size()), history);
+  LlamaSampler sampler(options, static_cast<std::int32_t>(logits.size()), history);
   return sampler.choose(logits.data());
 }
 
@@ -47,7 +47,7 @@ void what_was_chosen_is_penalized_next() {
   SamplingOptions options;
   options.frequency_penalty = 1.5f;
   options.penalty_last_tokens = 64;
-  Sampler sampler(options, 4, {});
+  LlamaSampler sampler(options, 4, {});
   CHECK_EQUAL(sampler.choose(kLogits.data()), 1);  // 5
   CHECK_EQUAL(sampler.choose(kLogits.data()), 2);  // 4 against 3.5
   CHECK_EQUAL(sampler.choose(kLogits.data()), 1);  // 3.5 against 2.5 and 3
@@ -72,7 +72,7 @@ void a_seed_makes_the_choice_repeatable() {
   options.temperature = 2;
   options.seed = 42;
   const auto draw = [&] {
-    Sampler sampler(options, 4, {});
+    LlamaSampler sampler(options, 4, {});
     std::vector<llama_token> tokens;
     for (int i = 0; i < 32; ++i) tokens.push_back(sampler.choose(kLogits.data()));
     return tokens;

@@ -5,13 +5,13 @@
 #include "check.hpp"
 #include "mobillm/error.hpp"
 
+using mobillm::StepStatus;
 using mobillm::llamacpp::check_decode;
-using mobillm::llamacpp::DecodeStatus;
 
 int main() {
-  CHECK(check_decode(0) == DecodeStatus::kDone);
-  CHECK(check_decode(1) == DecodeStatus::kNoRoom);
-  CHECK(check_decode(2) == DecodeStatus::kAborted);
+  CHECK(check_decode(0) == StepStatus::kDone);
+  CHECK(check_decode(1) == StepStatus::kNoRoom);
+  CHECK(check_decode(2) == StepStatus::kAborted);
   for (const int status : {-1, -3, 7}) {
     CHECK_THROWS(mobillm::Error, check_decode(status), {
       CHECK_EQUAL(error.code(), std::string("NATIVE_FAILURE"));

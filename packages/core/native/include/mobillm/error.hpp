@@ -19,6 +19,7 @@ inline constexpr const char* kContextFull = "CONTEXT_FULL";
 inline constexpr const char* kFileNotFound = "FILE_NOT_FOUND";
 inline constexpr const char* kInvalidArgument = "INVALID_ARGUMENT";
 inline constexpr const char* kIoFailed = "IO_FAILED";
+inline constexpr const char* kKvMismatch = "KV_MISMATCH";
 inline constexpr const char* kModelInvalid = "MODEL_INVALID";
 inline constexpr const char* kIntegrityFailed = "INTEGRITY_FAILED";
 inline constexpr const char* kModelUnsupported = "MODEL_UNSUPPORTED";

@@ -1,17 +1,14 @@
-/** Configures and builds the addon: by cmake-js where it is installed, by plain cmake elsewhere. */
+/** Configures and builds an addon: by cmake-js where it is installed, by plain cmake elsewhere. */
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { findProgram, requireProgram, run } from './tools.mjs';
 
-/** Folder of this package. */
-export const packageFolder = fileURLToPath(new URL('..', import.meta.url));
-
-/** The addon's file in a build folder. */
-export const addonFile = (buildFolder) => join(buildFolder, 'Release', 'mobillm_llamacpp.node');
+/** An addon's file in a build folder; `addonName` is its name without `.node`. */
+export const addonFile = (buildFolder, addonName) =>
+  join(buildFolder, 'Release', `${addonName}.node`);
 
 /** Compilers at once: one a processor, and a gibibyte of memory for each. */
 function parallelism() {
@@ -19,10 +16,10 @@ function parallelism() {
 }
 
 /**
- * What a compiler cache needs to find in one checkout what another one compiled: paths below this
- * folder count as relative, and where the compiler runs does not count.
+ * What a compiler cache needs to find in one checkout what another one compiled: paths below the
+ * checkout count as relative, and where the compiler runs does not count.
  */
-function cacheEnvironment() {
+function cacheEnvironment(packageFolder) {
   if (findProgram('ccache') === undefined) return {};
   return {
     CCACHE_BASEDIR: process.env.CCACHE_BASEDIR ?? join(packageFolder, '..', '..'),
@@ -35,9 +32,10 @@ function requireCompiler() {
   requireProgram('c++', 'g++', 'clang++');
 }
 
-function cmakeJs() {
+function cmakeJs(packageFolder) {
   try {
-    const manifest = createRequire(import.meta.url).resolve('cmake-js/package.json');
+    const require = createRequire(join(packageFolder, 'package.json'));
+    const manifest = require.resolve('cmake-js/package.json');
     return join(dirname(manifest), 'bin', 'cmake-js');
   } catch {
     return undefined;
@@ -45,14 +43,15 @@ function cmakeJs() {
 }
 
 /**
- * Builds the addon.
+ * Builds an engine's addon.
  *
  * @param {object} options
- * @param {string} options.source a llama.cpp source tree
+ * @param {string} options.packageFolder folder of the engine's package, with its CMakeLists.txt
+ * @param {string} options.addonName name of the addon's file without `.node`
  * @param {string} options.buildFolder where everything that is made goes
- * @param {Record<string, string>} [options.definitions] further CMake variables
+ * @param {Record<string, string>} [options.definitions] CMake variables
  */
-export async function compile({ source, buildFolder, definitions = {} }) {
+export async function compile({ packageFolder, addonName, buildFolder, definitions = {} }) {
   const cmake = requireProgram('cmake');
   requireCompiler();
   // Windows has its own generator; make serves where ninja is missing and make is not.
@@ -63,21 +62,23 @@ export async function compile({ source, buildFolder, definitions = {} }) {
         ? 'Unix Makefiles'
         : 'Ninja';
   if (generator === 'Ninja') requireProgram('ninja');
-  const variables = { MOBILLM_LLAMA_CPP_DIR: source, ...definitions };
   const parallel = String(parallelism());
-  const options = { cwd: packageFolder, env: { ...process.env, ...cacheEnvironment() } };
+  const options = {
+    cwd: packageFolder,
+    env: { ...process.env, ...cacheEnvironment(packageFolder) },
+  };
 
-  const script = cmakeJs();
+  const script = cmakeJs(packageFolder);
   if (script !== undefined) {
     const common = [
       ...['--out', buildFolder, '--log-level', 'warn'],
       ...(generator === undefined ? [] : ['--generator', generator]),
     ];
-    const defines = Object.entries(variables).map(([key, value]) => `--CD${key}=${value}`);
+    const defines = Object.entries(definitions).map(([key, value]) => `--CD${key}=${value}`);
     await run(process.execPath, [script, 'configure', ...common, ...defines], options);
     await run(process.execPath, [script, 'build', ...common, '--parallel', parallel], options);
   } else {
-    const defines = Object.entries({ CMAKE_BUILD_TYPE: 'Release', ...variables }).map(
+    const defines = Object.entries({ CMAKE_BUILD_TYPE: 'Release', ...definitions }).map(
       ([key, value]) => `-D${key}=${value}`,
     );
     const chosen = generator === undefined ? [] : ['-G', generator];
@@ -88,7 +89,6 @@ export async function compile({ source, buildFolder, definitions = {} }) {
       options,
     );
   }
-  if (!existsSync(addonFile(buildFolder))) {
-    throw new Error(`The build went through, but made no ${addonFile(buildFolder)}.`);
-  }
+  const addon = addonFile(buildFolder, addonName);
+  if (!existsSync(addon)) throw new Error(`The build went through, but made no ${addon}.`);
 }

@@ -3,8 +3,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { packageFolder } from './compile.mjs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const coreNative = fileURLToPath(new URL('..', import.meta.url));
 
 const stampFile = (buildFolder) => join(buildFolder, 'mobillm-stamp.txt');
 
@@ -21,19 +23,19 @@ function filesBelow(folder) {
 }
 
 /**
- * A number for everything that the addon is made of: our own sources by content, the library by the
- * folder of its pinned source, the tools by their settings in the environment.
+ * A number for everything that an addon is made of: our own sources by content, the tools by their
+ * settings in the environment, all else by `settings`.
  *
- * @param {Record<string, string>} settings what else decides the outcome
+ * @param {string} packageFolder folder of the engine's package
+ * @param {Record<string, unknown>} settings what else decides the outcome
  */
-export function buildStamp(settings) {
-  const require = createRequire(import.meta.url);
-  const core = dirname(require.resolve('@mobillm/core/package.json'));
+export function buildStamp(packageFolder, settings) {
+  const require = createRequire(join(packageFolder, 'package.json'));
   const hash = createHash('sha256');
   const files = [
     join(packageFolder, 'CMakeLists.txt'),
     ...filesBelow(join(packageFolder, 'native')),
-    ...filesBelow(join(core, 'native')),
+    ...filesBelow(coreNative),
     require.resolve('node-addon-api/package.json'),
   ];
   for (const file of files) hash.update(`${file}\0`).update(readFileSync(file));

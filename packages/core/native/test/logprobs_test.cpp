@@ -1,11 +1,11 @@
-#include "logprobs.hpp"
+#include "mobillm/logprobs.hpp"
 
 #include <cmath>
 #include <vector>
 
 #include "check.hpp"
 
-using mobillm::llamacpp::logprobs_of;
+using mobillm::logprobs_of;
 
 namespace {
 

@@ -1,7 +1,8 @@
-import { MobillmError, type TokenBatch } from '@mobillm/core';
-import { fromNative } from '@mobillm/core/native';
+import type { TokenBatch } from '../engine/driver.js';
+import { MobillmError } from '../errors/mobillm-error.js';
 import { onAbort } from './abort.js';
-import type { NativeBatch, NativeGeneration } from './addon.js';
+import { fromNative } from './from-native.js';
+import type { NativeBatch, NativeGeneration } from './native-sequence.js';
 
 /**
  * A native generation as an iteration. Not an async generator: the `return` of one would wait for a

@@ -1,8 +1,8 @@
-// One generation: prefills what is new, then decodes and samples, a step at a time.
+// One generation: prefills what is new, then decodes and samples, a step at a time. Plain C++: no
+// Node-API here.
 #pragma once
 
-#include <llama.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -12,16 +12,18 @@
 #include <unordered_set>
 #include <vector>
 
-#include "logprobs.hpp"
 #include "mobillm/abort_flag.hpp"
-#include "sampler.hpp"
-#include "sequence.hpp"
+#include "mobillm/logprobs.hpp"
+#include "mobillm/sampling.hpp"
+#include "mobillm/sequence.hpp"
 
-namespace mobillm::llamacpp {
+namespace mobillm {
 
+// Core's `GenerateSpec`.
 struct GenerateSpec {
   std::int64_t max_tokens = 0;  // 0 only prefills
-  std::unordered_set<llama_token> end_tokens;
+  bool keep_logits = false;
+  std::unordered_set<Token> end_tokens;
   SamplingOptions sampling;
   std::int32_t logprobs = -1;  // alternatives a token; -1: none are computed
   std::size_t credit_tokens = 1;
@@ -31,7 +33,7 @@ enum class Finish { kEndToken, kMaxTokens, kContextFull, kAborted };
 
 // What came since the reader last took something.
 struct GenerationBatch {
-  std::vector<llama_token> tokens;
+  std::vector<Token> tokens;
   std::vector<TokenLogprobs> logprobs;  // one a token, or empty
   std::int64_t prefilled_tokens = 0;    // so far
   double prefill_ms = 0;                // so far, waiting for other sequences not counted
@@ -45,9 +47,9 @@ struct GenerationBatch {
 // takes what there is.
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  // `on_ready` is called on the model's thread, once after each `wait` that returned false, as soon
-  // as there is something to take.
-  Generation(std::shared_ptr<Sequence> sequence, std::vector<llama_token> prompt, GenerateSpec spec,
+  // An empty `prompt` needs kept logits to begin with. `on_ready` is called on the model's thread,
+  // once after each `wait` that returned false, as soon as there is something to take.
+  Generation(std::shared_ptr<Sequence> sequence, std::vector<Token> prompt, GenerateSpec spec,
              std::function<void()> on_ready);
 
   // Begins.
@@ -72,12 +74,16 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void step() noexcept;
   // Each returns how the generation ended, if it did.
   std::optional<Finish> work();
+  std::optional<Finish> first_step_without_tokens();
   std::optional<Finish> prefill_step();
   std::optional<Finish> decode_step();
-  std::optional<Finish> sample();
+  std::optional<Finish> sample(const float* logits);
+  // The row after the last token, kept if that was asked for.
+  const float* take_logits();
 
   const std::shared_ptr<Sequence> sequence_;
-  const std::vector<llama_token> prompt_;
+  SequenceModel& model_;
+  const std::vector<Token> prompt_;
   const GenerateSpec spec_;
   const std::function<void()> on_ready_;
   AbortFlag abort_;
@@ -85,12 +91,12 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // Model's thread.
   std::size_t prefilled_ = 0;
   std::int64_t sampled_ = 0;
-  llama_token last_token_ = LLAMA_TOKEN_NULL;
-  std::optional<Sampler> sampler_;
+  Token last_token_ = kNoToken;
+  std::unique_ptr<TokenSampler> sampler_;
   double prefill_ms_ = 0;
   double decode_ms_ = 0;
   std::vector<TokenLogprobs> step_logprobs_;
-  std::optional<llama_token> step_token_;
+  std::optional<Token> step_token_;
 
   // Both threads.
   mutable std::mutex mutex_;
@@ -101,4 +107,4 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool ended_ = false;
 };
 
-}  // namespace mobillm::llamacpp
+}  // namespace mobillm

@@ -5,21 +5,22 @@
 #include <optional>
 #include <vector>
 
-#include "generation.hpp"
+#include "mobillm/generation.hpp"
 #include "mobillm/handle.hpp"
 
-namespace mobillm::llamacpp {
+namespace mobillm {
 
 // Made by Sequence.generate. `next()` is pulled, one call at a time, until a batch has `finish`.
 class GenerationHandle : public Handle<GenerationHandle> {
  public:
+  // Called by SequenceHandle::define.
   static void define(Napi::Env env, JsEnvironment& environment);
   explicit GenerationHandle(const Napi::CallbackInfo& info);
   ~GenerationHandle() override;
 
   // Called once by the sequence.
-  std::shared_ptr<Generation> start(std::shared_ptr<Sequence> sequence,
-                                    std::vector<llama_token> prompt, GenerateSpec spec);
+  std::shared_ptr<Generation> start(std::shared_ptr<Sequence> sequence, std::vector<Token> prompt,
+                                    GenerateSpec spec);
 
  private:
   Napi::Value next(const Info& info);
@@ -34,4 +35,4 @@ class GenerationHandle : public Handle<GenerationHandle> {
   Napi::ObjectReference sequence_;  // a generation keeps its sequence from being collected
 };
 
-}  // namespace mobillm::llamacpp
+}  // namespace mobillm

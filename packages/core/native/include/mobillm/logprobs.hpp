@@ -1,15 +1,15 @@
 // Log-probabilities of tokens under the model itself, before any sampling setting.
 #pragma once
 
-#include <llama.h>
-
 #include <cstdint>
 #include <vector>
 
-namespace mobillm::llamacpp {
+#include "mobillm/token.hpp"
+
+namespace mobillm {
 
 struct TokenLogprob {
-  llama_token token;
+  Token token;
   double logprob;  // natural logarithm
 };
 
@@ -21,7 +21,7 @@ struct TokenLogprobs {
 
 // log softmax of a row of `size` logits: for `chosen`, and for the `top_count` best; of equal ones
 // the lower token comes first.
-TokenLogprobs logprobs_of(const float* logits, std::int32_t size, llama_token chosen,
+TokenLogprobs logprobs_of(const float* logits, std::int32_t size, Token chosen,
                           std::int32_t top_count);
 
-}  // namespace mobillm::llamacpp
+}  // namespace mobillm

@@ -1,13 +1,13 @@
-#include "generation.hpp"
+#include "mobillm/generation.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <utility>
 
 #include "mobillm/error.hpp"
-#include "model.hpp"
 
-namespace mobillm::llamacpp {
+namespace mobillm {
 
 namespace {
 
@@ -28,9 +28,10 @@ class Stopwatch {
 
 }  // namespace
 
-Generation::Generation(std::shared_ptr<Sequence> sequence, std::vector<llama_token> prompt,
+Generation::Generation(std::shared_ptr<Sequence> sequence, std::vector<Token> prompt,
                        GenerateSpec spec, std::function<void()> on_ready)
     : sequence_(std::move(sequence)),
+      model_(sequence_->model()),
       prompt_(std::move(prompt)),
       spec_(std::move(spec)),
       on_ready_(std::move(on_ready)) {}
@@ -73,7 +74,7 @@ bool Generation::ended() const {
 }
 
 void Generation::post_step() {
-  if (sequence_->model().worker().post([self = shared_from_this()] { self->step(); })) return;
+  if (model_.worker().post([self = shared_from_this()] { self->step(); })) return;
   bool notify = false;
   {
     const std::lock_guard lock(mutex_);
@@ -123,66 +124,84 @@ void Generation::step() noexcept {
 }
 
 std::optional<Finish> Generation::work() {
-  if (abort_.is_set() || sequence_->model().aborted()) return Finish::kAborted;
-  return prefilled_ < prompt_.size() ? prefill_step() : decode_step();
+  if (abort_.is_set() || model_.aborted()) return Finish::kAborted;
+  if (prefilled_ < prompt_.size()) return prefill_step();
+  return sampled_ == 0 ? first_step_without_tokens() : decode_step();
+}
+
+// The logits were kept when the last token was computed, or came with an import.
+std::optional<Finish> Generation::first_step_without_tokens() {
+  if (spec_.max_tokens == 0) return Finish::kMaxTokens;
+  const Stopwatch watch(decode_ms_);
+  sampler_ = model_.make_sampler(spec_.sampling, sequence_->tokens());
+  return sample(sequence_->kept_logits().data());
 }
 
 std::optional<Finish> Generation::prefill_step() {
   const std::size_t count =
-      std::min<std::size_t>(prompt_.size() - prefilled_, sequence_->model().batch_tokens());
+      std::min<std::size_t>(prompt_.size() - prefilled_, model_.step_tokens());
   const bool last = prefilled_ + count == prompt_.size();
   const bool samples = last && spec_.max_tokens > 0;
+  const bool wants_logits = last && (samples || spec_.keep_logits);
   {
     const Stopwatch watch(prefill_ms_);
-    switch (sequence_->append(prompt_.data() + prefilled_, count, samples, abort_)) {
-      case DecodeStatus::kNoRoom:
+    const std::span<const Token> tokens(prompt_.data() + prefilled_, count);
+    switch (sequence_->append(tokens, wants_logits, abort_)) {
+      case StepStatus::kNoRoom:
         return Finish::kContextFull;
-      case DecodeStatus::kAborted:
+      case StepStatus::kAborted:
         return Finish::kAborted;
-      case DecodeStatus::kDone:
+      case StepStatus::kDone:
         break;
     }
     prefilled_ += count;
   }
   if (!last) return std::nullopt;
-  if (!samples) return Finish::kMaxTokens;
   const Stopwatch watch(decode_ms_);
+  const float* logits = wants_logits ? take_logits() : nullptr;
+  if (!samples) return Finish::kMaxTokens;
   // The prompt is in the sequence by now, so the penalties see it.
-  sampler_.emplace(spec_.sampling, sequence_->model().vocabulary().size(), sequence_->tokens());
+  sampler_ = model_.make_sampler(spec_.sampling, sequence_->tokens());
   // The logits belong to the context: whichever sequence steps next overwrites them.
-  return sample();
+  return sample(logits);
 }
 
 std::optional<Finish> Generation::decode_step() {
   const Stopwatch watch(decode_ms_);
-  switch (sequence_->append(&last_token_, 1, true, abort_)) {
-    case DecodeStatus::kNoRoom:
+  switch (sequence_->append({&last_token_, 1}, true, abort_)) {
+    case StepStatus::kNoRoom:
       return Finish::kContextFull;
-    case DecodeStatus::kAborted:
+    case StepStatus::kAborted:
       return Finish::kAborted;
-    case DecodeStatus::kDone:
-      return sample();
+    case StepStatus::kDone:
+      return sample(take_logits());
   }
   return std::nullopt;
 }
 
-std::optional<Finish> Generation::sample() {
+// Kept at each step, and not only at the last one: whether a step was the last is known when the
+// next one finds no room, and by then another sequence may have overwritten the row.
+const float* Generation::take_logits() {
   const float* logits = sequence_->logits();
+  if (spec_.keep_logits) {
+    sequence_->keep_logits({logits, static_cast<std::size_t>(model_.vocabulary_size())});
+  }
+  return logits;
+}
+
+std::optional<Finish> Generation::sample(const float* logits) {
   last_token_ = sampler_->choose(logits);
   ++sampled_;
   step_token_ = last_token_;
   if (spec_.logprobs >= 0) {
     step_logprobs_.push_back(
-        logprobs_of(logits, sequence_->model().vocabulary().size(), last_token_, spec_.logprobs));
+        logprobs_of(logits, model_.vocabulary_size(), last_token_, spec_.logprobs));
   }
   if (spec_.end_tokens.contains(last_token_)) return Finish::kEndToken;
   if (sampled_ >= spec_.max_tokens) return Finish::kMaxTokens;
   // Known now, so the reader is told now and not one pull later.
-  const std::uint32_t context_tokens = sequence_->model().facts().context_tokens;
-  if (static_cast<std::uint32_t>(sequence_->token_count()) >= context_tokens) {
-    return Finish::kContextFull;
-  }
+  if (sequence_->token_count() >= model_.context_tokens()) return Finish::kContextFull;
   return std::nullopt;
 }
 
-}  // namespace mobillm::llamacpp
+}  // namespace mobillm

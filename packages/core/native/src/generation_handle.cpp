@@ -1,8 +1,8 @@
-#include "generation_handle.hpp"
+#include "mobillm/generation_handle.hpp"
 
 #include <utility>
 
-namespace mobillm::llamacpp {
+namespace mobillm {
 
 namespace {
 
@@ -75,8 +75,7 @@ GenerationHandle::~GenerationHandle() {
 }
 
 std::shared_ptr<Generation> GenerationHandle::start(std::shared_ptr<Sequence> sequence,
-                                                    std::vector<llama_token> prompt,
-                                                    GenerateSpec spec) {
+                                                    std::vector<Token> prompt, GenerateSpec spec) {
   // `this` is good when the call arrives: it is made only while a promise of `next` waits, and that
   // keeps this object.
   generation_ = std::make_shared<Generation>(
@@ -108,4 +107,4 @@ Napi::Value GenerationHandle::abort(const Info& info) {
   return info.Env().Undefined();
 }
 
-}  // namespace mobillm::llamacpp
+}  // namespace mobillm

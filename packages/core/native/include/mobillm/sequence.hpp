@@ -1,0 +1,120 @@
+// What a generation needs of an engine: a model with a thread of its own, and sequences in it.
+// Plain C++: no Node-API here.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "mobillm/abort_flag.hpp"
+#include "mobillm/kv_layout.hpp"
+#include "mobillm/sampling.hpp"
+#include "mobillm/serial_worker.hpp"
+#include "mobillm/token.hpp"
+
+namespace mobillm {
+
+// How a step ended. Failures are thrown.
+enum class StepStatus {
+  kDone,
+  kNoRoom,  // the cache, or the pool that sequences share, is full
+  kAborted
+};
+
+// An open model, as far as generations go. Implemented by each engine.
+class SequenceModel {
+ public:
+  SequenceModel() = default;
+  SequenceModel(const SequenceModel&) = delete;
+  SequenceModel& operator=(const SequenceModel&) = delete;
+  virtual ~SequenceModel() = default;
+
+  // Any thread ------------------------------------------------------------------------------------
+
+  // The one thread that touches the library's context.
+  virtual SerialWorker& worker() = 0;
+  // Whether the model is being closed: steps end soon, and no new ones begin.
+  virtual bool aborted() const = 0;
+  virtual std::int32_t vocabulary_size() const = 0;
+  // Context of one sequence, in tokens.
+  virtual std::int32_t context_tokens() const = 0;
+
+  // Model's thread --------------------------------------------------------------------------------
+
+  // Most tokens of one prefill step; at least 1.
+  virtual std::size_t step_tokens() const = 0;
+  // What chooses the tokens of one generation; core's own chain by default. `history` is what is in
+  // the sequence before the first choice.
+  virtual std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
+                                                     std::span<const Token> history);
+};
+
+// One sequence: its part of the KV cache and the tokens in it. Implemented by each engine. All but
+// what is marked otherwise runs on the model's thread.
+class Sequence {
+ public:
+  Sequence() = default;
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+  virtual ~Sequence() = default;
+
+  // Any thread.
+  virtual SequenceModel& model() = 0;
+
+  // Tokens in the cache; any thread.
+  std::int32_t token_count() const noexcept { return token_count_.load(std::memory_order_relaxed); }
+  // The tokens in the cache, in order.
+  const std::vector<Token>& tokens() const noexcept { return tokens_; }
+
+  // Computes keys and values of more tokens: at least one, at most `step_tokens()`. With
+  // `wants_logits`, `logits()` is the row after the last one. On anything but kDone, and when it
+  // throws, the cache is as it was before, or empty where the engine cannot cut it back.
+  virtual StepStatus append(std::span<const Token> tokens, bool wants_logits,
+                            const AbortFlag& abort) = 0;
+  // The row after the last appended token; good until the next step of any sequence.
+  virtual const float* logits() = 0;
+  // Cuts the cache to its first `count` tokens, at most as many as there are, or to none where the
+  // engine can only start over; returns how many are left.
+  virtual std::int32_t truncate(std::int32_t count) = 0;
+  // Empties the cache and gives the place back. The sequence is not used any more.
+  virtual void release() = 0;
+
+  // Handing the cache over. Engines that cannot keep these: they throw UNSUPPORTED.
+
+  // Any thread; the same while the model is open. Throws UNSUPPORTED, with the reason, where this
+  // model's cache cannot be handed over.
+  virtual KvShape kv_shape() const;
+  // Reads keys and values of the tokens from `from` to the end into memory of the caller; see
+  // KvSpan. Throws ABORTED once `abort` is set.
+  virtual void export_kv(std::int32_t from, KvSpan out, const AbortFlag& abort);
+  // Appends tokens with their keys and values, converted by `convert_kv_rows` where `in` is of
+  // another format. The caller has checked sizes, and that all fits the context. Throws
+  // CONTEXT_FULL where a shared pool is full, ABORTED once `abort` is set; the cache is then as it
+  // was.
+  virtual void import_kv(const KvView& in, std::span<const Token> tokens, const AbortFlag& abort);
+
+  // Logits that follow the last token of the cache, kept for a generation without tokens and for an
+  // export. They are dropped as soon as the cache changes.
+
+  // Any thread.
+  bool has_kept_logits() const noexcept { return logits_kept_.load(std::memory_order_relaxed); }
+  // One row of `vocabulary_size()`; only where there are any.
+  std::span<const float> kept_logits() const noexcept { return kept_logits_; }
+  void keep_logits(std::span<const float> row);
+
+ protected:
+  // To be called after each change of `tokens_`, once the cache really holds them.
+  void publish() noexcept;
+
+  std::vector<Token> tokens_;
+
+ private:
+  std::atomic<std::int32_t> token_count_{0};
+  std::vector<float> kept_logits_;
+  std::atomic<bool> logits_kept_{false};
+};
+
+}  // namespace mobillm

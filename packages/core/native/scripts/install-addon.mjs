@@ -1,0 +1,44 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { addonFile, compile } from './compile.mjs';
+
+function hasPrebuilt(packageFolder, packageName) {
+  const require = createRequire(join(packageFolder, 'package.json'));
+  const base = `${packageName}-${process.platform}-${process.arch}`;
+  return [base, `${base}-musl`].some((name) => {
+    try {
+      require.resolve(`${name}/package.json`);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * What `npm install` and `npm rebuild` of an engine do: compiles the addon where none is there for
+ * this platform. In a checkout it does nothing, because `npm run build:native` builds there.
+ *
+ * @param {object} engine
+ * @param {string} engine.packageFolder folder of the engine's package
+ * @param {string} engine.addonName name of the addon's file without `.node`
+ * @param {string} engine.addonVariable environment variable that names an addon to load
+ * @param {() => Promise<Record<string, string>>} [engine.prepare] fetches what the addon is built
+ * from, and returns CMake variables; called only when something is to be built
+ */
+export async function installAddon({ packageFolder, addonName, addonVariable, prepare }) {
+  const isCheckout = existsSync(join(packageFolder, '..', '..', 'pnpm-workspace.yaml'));
+  const { name } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
+  if (isCheckout || process.env[addonVariable] || hasPrebuilt(packageFolder, name)) return;
+  const buildFolder = join(packageFolder, 'build');
+  const rebuild = process.env.npm_command === 'rebuild';
+  if (existsSync(addonFile(buildFolder, addonName)) && !rebuild) return;
+  process.stderr.write(`${name}: no prebuilt addon for this platform, compiling it (minutes) …\n`);
+  const definitions = { ...(await prepare?.()), MOBILLM_WARNINGS_AS_ERRORS: 'OFF' };
+  await compile({ packageFolder, addonName, buildFolder, definitions });
+  // What is left over from compiling is ten times the addon.
+  for (const entry of readdirSync(buildFolder)) {
+    if (entry !== 'Release') rmSync(join(buildFolder, entry), { recursive: true });
+  }
+}

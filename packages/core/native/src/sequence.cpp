@@ -1,0 +1,42 @@
+#include "mobillm/sequence.hpp"
+
+#include "mobillm/error.hpp"
+#include "mobillm/sampler_chain.hpp"
+
+namespace mobillm {
+
+namespace {
+
+[[noreturn]] void throw_no_hand_over() {
+  throw Error(code::kUnsupported,
+              "This engine cannot hand a sequence's cache over. Ask its capabilities first.");
+}
+
+}  // namespace
+
+std::unique_ptr<TokenSampler> SequenceModel::make_sampler(const SamplingOptions& options,
+                                                          std::span<const Token> history) {
+  return std::make_unique<SamplerChain>(options, vocabulary_size(), history);
+}
+
+KvShape Sequence::kv_shape() const { throw_no_hand_over(); }
+
+void Sequence::export_kv(std::int32_t, KvSpan, const AbortFlag&) { throw_no_hand_over(); }
+
+void Sequence::import_kv(const KvView&, std::span<const Token>, const AbortFlag&) {
+  throw_no_hand_over();
+}
+
+void Sequence::keep_logits(std::span<const float> row) {
+  kept_logits_.assign(row.begin(), row.end());
+  logits_kept_.store(true, std::memory_order_relaxed);
+}
+
+void Sequence::publish() noexcept {
+  const auto count = static_cast<std::int32_t>(tokens_.size());
+  if (count == token_count()) return;
+  token_count_.store(count, std::memory_order_relaxed);
+  logits_kept_.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace mobillm

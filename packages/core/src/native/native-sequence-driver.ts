@@ -1,0 +1,189 @@
+import type {
+  ExportKvOptions,
+  GenerateSpec,
+  SequenceDriver,
+  TokenBatch,
+} from '../engine/driver.js';
+import { integer } from '../errors/check-options.js';
+import { MobillmError } from '../errors/mobillm-error.js';
+import type { KvLayer, KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
+import { requireImportable } from '../kv/require-importable.js';
+import type { Token } from '../tokenizer/tokenizer.js';
+import { onAbort } from './abort.js';
+import { callNative, fromNative } from './from-native.js';
+import { GenerationStream } from './generation-stream.js';
+import type {
+  NativeGenerateSpec,
+  NativeKvExport,
+  NativeKvShape,
+  NativeSequence,
+} from './native-sequence.js';
+import { toInt32Array } from './to-int32-array.js';
+
+/** What a {@link NativeSequenceDriver} is told of its model. */
+export interface NativeSequenceDriverOptions {
+  /** Called once, when the sequence was closed. */
+  readonly onClose?: (sequence: NativeSequenceDriver) => void;
+  /** For engines that hand caches over; without it `exportKv` and `importKv` are refused. */
+  readonly kv?: {
+    /** Which weights the model's caches belong to. Asked for at each export and import. */
+    readonly lineage: (signal?: AbortSignal) => Promise<KvLineage>;
+  };
+}
+
+/** One sequence of an engine that builds on the shared native machinery. */
+export class NativeSequenceDriver implements SequenceDriver {
+  readonly #native: NativeSequence;
+  readonly #options: NativeSequenceDriverOptions;
+  #closing: Promise<void> | undefined;
+
+  constructor(native: NativeSequence, options: NativeSequenceDriverOptions = {}) {
+    this.#native = native;
+    this.#options = options;
+  }
+
+  get tokenCount(): number {
+    return this.#native.tokenCount;
+  }
+
+  generate(
+    tokens: readonly Token[],
+    spec: GenerateSpec,
+    signal?: AbortSignal,
+  ): AsyncIterable<TokenBatch> {
+    return new GenerationStream(
+      () => this.#native.generate(toInt32Array(tokens, 'tokens'), toNativeSpec(spec)),
+      signal,
+    );
+  }
+
+  async truncate(tokenCount: number): Promise<number> {
+    integer({ min: 0, max: this.tokenCount })(tokenCount, 'tokenCount');
+    try {
+      return await callNative(() => this.#native.truncate(tokenCount));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {
+    const { fromToken = 0, signal } = options;
+    signal?.throwIfAborted();
+    integer({ min: 0, max: this.tokenCount })(fromToken, 'fromToken');
+    const { shape, lineage } = await this.#handOver(signal);
+    const exported = await this.#transfer(signal, () => this.#native.exportKv(fromToken));
+    return toSnapshot(fromToken, shape, lineage, exported);
+  }
+
+  async importKv(snapshot: KvSnapshot, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const { shape, lineage } = await this.#handOver(signal);
+    const { contextTokens } = shape;
+    const { tokenCount } = this;
+    requireImportable(snapshot, { geometry: shape, lineage, tokenCount, contextTokens });
+    await this.#transfer(signal, () =>
+      this.#native.importKv({
+        startPosition: snapshot.startPosition,
+        tokens: toInt32Array(snapshot.tokens, 'tokens'),
+        dtype: snapshot.dtype,
+        pairing: snapshot.rope.pairing,
+        layers: snapshot.layers,
+        ...(snapshot.nextLogits && { nextLogits: snapshot.nextLogits }),
+      }),
+    );
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Shape and lineage; the shape first, because the lineage may take seconds. */
+  async #handOver(
+    signal?: AbortSignal,
+  ): Promise<{ readonly shape: NativeKvShape; readonly lineage: KvLineage }> {
+    const { kv } = this.#options;
+    if (kv === undefined) {
+      throw new MobillmError(
+        'UNSUPPORTED',
+        'This engine cannot hand the cache of a sequence over; its capabilities say so.',
+      );
+    }
+    const shape = callNative(() => this.#native.kvShape());
+    return { shape, lineage: await kv.lineage(signal) };
+  }
+
+  /** Runs an export or import; an aborted signal ends it with the signal's reason. */
+  async #transfer<T>(signal: AbortSignal | undefined, start: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    let stopListening: () => void = () => undefined;
+    try {
+      const pending = start();
+      stopListening = onAbort(signal, () => this.#native.abortTransfer());
+      const result = await pending;
+      return result;
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if ((error as { readonly code?: unknown } | null)?.code === 'ABORTED') {
+        throw new MobillmError(
+          'CLOSED',
+          'The sequence or its model was closed while its cache was handed over. Open it again.',
+          { cause: error },
+        );
+      }
+      throw fromNative(error);
+    } finally {
+      stopListening();
+    }
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#native.close();
+    } catch (error) {
+      const failure = fromNative(error);
+      // Its model went first, and took the sequence with it.
+      if (!MobillmError.is(failure, 'CLOSED')) throw failure;
+    } finally {
+      this.#options.onClose?.(this);
+    }
+  }
+}
+
+function toNativeSpec(spec: GenerateSpec): NativeGenerateSpec {
+  return {
+    // The addon counts in 64 bits; Infinity means until the context is full.
+    maxTokens: Math.min(spec.maxTokens, Number.MAX_SAFE_INTEGER),
+    keepLogits: spec.keepLogits,
+    creditTokens: spec.creditTokens,
+    logprobs: spec.logprobs ?? -1,
+    endTokens: Int32Array.from(spec.endTokens),
+    sampling: spec.sampling,
+  };
+}
+
+function toSnapshot(
+  startPosition: number,
+  shape: NativeKvShape,
+  lineage: KvLineage,
+  exported: NativeKvExport,
+): KvSnapshot {
+  const { data, nextLogits } = exported;
+  const { dtype, kvHeads, keyLength, valueLength, rope } = shape;
+  const tokens = Array.from(exported.tokens);
+  const rowBytes = kvHeads * tokens.length * (dtype === 'f32' ? 4 : 2);
+  const layerBytes = rowBytes * (keyLength + valueLength);
+  const layers = Array.from({ length: shape.layers }, (_, layer): KvLayer => {
+    const start = layer * layerBytes;
+    const middle = start + rowBytes * keyLength;
+    return {
+      keys: data.subarray(start, middle),
+      values: data.subarray(middle, start + layerBytes),
+    };
+  });
+  return {
+    ...{ version: 1, lineage, startPosition, tokens },
+    ...{ dtype, kvHeads, keyLength, valueLength, rope, layers },
+    ...(nextLogits && { nextLogits }),
+  };
+}

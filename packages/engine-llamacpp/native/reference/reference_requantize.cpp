@@ -1,0 +1,28 @@
+// Writes a model's weights in another type with llama.cpp alone, for tests that compare engines on
+// the very same weights at full precision:
+//
+//   reference_requantize <in.gguf> <out.gguf> f16|f32
+
+#include <llama.h>
+
+#include <iostream>
+#include <string>
+
+int main(int argc, char** argv) {
+  const std::string type = argc == 4 ? argv[3] : "";
+  if (type != "f16" && type != "f32") {
+    std::cerr << "usage: reference_requantize <in.gguf> <out.gguf> f16|f32\n";
+    return 2;
+  }
+  llama_model_quantize_params params = llama_model_quantize_default_params();
+  params.ftype = type == "f16" ? LLAMA_FTYPE_MOSTLY_F16 : LLAMA_FTYPE_ALL_F32;
+  params.allow_requantize = true;
+  params.nthread = 1;
+  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+  llama_backend_init();
+  if (llama_model_quantize(argv[1], argv[2], &params) != 0) {
+    std::cerr << "llama_model_quantize failed\n";
+    return 1;
+  }
+  return 0;
+}
