@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
@@ -28,7 +29,10 @@ export const platform: Platform = {
   async openFile(path) {
     const handle = await open(path, 'r');
     try {
-      const { size } = await handle.stat();
+      const stats = await handle.stat();
+      const { size } = stats;
+      // Linux opens a folder gladly and fails at the first read; Windows fails here.
+      if (stats.isDirectory()) throw Object.assign(new Error('is a folder'), { code: 'EISDIR' });
       return {
         byteLength: size,
         async read(offset, length) {
@@ -52,5 +56,9 @@ export const platform: Platform = {
       await handle.close();
       throw error;
     }
+  },
+  createSha256() {
+    const hash = createHash('sha256');
+    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
   },
 };

@@ -21,8 +21,22 @@ export interface Platform {
   totalMemoryBytes(): number | undefined;
   /** Memory free now in bytes; `undefined` where it cannot be known. */
   freeMemoryBytes(): number | undefined;
-  /** Opens a file for random reads. Rejects with the system's own error. */
+  /** Opens a file for random reads. Rejects with the system's own error; a folder is `EISDIR`. */
   openFile(path: string): Promise<ByteSource>;
+  /**
+   * Starts a sha256.
+   *
+   * @throws MobillmError `UNSUPPORTED` where the platform has none that takes its input in pieces.
+   */
+  createSha256(): Sha256;
+}
+
+/** A sha256 in the making. */
+export interface Sha256 {
+  /** Takes the next bytes; works through them at once. */
+  update(bytes: Uint8Array): void;
+  /** The hash of all bytes so far in lower-case hexadecimal; ends it. */
+  digest(): string;
 }
 
 /** Something whose bytes can be read in any order: a file, a blob, a range-capable URL. */

@@ -31,4 +31,10 @@ export const platform: Platform = {
         { details: { path } },
       ),
     ),
+  createSha256() {
+    throw new MobillmError(
+      'UNSUPPORTED',
+      'This platform has no sha256 that takes its input in pieces, so no file can be hashed here. Pass the sha256 that the model store recorded for the file.',
+    );
+  },
 };

@@ -3,6 +3,8 @@ import { wrongType, wrongValue } from '../errors/invalid-argument.js';
 /**
  * Refuses a text that is not valid Unicode: a half of a surrogate pair has no UTF-8 form, and would
  * reach the model as another character.
+ *
+ * @throws InvalidArgument naming `key`.
  */
 export function requireWellFormed(text: unknown, key: string): asserts text is string {
   if (typeof text !== 'string') throw wrongType(key, 'a string', text);
@@ -23,7 +25,11 @@ export const checkText = (value: unknown, key: string): string => {
 // With the flag u, a pair is one character, so that only a lone half matches.
 const loneSurrogate = /[\uD800-\uDFFF]/u;
 
-/** Refuses a number that is not a token of a vocabulary of that size. */
+/**
+ * Refuses a number that is not a token of a vocabulary of that size.
+ *
+ * @throws InvalidArgument naming `key`.
+ */
 export function requireToken(token: unknown, vocabularySize: number, key = 'token'): void {
   if (typeof token !== 'number' || !Number.isInteger(token)) {
     throw wrongType(key, 'a token (an integer)', token);

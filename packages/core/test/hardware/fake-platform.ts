@@ -40,5 +40,8 @@ export function fakePlatform(system: FakeSystem): Platform {
     totalMemoryBytes: () => system.totalMemoryBytes,
     freeMemoryBytes: () => system.freeMemoryBytes,
     openFile: (path) => Promise.reject(new Error(`no file ${path}`)),
+    createSha256() {
+      throw new Error('no hashes');
+    },
   };
 }
