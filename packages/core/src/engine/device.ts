@@ -20,6 +20,8 @@ export interface Placement {
   readonly engineVersion: string;
   /** Version and build of the library underneath: `llama.cpp 0.5.0 (CPU: AVX512, repack)`. */
   readonly library: string;
+  /** Build of that library, as it says itself (a commit, a build number), where it says one. */
+  readonly libraryBuild?: string;
   /** Layers by device id; their sum is the model's layer count. */
   readonly layersByDevice: Readonly<Record<string, number>>;
   /** Threads that decode. */
@@ -30,6 +32,16 @@ export interface Placement {
   readonly keyType: string;
   /** Number format of cached values. */
   readonly valueType: string;
+  /**
+   * Where an engine made of two ran the phases of a generation; the other fields then say what
+   * `decode` says.
+   */
+  readonly phases?: {
+    /** What prefills prompts. */
+    readonly prefill: Placement;
+    /** What decodes. */
+    readonly decode: Placement;
+  };
 }
 
 /** Memory that a model will take, by what it is for and where it lies. */

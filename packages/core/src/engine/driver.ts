@@ -1,4 +1,4 @@
-import type { KvSnapshot } from '../kv/kv-snapshot.js';
+import type { KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { EngineCapabilities } from './capabilities.js';
@@ -107,6 +107,11 @@ export interface ModelDriver {
   /** What runs where, now. */
   placement(): Placement;
   /**
+   * Which weights its caches belong to. May read the whole weights file once to hash it, so it is
+   * asked for only when a cache is handed over. Declared by `capabilities.exportKv` or `importKv`.
+   */
+  lineage?(signal?: AbortSignal): Promise<KvLineage>;
+  /**
    * Opens an empty sequence.
    *
    * @throws MobillmError `BUSY` when all are in use.
@@ -134,6 +139,12 @@ export interface ModelLevers {
 export interface GenerateSpec {
   /** Tokens to sample at most; 0 only prefills. */
   readonly maxTokens: number;
+  /**
+   * Keeps the logits that follow the last cached token when the generation ends, until the cache
+   * changes: `exportKv` then hands them on, and the next `generate` may come without new tokens.
+   * Asked of engines alone that declare `capabilities.exportKv`.
+   */
+  readonly keepLogits: boolean;
   /** Tokens that end the generation. The one that did is reported and counted, not cached. */
   readonly endTokens: ReadonlySet<Token>;
   /** How tokens are chosen. */
@@ -173,12 +184,25 @@ export interface TokenBatch {
   readonly finish?: 'end-token' | 'max-tokens' | 'context-full';
 }
 
+/** What of a sequence's cache to read. */
+export interface ExportKvOptions {
+  /**
+   * Tokens at the beginning to leave out: the reader has them. 0 by default; the cache's whole length
+   * gives a snapshot of no tokens, with the logits alone.
+   */
+  readonly fromToken?: number;
+  /** Stops the reading, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
 /** One sequence with its KV cache. One call at a time; core keeps to it. */
 export interface SequenceDriver {
   /** Tokens whose keys and values are in the cache now. */
   readonly tokenCount: number;
   /**
-   * Appends `tokens` (at least one) after what is cached, then decodes.
+   * Appends `tokens` after what is cached, then decodes. There is at least one, but where the logits
+   * that follow the last cached token are known (kept by `keepLogits`, or imported with a snapshot):
+   * then there may be none, nothing is computed again, and the first token is sampled from those.
    *
    * The driver works ahead of the reader by `creditTokens` at most. Leaving the iteration stops the
    * driver; `return()` settles once it has stopped. An aborted signal makes the pending pull reject
@@ -197,10 +221,18 @@ export interface SequenceDriver {
   truncate(tokenCount: number): Promise<number>;
   /** A second sequence with the same cache. Declared by `capabilities.fork`. */
   fork?(): Promise<SequenceDriver>;
-  /** Reads the cache. Declared by `capabilities.exportKv`. */
-  exportKv?(): Promise<KvSnapshot>;
-  /** Replaces the cache. Declared by `capabilities.importKv`. */
-  importKv?(snapshot: KvSnapshot): Promise<void>;
+  /** Reads the cache, or its end. Declared by `capabilities.exportKv`. */
+  exportKv?(options?: ExportKvOptions): Promise<KvSnapshot>;
+  /**
+   * Appends a snapshot's tokens, keys and values after what is cached. The snapshot may have another
+   * number format and another pairing of rotated values than the engine; the engine converts them.
+   * On a failure the cache is as it was.
+   *
+   * @throws MobillmError `KV_MISMATCH` when it belongs to other weights, has another shape, or does
+   * not begin where the cache ends; `CONTEXT_FULL` when it does not fit. Declared by
+   * `capabilities.importKv`.
+   */
+  importKv?(snapshot: KvSnapshot, signal?: AbortSignal): Promise<void>;
   /** Writes the cache to a file, atomically. Declared by `capabilities.saveSequence`. */
   save?(path: string): Promise<void>;
   /** Replaces the cache by a saved one and returns its token count. Declared by `capabilities.saveSequence`. */

@@ -3,12 +3,19 @@ import type { Token } from '../tokenizer/tokenizer.js';
 /** Number formats that a snapshot's tensors can have, little-endian. */
 export type KvDtype = 'f16' | 'bf16' | 'f32';
 
-/** Keys or values of one layer: shape [kvHeads, tokens, headLength], row-major, little-endian. */
+/**
+ * Keys or values of one layer: shape [kvHeads, tokens, headLength], row-major, little-endian, without
+ * gaps.
+ */
 export type KvTensor = Uint8Array;
 
 /** How keys were rotated before they were stored. */
 export interface KvRope {
-  /** `neox` rotates the halves of a head against each other, `interleaved` its neighbours. */
+  /**
+   * Which values of a head are rotated against each other. `neox`: value i and value
+   * i + rotatedLength/2. `interleaved`: values 2i and 2i + 1. One is a permutation of the other:
+   * `neox[i] = interleaved[2i]`, `neox[i + rotatedLength/2] = interleaved[2i + 1]`.
+   */
   readonly pairing: 'neox' | 'interleaved';
   /** Frequency base. */
   readonly base: number;
@@ -29,18 +36,21 @@ export interface KvLineage {
 }
 
 /**
- * A sequence's keys and values in the engine-neutral layout, with which a prompt prefilled on one
- * engine is decoded on another.
+ * A sequence's keys and values, or those of its last tokens, in the engine-neutral layout with which
+ * a prompt prefilled on one engine is decoded on another.
  */
 export interface KvSnapshot {
   /** Layout version; readers refuse one that they do not know. */
   readonly version: 1;
   /** The weights it belongs to. */
   readonly lineage: KvLineage;
-  /** The tokens it stands for, in order. */
+  /**
+   * Position of the first of `tokens`, which is the number of tokens that go before it; the others
+   * follow without gaps. 0 for a whole sequence.
+   */
+  readonly startPosition: number;
+  /** The tokens it stands for, in order; may be empty, to hand on `nextLogits` alone. */
   readonly tokens: readonly Token[];
-  /** Position of each token. */
-  readonly positions: readonly number[];
   /** Number format of all tensors. */
   readonly dtype: KvDtype;
   /** Key and value heads a layer. */
@@ -52,7 +62,15 @@ export interface KvSnapshot {
   /** Rotation of the keys. */
   readonly rope: KvRope;
   /** Keys and values by layer, keys after rotation. */
-  readonly layers: readonly { readonly keys: KvTensor; readonly values: KvTensor }[];
+  readonly layers: readonly KvLayer[];
   /** Logits that follow the last token, one f32 a token of the vocabulary, where they are known. */
   readonly nextLogits?: Float32Array;
+}
+
+/** Keys and values of one layer. */
+export interface KvLayer {
+  /** Keys after rotation: `kvHeads × tokens × keyLength` numbers. */
+  readonly keys: KvTensor;
+  /** Values: `kvHeads × tokens × valueLength` numbers. */
+  readonly values: KvTensor;
 }

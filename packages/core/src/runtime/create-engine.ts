@@ -6,6 +6,7 @@ import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { largestAutoContextTokens } from '../planner/choose-context.js';
 import type { ModelFiles } from '../store/model-files.js';
+import { rememberEngine } from './engine-internals.js';
 import { fitContext } from './fit-context.js';
 import { unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
@@ -21,12 +22,14 @@ export function createEngine(driver: EngineDriver): Engine {
   return new EngineHandle(driver);
 }
 
-class EngineHandle implements Engine {
+/** {@link Engine} over a driver. */
+export class EngineHandle implements Engine {
   readonly #driver: EngineDriver;
   readonly #lifetime = new Lifetime('engine');
 
   constructor(driver: EngineDriver) {
     this.#driver = driver;
+    rememberEngine(this, { driver, lifetime: this.#lifetime });
   }
 
   get name(): string {
@@ -147,7 +150,9 @@ class EngineHandle implements Engine {
     files: ModelFiles,
     options: Parameters<NonNullable<EngineDriver['estimate']>>[1],
   ): Promise<MemoryEstimate> {
-    if (!this.#driver.estimate) throw unsupported(this.name, 'estimate memory', 'estimate');
+    if (!this.capabilities.estimate || !this.#driver.estimate) {
+      throw unsupported(this.name, 'estimate memory', 'estimate');
+    }
     return this.#driver.estimate(files, options);
   }
 }

@@ -101,6 +101,7 @@ async function* generatePart(
   const done = record.tokens.length;
   const spec = {
     maxTokens: settings.maxTokens - done,
+    keepLogits: false,
     endTokens,
     // A part that goes on must not draw the same numbers again.
     sampling: { ...settings.sampling, seed: (settings.sampling.seed + done) >>> 0 },

@@ -125,7 +125,8 @@ export class ModelHandle implements Model {
     const { signal } = checkSignalOnly(options, '');
     const checked = check.arrayOf(checkText)(texts, 'texts');
     return this.#lifetime.during(signal, async (job) => {
-      if (!this.#driver.embed) throw unsupported(this.#engine, 'embed texts', 'embed');
+      if (!this.#capabilities.embed || !this.#driver.embed)
+        throw unsupported(this.#engine, 'embed texts', 'embed');
       const rows = checked.map((text) => this.tokenizer.encode(text, { addSpecial: true }));
       return this.#driver.embed(rows, job);
     });
@@ -134,7 +135,8 @@ export class ModelHandle implements Model {
   async adjust(levers: ModelLevers): Promise<void> {
     const checked = checkLevers(levers, '');
     await this.#lifetime.during(undefined, async () => {
-      if (!this.#driver.adjust) throw unsupported(this.#engine, 'adjust an open model', 'adjust');
+      if (!this.#capabilities.adjust || !this.#driver.adjust)
+        throw unsupported(this.#engine, 'adjust an open model', 'adjust');
       await this.#driver.adjust(checked);
     });
   }
@@ -142,7 +144,8 @@ export class ModelHandle implements Model {
   async trim(bytes: number): Promise<number> {
     check.integer({ min: 0 })(bytes, 'bytes');
     return this.#lifetime.during(undefined, async () => {
-      if (!this.#driver.trim) throw unsupported(this.#engine, 'give back caches', 'trim');
+      if (!this.#capabilities.trim || !this.#driver.trim)
+        throw unsupported(this.#engine, 'give back caches', 'trim');
       return this.#driver.trim(bytes);
     });
   }

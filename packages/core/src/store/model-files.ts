@@ -1,5 +1,9 @@
-/** How a model's files are laid out; decides which engines can open them. */
-export type ModelFormat = 'gguf' | 'mlc' | 'qnn-context' | 'genie';
+/**
+ * How a model's files are laid out; decides which engines can open them. An engine of somebody else's
+ * may have a layout of its own, under a name that it chooses.
+ */
+export type ModelFormat =
+  'gguf' | 'mlc' | 'qnn-context' | 'genie' | (string & Record<never, never>);
 
 /** What one file of a model is for. */
 export type ModelFileRole =
