@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import type { EngineDriver, ModelDriver } from '../engine/driver.js';
 import { testDriverClosing } from './engine/driver-closing.js';
 import { testDriverGenerating } from './engine/driver-generating.js';
+import { testDriverKvExport } from './engine/driver-kv-export.js';
+import { testDriverKvImport } from './engine/driver-kv-import.js';
 import { testDriverOpening } from './engine/driver-opening.js';
+import { testDriverPrefilling } from './engine/driver-prefilling.js';
 import { testDriverSampling } from './engine/driver-sampling.js';
 import { testDriverSequences } from './engine/driver-sequences.js';
 import { testEngineModels } from './engine/engine-models.js';
@@ -10,27 +13,30 @@ import { testEngineSessions } from './engine/engine-sessions.js';
 import {
   type DescribeEngineOptions,
   type EngineFixture,
-  suiteContextTokens,
+  suiteOpenOptions,
 } from './engine/fixture.js';
+import { recordResults } from './engine/record-results.js';
 
 export type { DescribeEngineOptions } from './engine/fixture.js';
 
 /**
  * The contract of an engine as tests: every promise of the driver interfaces, and what core makes of
  * them. Tests of what the engine does not declare are skipped, with the capability as the reason.
+ *
+ * Where the environment variable `MOBILLM_CONTRACT_TABLE` names a folder, the results are written there
+ * for `formatContractTable`.
  */
 export function describeEngine(name: string, options: DescribeEngineOptions): void {
   describe(`${name} meets the engine contract`, () => {
+    recordResults(name);
     const fixture = { options } as { -readonly [K in keyof EngineFixture]: EngineFixture[K] };
 
     beforeAll(async () => {
       fixture.driver = await options.createDriver();
-      fixture.model = await fixture.driver.open(options.files, {
-        contextTokens: suiteContextTokens,
-        sequences: Math.min(3, fixture.driver.capabilities.maxSequences),
-        threads: 1,
-        engineOptions: options.engineOptions ?? {},
-      });
+      fixture.model = await fixture.driver.open(
+        options.files,
+        suiteOpenOptions(options, Math.min(3, fixture.driver.capabilities.maxSequences)),
+      );
     }, 120_000);
 
     afterAll(async () => {
@@ -41,7 +47,10 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
     testDriverOpening(fixture);
     testDriverGenerating(fixture);
     testDriverSampling(fixture);
+    testDriverPrefilling(fixture);
     testDriverSequences(fixture);
+    testDriverKvExport(fixture);
+    testDriverKvImport(fixture);
     testDriverClosing(fixture);
     testEngineModels(fixture);
     testEngineSessions(fixture);

@@ -2,9 +2,11 @@ import { type EngineCapabilities, samplingFeatures } from '../engine/capabilitie
 import type { EngineDriver, InspectedModel, ModelInfo } from '../engine/driver.js';
 import type { Engine } from '../engine/engine.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import type { KvLineage } from '../kv/kv-snapshot.js';
 import { createEngine } from '../runtime/create-engine.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import type { FakeKvForm } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
 import { FakeModel, type FakeReply } from './fake-model.js';
 import { fakeTokens } from './fake-tokenizer.js';
@@ -21,6 +23,16 @@ export interface FakeEngineOptions {
   readonly info?: Partial<ModelInfo>;
   /** Bytes that a token of context takes in `estimate`. Default 1024. */
   readonly bytesPerToken?: number;
+  /** Its name; default `fake`. */
+  readonly name?: string;
+  /** How keys and values are stored; f32 with the pairing `neox` by default. */
+  readonly kv?: Partial<FakeKvForm>;
+  /** Which weights its models are said to have, where it differs. */
+  readonly lineage?: Partial<KvLineage>;
+  /** Prompt tokens of one step. Default 16. */
+  readonly prefillChunkTokens?: number;
+  /** How much logits vary with the number of tokens in a step, as real engines' do. Default 0. */
+  readonly rounding?: number;
 }
 
 /** Path that the fake engine takes for a missing file. */
@@ -30,6 +42,12 @@ export const fakeMissingPath = '/missing.fake';
 export const fakeChatTemplate =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
+const fakeLineage: KvLineage = {
+  sourceSha256: 'f'.repeat(64),
+  architecture: 'fake',
+  vocabularySha256: 'e'.repeat(64),
+};
+
 const capabilities: EngineCapabilities = {
   formats: ['gguf'],
   maxSequences: 8,
@@ -37,8 +55,8 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   fork: true,
-  exportKv: false,
-  importKv: false,
+  exportKv: true,
+  importKv: true,
   saveSequence: false,
   embed: false,
   adjust: false,
@@ -48,7 +66,7 @@ const capabilities: EngineCapabilities = {
 
 /** A driver without a model: deterministic, instant, and able to break any promise on purpose. */
 export function createFakeDriver(options: FakeEngineOptions = {}): EngineDriver {
-  const { fault, reply = hashReply, bytesPerToken = 1024 } = options;
+  const { fault, reply = hashReply, bytesPerToken = 1024, name = 'fake' } = options;
   const own = { ...capabilities, ...options.capabilities };
   const info: ModelInfo = {
     architecture: 'fake',
@@ -71,7 +89,7 @@ export function createFakeDriver(options: FakeEngineOptions = {}): EngineDriver 
     return Promise.resolve(info);
   };
   return {
-    name: 'fake',
+    name,
     version: '1.0.0',
     capabilities: own,
     devices: [{ id: 'cpu', kind: 'cpu', name: 'Fake CPU' }],
@@ -94,7 +112,17 @@ export function createFakeDriver(options: FakeEngineOptions = {}): EngineDriver 
         openOptions.signal?.throwIfAborted();
         openOptions.onProgress?.(share);
       }
-      return new FakeModel(openOptions, { reply, fault, truncate: own.truncate, info });
+      return new FakeModel(openOptions, {
+        engine: name,
+        reply,
+        fault,
+        capabilities: own,
+        info,
+        kv: { dtype: 'f32', pairing: 'neox', ...options.kv },
+        lineage: { ...fakeLineage, ...options.lineage },
+        prefillChunkTokens: options.prefillChunkTokens ?? 16,
+        rounding: options.rounding ?? 0,
+      });
     },
   };
 }
@@ -133,8 +161,12 @@ const hashReply: FakeReply = (tokens) => {
   let hash = 0x811c9dc5;
   for (const token of tokens) hash = Math.imul(hash ^ token, 0x01000193);
   hash ^= hash >>> 15;
-  const letter = (offset: number) => 97 + (((hash >>> 0) + offset) % 26);
   const last = tokens.at(-1) ?? 97;
-  const candidates = [4, 3, 2.5, 2].map((logit, index) => ({ token: letter(7 * index), logit }));
-  return [...candidates.filter(({ token }) => token !== last), { token: last, logit: 1.5 }];
+  const logits = new Map([[last, 1.5]]);
+  // Each letter comes from bits of its own: two caches agree in all of them only if they are the same.
+  for (const [index, logit] of [4, 3, 2.5, 2].entries()) {
+    const token = 97 + (((hash >>> (7 * index)) & 0x7f) % 26);
+    if (!logits.has(token)) logits.set(token, logit);
+  }
+  return [...logits].map(([token, logit]) => ({ token, logit }));
 };

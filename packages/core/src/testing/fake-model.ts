@@ -1,3 +1,4 @@
+import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type {
   DriverOpenOptions,
@@ -10,7 +11,9 @@ import type {
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import type { ResolvedSampling } from '../engine/sampling.js';
+import type { KvLineage } from '../kv/kv-snapshot.js';
 import { greedy } from './engine/driving.js';
+import type { FakeCache, FakeKvForm } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
 import { choose, type FakeCandidate, rank } from './fake-sampler.js';
 import { FakeSequence } from './fake-sequence.js';
@@ -18,6 +21,22 @@ import { FakeTokenizer } from './fake-tokenizer.js';
 
 /** What may follow some tokens in a fake model: one token, or several with their logits. */
 export type FakeReply = (tokens: readonly Token[]) => Token | readonly FakeCandidate[];
+
+/** What a {@link FakeModel} is made of. */
+export interface FakeModelOptions {
+  readonly engine: string;
+  readonly reply: FakeReply;
+  readonly fault: FakeFault | undefined;
+  readonly capabilities: EngineCapabilities;
+  readonly info: ModelInfo;
+  readonly kv: FakeKvForm;
+  readonly lineage: KvLineage;
+  readonly prefillChunkTokens: number;
+  readonly rounding: number;
+}
+
+/** Logit of tokens that a reply does not name. */
+const unlikely = -20;
 
 /** Sampling that changes no probability. */
 const plainSampling: ResolvedSampling = { ...greedy, temperature: 1 };
@@ -28,30 +47,27 @@ export class FakeModel implements ModelDriver {
   readonly contextTokens: number;
   readonly kvPoolTokens: number;
   readonly fault: FakeFault | undefined;
-  readonly truncate: 'exact' | 'all-or-nothing';
+  readonly capabilities: EngineCapabilities;
   readonly info: ModelInfo;
-  readonly #reply: FakeReply;
+  readonly kv: FakeKvForm;
+  readonly prefillChunkTokens: number;
+  readonly #fake: FakeModelOptions;
   readonly #sequences = new Set<FakeSequence>();
   readonly #maxSequences: number;
   /** Caches that are worked on now. */
-  readonly #working: Token[][] = [];
+  readonly #working: FakeCache[] = [];
   #closed = false;
+  #lineages = 0;
 
-  constructor(
-    options: DriverOpenOptions,
-    fake: {
-      readonly reply: FakeReply;
-      readonly fault: FakeFault | undefined;
-      readonly truncate: 'exact' | 'all-or-nothing';
-      readonly info: ModelInfo;
-    },
-  ) {
+  constructor(options: DriverOpenOptions, fake: FakeModelOptions) {
     this.contextTokens = options.contextTokens;
     this.kvPoolTokens = options.contextTokens;
     this.fault = fake.fault;
-    this.truncate = fake.truncate;
+    this.capabilities = fake.capabilities;
     this.info = fake.info;
-    this.#reply = fake.reply;
+    this.kv = fake.kv;
+    this.prefillChunkTokens = fake.prefillChunkTokens;
+    this.#fake = fake;
     this.#maxSequences = options.sequences;
     this.tokenizer = new FakeTokenizer({
       ...(fake.fault ? { fault: fake.fault } : {}),
@@ -63,15 +79,24 @@ export class FakeModel implements ModelDriver {
 
   placement(): Placement {
     return {
-      engine: 'fake',
+      engine: this.#fake.engine,
       engineVersion: '1.0.0',
       library: 'fake 1',
       layersByDevice: { cpu: this.fault === 'placement-loses-layers' ? 0 : 1 },
       threads: 1,
       modelSha256: undefined,
-      keyType: 'f32',
-      valueType: 'f32',
+      keyType: this.kv.dtype,
+      valueType: this.kv.dtype,
     };
+  }
+
+  async lineage(signal?: AbortSignal): Promise<KvLineage> {
+    this.#requireOpen();
+    await this.tick();
+    signal?.throwIfAborted();
+    const { lineage } = this.#fake;
+    if (this.fault !== 'lineage-changes') return lineage;
+    return { ...lineage, sourceSha256: String(++this.#lineages).padStart(64, '0') };
   }
 
   async createSequence(): Promise<SequenceDriver> {
@@ -110,47 +135,67 @@ export class FakeModel implements ModelDriver {
 
   /** Lets everything else run, as a step on another thread would. */
   tick(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, 0));
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Begins work on a sequence's cache and returns the cache to work on. */
-  begin(own: Token[]): Token[] {
+  begin(own: FakeCache): FakeCache {
     const [other] = this.#working;
     this.#working.push(own);
     return this.fault === 'sequences-mix' && other ? other : own;
   }
 
   /** Ends work on a sequence's cache. */
-  end(own: Token[]): void {
+  end(own: FakeCache): void {
     this.#working.splice(this.#working.indexOf(own), 1);
   }
 
-  /** The token that follows. */
-  next(cache: readonly Token[], spec: GenerateSpec): Token {
-    return choose(this.#candidates(cache), spec.sampling, cache, this.fault);
+  /**
+   * Logits of what follows a cache, one a token of the vocabulary.
+   *
+   * @param stepTokens tokens of the step that they come from: rounding depends on it.
+   */
+  logits(cache: FakeCache, stepTokens: number): Float32Array {
+    const reply = this.#fake.reply(cache.read());
+    // Where a reply is scripted, its one token goes before all others.
+    const candidates =
+      typeof reply === 'number'
+        ? [
+            { token: reply, logit: 1000 },
+            { token: (reply + 1) % 256, logit: 0 },
+          ]
+        : reply;
+    const row = new Float32Array(this.tokenizer.vocabularySize).fill(unlikely);
+    for (const { token, logit } of candidates) {
+      row[token] = logit + this.#fake.rounding * Math.sin(stepTokens * 7 + token);
+    }
+    return row;
   }
 
-  /** Log-probabilities of a token that was sampled after a cache, before bias and penalties. */
-  logprobs(cache: readonly Token[], token: Token, alternatives: number): TokenLogprobs {
+  /** The token that follows, given its logits. */
+  next(row: Float32Array, cache: FakeCache, spec: GenerateSpec): Token {
+    return choose(candidatesOf(row), spec.sampling, cache.tokens, this.fault);
+  }
+
+  /** Log-probabilities of a token that was sampled from a row of logits, before bias and penalties. */
+  logprobs(row: Float32Array, token: Token, alternatives: number): TokenLogprobs {
     const reported = this.fault === 'logprobs-misaligned' ? (token + 1) % 256 : token;
-    const ranked = rank(this.#candidates(cache), plainSampling, cache, undefined);
+    const ranked = rank(candidatesOf(row), plainSampling, [], undefined);
     const top = ranked.map((item) => ({ token: item.token, logprob: Math.log(item.probability) }));
     const own = top.find((item) => item.token === token);
     return { token: reported, logprob: own?.logprob ?? -Infinity, top: top.slice(0, alternatives) };
-  }
-
-  /** Several letters; or, where a reply is scripted, that token before all others. */
-  #candidates(cache: readonly Token[]): readonly FakeCandidate[] {
-    const reply = this.#reply(cache);
-    if (typeof reply !== 'number') return reply;
-    return [
-      { token: reply, logit: 1000 },
-      { token: (reply + 1) % 256, logit: 0 },
-    ];
   }
 
   #requireOpen(): void {
     if (!this.#closed || this.fault === 'works-after-close') return;
     throw new MobillmError('CLOSED', 'This model is closed. Open a new one to go on.');
   }
+}
+
+function candidatesOf(row: Float32Array): FakeCandidate[] {
+  const candidates: FakeCandidate[] = [];
+  for (const [token, logit] of row.entries()) {
+    if (logit > unlikely) candidates.push({ token, logit });
+  }
+  return candidates;
 }

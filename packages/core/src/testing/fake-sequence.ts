@@ -1,26 +1,35 @@
-import type { GenerateSpec, SequenceDriver, TokenBatch } from '../engine/driver.js';
+import type {
+  ExportKvOptions,
+  GenerateSpec,
+  SequenceDriver,
+  TokenBatch,
+} from '../engine/driver.js';
+import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import type { KvSnapshot } from '../kv/kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import { FakeCache } from './fake-cache.js';
+import { exportFakeKv, importFakeKv } from './fake-kv.js';
 import type { FakeModel } from './fake-model.js';
+import { FakeOutbox } from './fake-outbox.js';
 
-/** Prompt tokens that one step of the fake engine prefills. */
-const prefillChunkTokens = 16;
-
-/** A sequence of the fake engine: its cache is the list of its tokens. */
+/** A sequence of the fake engine. */
 export class FakeSequence implements SequenceDriver {
   readonly #model: FakeModel;
-  #tokens: Token[];
+  readonly #cache: FakeCache;
+  /** Logits that follow the last cached token, where somebody asked to keep them. */
+  #nextLogits: Float32Array | undefined;
   #reportedCount: number | undefined;
   #closed = false;
   #stopRunning: (() => Promise<void>) | undefined;
 
-  constructor(model: FakeModel, tokens: Token[] = []) {
+  constructor(model: FakeModel, cache = new FakeCache(model.kv)) {
     this.#model = model;
-    this.#tokens = tokens;
+    this.#cache = cache;
   }
 
   get tokenCount(): number {
-    return this.#reportedCount ?? this.#tokens.length;
+    return this.#reportedCount ?? this.#cache.length;
   }
 
   async *generate(
@@ -29,7 +38,10 @@ export class FakeSequence implements SequenceDriver {
     signal?: AbortSignal,
   ): AsyncGenerator<TokenBatch, void, void> {
     this.#requireOpen();
-    const outbox = new Outbox();
+    if (tokens.length === 0 && !this.#nextLogits) {
+      throw wrongValue('tokens', 'is empty, and the logits after the cache are not known');
+    }
+    const outbox = new FakeOutbox();
     const run = this.#run(tokens, spec, outbox);
     const { fault } = this.#model;
     const onAbort = () => {
@@ -49,7 +61,8 @@ export class FakeSequence implements SequenceDriver {
         const batch = await outbox.take();
         if (signal?.aborted && fault !== 'ignores-abort') {
           await run;
-          if (fault === 'stale-count-after-abort') this.#reportedCount = this.#tokens.length + 1;
+          if (fault === 'stale-count-after-abort') this.#reportedCount = this.#cache.length + 1;
+          if (fault === 'abort-leaves-state') this.#cache.positionError = 1;
           throw fault === 'aborts-with-own-error' ? new Error('stopped') : signal.reason;
         }
         if (this.#closed && fault !== 'close-does-not-stop') throw closedError();
@@ -68,22 +81,43 @@ export class FakeSequence implements SequenceDriver {
     this.#requireOpen();
     await this.#model.tick();
     const { fault } = this.#model;
-    if (fault === 'truncate-does-nothing') return tokenCount;
+    const before = this.#cache.length;
+    if (fault === 'truncate-does-nothing' || tokenCount >= before) {
+      return Math.min(before, tokenCount);
+    }
+    if (fault !== 'stale-logits-after-truncate') this.#nextLogits = undefined;
     if (fault === 'truncate-keeps-meaning') {
-      this.#tokens = this.#tokens.slice(this.#tokens.length - tokenCount);
+      this.#cache.keepEnd(tokenCount);
       return tokenCount;
     }
-    const exact = this.#model.truncate === 'exact' || tokenCount >= this.#tokens.length;
-    this.#tokens.length = Math.min(this.#tokens.length, exact ? tokenCount : 0);
-    return this.#tokens.length;
+    const exact = this.#model.capabilities.truncate === 'exact';
+    this.#cache.cut(exact ? tokenCount : 0);
+    // The place where the next token goes stays behind.
+    if (fault === 'truncate-keeps-position') this.#cache.positionError = before - tokenCount;
+    return this.#cache.length;
   }
 
   async fork(): Promise<SequenceDriver> {
     this.#requireOpen();
     const shared = this.#model.fault === 'fork-shares-cache';
     return this.#model.adopt(
-      new FakeSequence(this.#model, shared ? this.#tokens : [...this.#tokens]),
+      new FakeSequence(this.#model, shared ? this.#cache : this.#cache.copy()),
     );
+  }
+
+  async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {
+    this.#requireOpen();
+    await this.#model.tick();
+    return exportFakeKv(this.#model, this.#cache, this.#nextLogits, options);
+  }
+
+  async importKv(snapshot: KvSnapshot, signal?: AbortSignal): Promise<void> {
+    this.#requireOpen();
+    await this.#model.tick();
+    await importFakeKv(this.#model, this.#cache, snapshot, signal);
+    if (snapshot.nextLogits && this.#model.fault !== 'ignores-imported-logits') {
+      this.#nextLogits = Float32Array.from(snapshot.nextLogits);
+    } else if (snapshot.tokens.length > 0) this.#nextLogits = undefined;
   }
 
   async close(): Promise<void> {
@@ -93,8 +127,8 @@ export class FakeSequence implements SequenceDriver {
     this.#model.forget(this);
   }
 
-  async #run(tokens: readonly Token[], spec: GenerateSpec, outbox: Outbox): Promise<void> {
-    const own = this.#tokens;
+  async #run(tokens: readonly Token[], spec: GenerateSpec, outbox: FakeOutbox): Promise<void> {
+    const own = this.#cache;
     try {
       await this.#work(this.#model.begin(own), tokens, spec, outbox);
     } finally {
@@ -104,44 +138,68 @@ export class FakeSequence implements SequenceDriver {
 
   /** Works ahead of the reader, by as much as its credit allows. */
   async #work(
-    cache: Token[],
+    cache: FakeCache,
     tokens: readonly Token[],
     spec: GenerateSpec,
-    outbox: Outbox,
+    outbox: FakeOutbox,
   ): Promise<void> {
+    const { fault } = this.#model;
+    const work: Work = { cache, outbox, prefilledTokens: 0, prefillMs: 0, decodeMs: 0 };
+    const row = await this.#prefill(work, tokens);
+    if (!row) return;
+    if (spec.keepLogits && fault === 'keeps-logits-of-prompt') this.#nextLogits = row;
+    const last = await this.#decode(work, row, spec);
+    if (!last || !spec.keepLogits) return;
+    if (fault !== 'keeps-no-logits' && fault !== 'keeps-logits-of-prompt') this.#nextLogits = last;
+  }
+
+  /** Appends a prompt; gives the logits after it, or nothing where it was stopped or ran out of room. */
+  async #prefill(work: Work, tokens: readonly Token[]): Promise<Float32Array | undefined> {
     const model = this.#model;
-    let prefilledTokens = 0;
-    const clock = { prefillMs: 0, decodeMs: 0 };
-    const put = (batch: Partial<TokenBatch>) => {
-      outbox.put({ tokens: [], prefilledTokens, ...clock, ...batch });
-    };
-    while (prefilledTokens < tokens.length) {
+    const { cache, outbox } = work;
+    let stepTokens = 1;
+    if (tokens.length === 0 && model.fault === 'recomputes-known-logits') work.prefilledTokens = 1;
+    while (work.prefilledTokens < tokens.length) {
       await model.tick();
-      if (outbox.stopped) return;
-      const room = Math.min(model.contextTokens - cache.length, model.freePoolTokens);
-      const chunk = tokens.slice(prefilledTokens, prefilledTokens + prefillChunkTokens);
-      if (chunk.length > room && model.fault !== 'overfills-context') {
-        put({ finish: 'context-full' });
-        return;
+      if (outbox.stopped) return undefined;
+      const end = work.prefilledTokens + model.prefillChunkTokens;
+      const chunk = tokens.slice(work.prefilledTokens, end);
+      if (chunk.length > this.#room(cache) && model.fault !== 'overfills-context') {
+        put(work, { finish: 'context-full' });
+        outbox.end();
+        return undefined;
       }
-      cache.push(...chunk);
-      prefilledTokens += chunk.length;
-      clock.prefillMs++;
-      put({});
+      this.#push(cache, ...chunk);
+      if (end < tokens.length && model.fault === 'loses-tokens-at-chunk-boundary') {
+        cache.wipe(cache.length - 1);
+      }
+      stepTokens = chunk.length;
+      work.prefilledTokens += chunk.length;
+      work.prefillMs++;
+      put(work, {});
     }
-    let sampled = 0;
+    return this.#nextLogits ?? model.logits(cache, stepTokens);
+  }
+
+  /** Samples and appends; gives the logits after the last cached token, or nothing where it was stopped. */
+  async #decode(
+    work: Work,
+    first: Float32Array,
+    spec: GenerateSpec,
+  ): Promise<Float32Array | undefined> {
+    const model = this.#model;
+    const { cache, outbox } = work;
     const limit = spec.maxTokens + (model.fault === 'exceeds-max-tokens' ? 1 : 0);
-    if (limit === 0) put({ finish: 'max-tokens' });
-    while (sampled < limit) {
+    let row = first;
+    if (limit === 0) put(work, { finish: 'max-tokens' });
+    for (let sampled = 1; sampled <= limit; sampled++) {
       if (model.fault !== 'runs-without-credit') await outbox.credit(spec.creditTokens);
       await model.tick();
-      if (outbox.stopped) return;
-      const token = model.next(cache, spec);
-      sampled++;
-      clock.decodeMs++;
+      if (outbox.stopped) return undefined;
+      const token = model.next(row, cache, spec);
+      work.decodeMs++;
       const ended = spec.endTokens.has(token) && model.fault !== 'goes-past-end-token';
-      const room = Math.min(model.contextTokens - cache.length, model.freePoolTokens);
-      const full = room <= 0 && model.fault !== 'overfills-context';
+      const full = this.#room(cache) <= 0 && model.fault !== 'overfills-context';
       const finish: TokenBatch['finish'] = ended
         ? 'end-token'
         : sampled === limit
@@ -152,15 +210,25 @@ export class FakeSequence implements SequenceDriver {
       const logprobs =
         spec.logprobs === undefined
           ? {}
-          : { logprobs: [model.logprobs(cache, token, spec.logprobs)] };
+          : { logprobs: [model.logprobs(row, token, spec.logprobs)] };
       const says = finish && model.fault !== 'never-says-finish' ? { finish } : {};
-      if (!finish || model.fault === 'caches-last-token') cache.push(token);
-      put({ tokens: [token], ...logprobs, ...says });
-      if (finish) {
-        outbox.end();
-        return;
-      }
+      if (!finish || model.fault === 'caches-last-token') this.#push(cache, token);
+      put(work, { tokens: [token], ...logprobs, ...says });
+      if (finish) break;
+      row = model.logits(cache, 1);
     }
+    outbox.end();
+    return row;
+  }
+
+  /** Tokens that can be appended now. */
+  #room(cache: FakeCache): number {
+    return Math.min(this.#model.contextTokens - cache.length, this.#model.freePoolTokens);
+  }
+
+  #push(cache: FakeCache, ...tokens: readonly Token[]): void {
+    if (this.#model.fault !== 'stale-logits-after-generate') this.#nextLogits = undefined;
+    for (const token of tokens) cache.push(token);
   }
 
   #requireOpen(): void {
@@ -168,54 +236,22 @@ export class FakeSequence implements SequenceDriver {
   }
 }
 
-/** Batches on their way to a reader, merged while it does not read. */
-class Outbox {
-  #batch: TokenBatch | undefined;
-  #ended = false;
-  #wake: (() => void) | undefined;
-  #onTaken: (() => void) | undefined;
-  stopped = false;
-
-  put(batch: TokenBatch): void {
-    const held = this.#batch;
-    const logprobs = [...(held?.logprobs ?? []), ...(batch.logprobs ?? [])];
-    this.#batch = {
-      ...batch,
-      tokens: [...(held?.tokens ?? []), ...batch.tokens],
-      ...(logprobs.length > 0 ? { logprobs } : {}),
-    };
-    this.wake();
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.wake();
-  }
-
-  wake(): void {
-    this.#wake?.();
-    if (this.stopped) this.#onTaken?.();
-  }
-
-  /** The next batch; `undefined` when there will be none. */
-  async take(): Promise<TokenBatch | undefined> {
-    while (!this.#batch && !this.#ended && !this.stopped) {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-    const batch = this.#batch;
-    this.#batch = undefined;
-    this.#onTaken?.();
-    return batch;
-  }
-
-  /** Settles when fewer tokens than that wait for the reader. */
-  async credit(tokens: number): Promise<void> {
-    while (!this.stopped && (this.#batch?.tokens.length ?? 0) >= tokens) {
-      await new Promise<void>((resolve) => (this.#onTaken = resolve));
-    }
-  }
-}
-
 function closedError(): MobillmError {
   return new MobillmError('CLOSED', 'This sequence is closed. Open a new one to go on.');
+}
+
+/** A generation under way. */
+interface Work {
+  readonly cache: FakeCache;
+  readonly outbox: FakeOutbox;
+  prefilledTokens: number;
+  prefillMs: number;
+  decodeMs: number;
+}
+
+function put(
+  { outbox, prefilledTokens, prefillMs, decodeMs }: Work,
+  batch: Partial<TokenBatch>,
+): void {
+  outbox.put({ tokens: [], prefilledTokens, prefillMs, decodeMs, ...batch });
 }

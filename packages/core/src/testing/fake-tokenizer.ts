@@ -19,9 +19,12 @@ export const fakeTokens = {
   thinkClose: 260,
 } as const;
 
+/** Tokens of the fake vocabulary. */
+export const fakeVocabularySize = 256 + specialTexts.length;
+
 /** A vocabulary of the 256 bytes and five special tokens: every text has exactly one encoding. */
 export class FakeTokenizer implements Tokenizer {
-  readonly vocabularySize = 256 + specialTexts.length;
+  readonly vocabularySize = fakeVocabularySize;
   readonly bosToken = undefined;
   readonly eosToken = fakeTokens.textEnd;
   readonly addsBosToken = false;

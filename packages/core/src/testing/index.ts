@@ -1,8 +1,12 @@
+export * from './compare-teacher-forced.js';
+export * from './contract-table.js';
 export * from './describe-engine.js';
 export * from './describe-teardown.js';
 export * from './describe-tokenizer.js';
+export { driverOf } from './driver-of.js';
 export * from './fake-engine.js';
 export * from './fake-faults.js';
+export type { FakeKvForm } from './fake-cache.js';
 export type { FakeCandidate } from './fake-sampler.js';
 export type { FakeReply } from './fake-model.js';
 export { fakeTokens } from './fake-tokenizer.js';

@@ -12,6 +12,21 @@ describeEngine('the fake engine', {
   missingPath: fakeMissingPath,
 });
 
+describeEngine('the fake engine with one sequence, a short context and rounding by batch shape', {
+  createDriver: () =>
+    createFakeDriver({
+      capabilities: { maxSequences: 1 },
+      info: { trainedContextTokens: 384 },
+      kv: { dtype: 'bf16', pairing: 'interleaved' },
+      prefillChunkTokens: 24,
+      rounding: 0.05,
+    }),
+  files: fakeFiles,
+  missingPath: fakeMissingPath,
+  contextTokens: 384,
+  prefillStepTokens: 24,
+});
+
 describeEngine('the fake engine with the least capabilities', {
   createDriver: () =>
     createFakeDriver({
@@ -21,6 +36,8 @@ describeEngine('the fake engine with the least capabilities', {
         sampling: [],
         logprobs: false,
         fork: false,
+        exportKv: false,
+        importKv: false,
         estimate: false,
       },
     }),

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { contractTableVariable } from '../../src/testing/contract-table.js';
 
 /** What became of the tests of one outermost block, each as `inner block > title`. */
 export interface SuiteOutcome {
@@ -50,9 +51,11 @@ export async function runSuite(fixture: string): Promise<ReadonlyMap<string, Sui
 
 function runVitest(fixture: string): Promise<JsonReport> {
   const args = [vitest, 'run', '--config', join(here, 'fixtures/vitest.config.ts'), fixture];
-  // A Vitest inside of a Vitest would take itself for a worker.
+  // A Vitest inside of a Vitest would take itself for a worker; broken engines belong in no table.
   const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')),
+    Object.entries(process.env).filter(
+      ([name]) => !name.startsWith('VITEST') && name !== contractTableVariable,
+    ),
   );
   return new Promise((resolve, reject) => {
     execFile(

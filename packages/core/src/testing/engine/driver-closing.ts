@@ -1,18 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelDriver } from '../../engine/driver.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
-import { type EngineFixture, suiteContextTokens } from './fixture.js';
+import { type EngineFixture, suiteOpenOptions } from './fixture.js';
 import { drive, promptOf, rejection } from './driving.js';
 
 /** Closing: twice, while running, and calls that come after. */
 export function testDriverClosing(fixture: EngineFixture): void {
   const openModel = (): Promise<ModelDriver> =>
-    fixture.driver.open(fixture.options.files, {
-      contextTokens: suiteContextTokens,
-      sequences: 1,
-      threads: 1,
-      engineOptions: fixture.options.engineOptions ?? {},
-    });
+    fixture.driver.open(fixture.options.files, suiteOpenOptions(fixture.options, 1));
 
   describe('closing', () => {
     it('may be called twice, on a model and on a sequence', async () => {

@@ -1,17 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { DriverOpenOptions } from '../../engine/driver.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
-import { type EngineFixture, suiteContextTokens } from './fixture.js';
+import { contextTokensOf, type EngineFixture, suiteOpenOptions } from './fixture.js';
 import { rejection } from './driving.js';
 
 /** Opening: what the model tells, progress, abort, missing files. */
 export function testDriverOpening(fixture: EngineFixture): void {
-  const openOptions = (): DriverOpenOptions => ({
-    contextTokens: suiteContextTokens,
-    sequences: 1,
-    threads: 1,
-    engineOptions: fixture.options.engineOptions ?? {},
-  });
+  const openOptions = (): DriverOpenOptions => suiteOpenOptions(fixture.options, 1);
 
   describe('opening', () => {
     it('tells what the model is', () => {
@@ -20,7 +15,7 @@ export function testDriverOpening(fixture: EngineFixture): void {
       expect(info.trainedContextTokens).toBeGreaterThan(0);
       expect(info.parameterCount).toBeGreaterThan(0);
       expect(info.weightBytes).toBeGreaterThan(0);
-      expect(contextTokens).toBeGreaterThanOrEqual(suiteContextTokens);
+      expect(contextTokens).toBeGreaterThanOrEqual(contextTokensOf(fixture.options));
       expect(kvPoolTokens).toBeGreaterThanOrEqual(contextTokens);
     });
 
@@ -32,8 +27,15 @@ export function testDriverOpening(fixture: EngineFixture): void {
 
     it('tells where every layer lies', () => {
       const placement = fixture.model.placement();
-      expect(placement.engine).toBe(fixture.driver.name);
-      expect(placement.engineVersion).toBe(fixture.driver.version);
+      const { phases, ...whole } = placement;
+      if (phases) {
+        // An engine made of two says of itself what its decoding side says, and what runs the rest.
+        expect(whole).toEqual(phases.decode);
+        expect(`${phases.prefill.engine}+${whole.engine}`).toBe(fixture.driver.name);
+      } else {
+        expect(whole.engine).toBe(fixture.driver.name);
+        expect(whole.engineVersion).toBe(fixture.driver.version);
+      }
       expect(placement.library).toMatch(/./u);
       expect(placement.threads).toBeGreaterThanOrEqual(1);
       const devices = Object.keys(placement.layersByDevice);
@@ -104,8 +106,9 @@ export function testDriverOpening(fixture: EngineFixture): void {
           sequences: 1,
           engineOptions: fixture.options.engineOptions ?? {},
         });
-      const small = await ask(256);
-      const large = await ask(512);
+      const contextTokens = contextTokensOf(fixture.options);
+      const small = await ask(contextTokens / 2);
+      const large = await ask(contextTokens);
       if (!small || !large) throw new Error('estimate() gave nothing');
       for (const result of [small, large]) {
         const total = result.items.reduce((sum, item) => sum + item.bytes, 0);

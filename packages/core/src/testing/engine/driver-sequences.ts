@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { MobillmError } from '../../errors/mobillm-error.js';
+import type { Token } from '../../tokenizer/tokenizer.js';
 import type { EngineFixture } from './fixture.js';
-import { drive, promptOf, rejection, withSequence } from './driving.js';
+import { expectContinuation, expectSameRun, nextAfter } from './comparing.js';
+import { type Driven, drive, longPrompt, promptOf, rejection, withSequence } from './driving.js';
 
 /** Sequences beside each other, cut and copied. */
 export function testDriverSequences(fixture: EngineFixture): void {
@@ -41,6 +43,21 @@ export function testDriverSequences(fixture: EngineFixture): void {
       });
     });
 
+    it('go on after a cut as if the rest had never been', async () => {
+      const prompt = longPrompt(fixture.model, 40);
+      const other = promptOf(fixture.model, 'Two plus two is');
+      await expectContinuation(fixture, async (sequence) => {
+        await drive(sequence, prompt, { maxTokens: 3 });
+        const left = await sequence.truncate(21);
+        expect(sequence.tokenCount).toBe(left);
+        if (left < 21) await drive(sequence, prompt.slice(left, 21), { maxTokens: 0 });
+        const tokens = [...prompt.slice(0, 21), ...other];
+        const next = await nextAfter(fixture, sequence, other);
+        expect(sequence.tokenCount).toBe(tokens.length);
+        return { next, tokens, changed: 20 };
+      });
+    });
+
     it('forget everything when cut to nothing', async () => {
       const prompt = promptOf(fixture.model);
       const expected = await withSequence(fixture.model, (sequence) => drive(sequence, prompt));
@@ -59,14 +76,13 @@ export function testDriverSequences(fixture: EngineFixture): void {
       const prompts = ['Once upon a time there was a', 'The sun rises in the'].map((text) =>
         promptOf(fixture.model, text),
       );
-      const alone = [];
-      for (const prompt of prompts) {
-        alone.push(await withSequence(fixture.model, (sequence) => drive(sequence, prompt)));
-      }
-      const together = await Promise.all(
-        prompts.map((prompt) => withSequence(fixture.model, (sequence) => drive(sequence, prompt))),
-      );
-      expect(together.map((run) => run.tokens)).toEqual(alone.map((run) => run.tokens));
+      const logprobs = fixture.driver.capabilities.logprobs ? 2 : undefined;
+      const answer = (prompt: readonly Token[]) =>
+        withSequence(fixture.model, (sequence) => drive(sequence, prompt, { logprobs }));
+      const alone: Driven[] = [];
+      for (const prompt of prompts) alone.push(await answer(prompt));
+      const together = await Promise.all(prompts.map(answer));
+      for (const [index, run] of together.entries()) expectSameRun(run, alone[index]!);
     });
 
     it('are refused with BUSY past the number that was opened', async (context) => {
@@ -85,6 +101,9 @@ export function testDriverSequences(fixture: EngineFixture): void {
     });
 
     it('can be forked, each going its own way', async (context) => {
+      requireTwo((note) => {
+        context.skip(note);
+      });
       if (!fixture.driver.capabilities.fork) context.skip('the engine does not declare "fork"');
       const prompt = promptOf(fixture.model);
       const [head, tail] = [prompt.slice(0, -1), prompt.slice(-1)];

@@ -6,7 +6,7 @@ import type {
   TokenLogprobs,
 } from '../../engine/driver.js';
 import type { ResolvedSampling } from '../../engine/sampling.js';
-import { type EngineFixture, suiteContextTokens } from './fixture.js';
+import { type EngineFixture, suiteOpenOptions } from './fixture.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
 
 /** Always the most probable token. */
@@ -27,6 +27,7 @@ export const greedy: ResolvedSampling = {
 export function specOf(own: Partial<GenerateSpec> = {}): GenerateSpec {
   return {
     maxTokens: 8,
+    keepLogits: false,
     endTokens: new Set(),
     sampling: greedy,
     logprobs: undefined,
@@ -84,12 +85,7 @@ export async function passTokens(fixture: EngineFixture, maxTokens: number): Pro
     await withSequence(model, (sequence) => drive(sequence, prompt, { maxTokens }));
     return;
   }
-  const second = await driver.open(options.files, {
-    contextTokens: suiteContextTokens,
-    sequences: 1,
-    threads: 1,
-    engineOptions: options.engineOptions ?? {},
-  });
+  const second = await driver.open(options.files, suiteOpenOptions(options, 1));
   await withSequence(second, (sequence) => drive(sequence, prompt, { maxTokens }));
   await second.close();
 }

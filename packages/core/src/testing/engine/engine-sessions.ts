@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, Model } from '../../engine/engine.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { createEngine } from '../../runtime/create-engine.js';
-import { type EngineFixture, suiteContextTokens } from './fixture.js';
+import { contextTokensOf, type EngineFixture } from './fixture.js';
 import { rejection } from './driving.js';
 
 /** Conversations: turns, cache, abort, reset. */
@@ -17,7 +17,7 @@ export function testEngineSessions(fixture: EngineFixture): void {
     beforeAll(async () => {
       engine = createEngine(await fixture.options.createDriver());
       model = await engine.open(fixture.options.files, {
-        contextTokens: suiteContextTokens,
+        contextTokens: contextTokensOf(fixture.options),
         sequences: Math.min(2, fixture.driver.capabilities.maxSequences),
         threads: 1,
         engineOptions: fixture.options.engineOptions ?? {},
