@@ -7,7 +7,7 @@ const nodeOnly = [
   '^packages/core/src/native/load-addon-node\\.ts$',
   '^packages/[^/]+/(test|bench|scripts)/',
   '\\.config\\.ts$',
-  '^examples/',
+  '^(examples|integration)/',
 ];
 
 const engines = '^packages/engine-[^/]+/';
@@ -47,15 +47,15 @@ export default {
       name: 'packages-import-no-example',
       severity: 'error',
       from: { path: '^packages/' },
-      to: { path: '^examples/' },
+      to: { path: '^(examples|integration)/' },
     },
     {
       name: 'public-doors-only',
       severity: 'error',
       comment: "Another package's files are reached by its name, never by a path into its folder.",
-      from: { path: '^(packages|examples)/([^/]+)/' },
+      from: { path: '^(packages|examples|integration)/([^/]+)/' },
       to: {
-        path: '^(packages|examples)/[^/]+/(src|test|bench)/',
+        path: '^(packages|examples|integration)/[^/]+/(src|test|bench)/',
         pathNot: '^$1/$2/',
       },
     },

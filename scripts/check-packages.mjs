@@ -15,14 +15,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { defaultModel, ensureDefaultModelAloud } from './default-model.mjs';
 import { pnpm } from './lib/pnpm.mjs';
 import { runCommand } from './lib/run-command.mjs';
 import { runMain, UserError } from './lib/user-error.mjs';
-import { publishedPackages, readJson, root } from './lib/workspace.mjs';
+import { nativePackages, publishedPackages, root } from './lib/workspace.mjs';
 import { makePrebuilt } from './make-prebuilt.mjs';
 
 await runMain(async () => {
@@ -33,7 +33,7 @@ await runMain(async () => {
     for (const item of packed) await checkTarball(item);
     const prebuilt = await packPrebuilt(work);
     const doors = packed.flatMap(({ manifest }) => doorsOf(manifest));
-    await inEmptyFolder(work, 'prebuilt', [...packed, prebuilt], model, doors);
+    await inEmptyFolder(work, 'prebuilt', [...packed, ...prebuilt], model, doors);
     await inEmptyFolder(work, 'compiled', packed, model, []);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -50,14 +50,22 @@ async function packAll(work) {
   return packed;
 }
 
+/** One package an engine with an addon, for this platform. */
 async function packPrebuilt(work) {
-  const { name, folder } = makePrebuilt({ out: join(work, 'prebuilt-packages') });
-  const tarball = await pack(
-    (...call) => runCommand('npm', ...call),
-    folder,
-    join(work, 'tarballs'),
-  );
-  return { folder, manifest: { name }, tarball };
+  const packed = [];
+  for (const engine of nativePackages()) {
+    const { name, folder } = makePrebuilt({
+      out: join(work, 'prebuilt-packages'),
+      engine: basename(engine.folder),
+    });
+    const tarball = await pack(
+      (...call) => runCommand('npm', ...call),
+      folder,
+      join(work, 'tarballs'),
+    );
+    packed.push({ folder, manifest: { name }, tarball });
+  }
+  return packed;
 }
 
 async function pack(run, folder, target) {
@@ -109,12 +117,12 @@ async function inEmptyFolder(work, title, packed, model, doors) {
     `npm install of the tarballs (${title})`,
     npm(['install', '--no-audit', '--no-fund', '--foreground-scripts', ...tarballs]),
   );
-  const compiled = findAddons(app);
-  const expected = title === 'compiled';
-  if (compiled.length > 0 !== expected) {
+  for (const { manifest } of nativePackages()) {
+    const compiled = findAddons(join(app, 'node_modules', manifest.name));
+    if (compiled.length > 0 === (title === 'compiled')) continue;
     throw new UserError(
-      expected
-        ? 'Without a prebuilt package nothing was compiled on install.'
+      title === 'compiled'
+        ? `Without a prebuilt package nothing of ${manifest.name} was compiled on install.`
         : `Although there was a prebuilt package, an addon was compiled: ${compiled.join(', ')}`,
     );
   }
@@ -154,10 +162,8 @@ async function inEmptyFolder(work, title, packed, model, doors) {
   console.log(`ok: the README's program, ${title} addon: ${output.trim().slice(0, 60)}…`);
 }
 
-/** Addons inside the engine's own package, where only an install on this machine puts them. */
-function findAddons(app) {
-  const { name } = readJson(join(root, 'packages', 'engine-llamacpp', 'package.json'));
-  const folder = join(app, 'node_modules', name);
+/** Addons inside an engine's own package, where only an install on this machine puts them. */
+function findAddons(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true }).filter((path) => path.endsWith('.node'));
 }

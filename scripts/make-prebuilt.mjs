@@ -9,6 +9,9 @@ import { hostPlatform, prebuiltName } from './lib/platforms.mjs';
 import { runMain, UserError } from './lib/user-error.mjs';
 import { readJson, root } from './lib/workspace.mjs';
 
+/** Engines whose addon has a third party's library linked into it. */
+const holdsLibrary = new Set(['engine-llamacpp']);
+
 /**
  * Writes the package into a folder of its own below `out`.
  *
@@ -27,8 +30,9 @@ export function makePrebuilt({ out, engine = 'engine-llamacpp', from }) {
   if (addon === undefined) {
     throw new UserError(`There is no addon in ${built}: run "npm run build:native" first.`);
   }
+  // An addon that holds a library inside carries its licence; the others open theirs at run time.
   const licences = readdirSync(built).filter((file) => file.startsWith('LICENSE.'));
-  if (licences.length === 0) {
+  if (licences.length === 0 && holdsLibrary.has(engine)) {
     throw new UserError(`${built} holds no licence of the library in the addon: build it again.`);
   }
   const row = hostPlatform();

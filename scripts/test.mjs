@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureDefaultModelAloud } from './default-model.mjs';
+import { ensureVendorLibraries } from './vendor-libraries.mjs';
 import { installDependencies, turbo } from './lib/pnpm.mjs';
 import { runCommand } from './lib/run-command.mjs';
 import { readJunitCounts, readVitestCounts, sumCounts } from './lib/test-counts.mjs';
@@ -21,10 +22,15 @@ await runMain(async () => {
   // The native build keeps every core busy by itself.
   await timed('build', () => turbo(['build', 'build:native', '--concurrency=2']));
   process.env.MOBILLM_TEST_MODEL = await timed('default model', () => ensureDefaultModelAloud());
+  Object.assign(
+    process.env,
+    await timed('libraries of the engines', () => ensureVendorLibraries()),
+  );
 
   const reports = mkdtempSync(join(tmpdir(), 'mobillm-test-'));
   try {
-    const counts = sumCounts(await runAll(reports));
+    process.env.MOBILLM_CONTRACT_TABLE = join(reports, 'contract');
+    const counts = sumCounts([...(await runAll(reports)), await printContractTable()]);
     printSummary(counts);
     return counts.failed === 0 ? 0 : 1;
   } finally {
@@ -61,6 +67,15 @@ async function runAll(reports) {
     all.push(read(file, name, status));
   }
   return all;
+}
+
+/** Prints what became of the contract suites by engine; none to print is a failure of its own. */
+async function printContractTable() {
+  console.log('');
+  const args = [join(root, 'scripts', 'contract-table.mjs'), process.env.MOBILLM_CONTRACT_TABLE];
+  const { status } = await runCommand(process.execPath, args);
+  const failures = status === 0 ? [] : ['the table of the contract suites'];
+  return { passed: 1 - failures.length, failed: failures.length, failures, skips: [] };
 }
 
 async function timed(title, job) {

@@ -15,12 +15,13 @@ export function readJson(path) {
 }
 
 /**
- * The workspace's packages (folders of `packages/` and `examples/` with a manifest), by path.
+ * The workspace's packages (folders of `packages/`, `examples/` and `integration/` with a
+ * manifest), by path.
  *
  * @returns {{ folder: string, manifest: Record<string, any> }[]}
  */
 export function workspacePackages() {
-  return ['packages', 'examples'].flatMap((parent) =>
+  return ['packages', 'examples', 'integration'].flatMap((parent) =>
     readdirSync(join(root, parent), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => join(root, parent, entry.name))
@@ -33,4 +34,9 @@ export function workspacePackages() {
 /** The packages that are published: all that are not private. */
 export function publishedPackages() {
   return workspacePackages().filter(({ manifest }) => manifest.private !== true);
+}
+
+/** The published packages that have an addon. */
+export function nativePackages() {
+  return publishedPackages().filter(({ folder }) => existsSync(join(folder, 'CMakeLists.txt')));
 }

@@ -13,10 +13,11 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
-import { EngineRunner } from './engine-runner.mjs';
+import { DriverRunner } from '../../../scripts/lib/driver-runner.mjs';
+import { LlamaReference } from '../../../scripts/lib/llama-reference.mjs';
+import { median, quantile, quiet } from '../../../scripts/lib/statistics.mjs';
+import { createLlamaCppDriver } from '../dist/index.js';
 import { prepareLlamaBench } from './llama-bench.mjs';
-import { ReferenceProcess } from './reference-process.mjs';
-import { median, quantile, quiet } from './statistics.mjs';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),
@@ -39,8 +40,12 @@ const decodeTokens = 128;
 // Tokens of ordinary text; which ones they are does not matter for the speed.
 const prompt = (length) => Array.from({ length }, (_, index) => 1000 + ((index * 37) % 20_000));
 
-const engine = await EngineRunner.open(modelPath, settings);
-const reference = new ReferenceProcess(modelPath, settings);
+const engine = await DriverRunner.open(
+  await createLlamaCppDriver(),
+  { format: 'gguf', files: [{ path: modelPath, role: 'weights' }] },
+  settings,
+);
+const reference = new LlamaReference(modelPath, settings);
 const samples = { engine: [], reference: [] };
 // The first round warms both up: pages of the model, buffers, compiled JavaScript.
 for (let round = -1; round < rounds; round++) {

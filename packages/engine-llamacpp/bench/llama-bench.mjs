@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageFolder } from '../scripts/compile.mjs';
 import { fetchSource } from '../scripts/fetch-source.mjs';
-import { requireProgram, run } from '../scripts/tools.mjs';
+import { packageFolder, requireProgram, run } from '../scripts/shared.mjs';
 
 const folder = join(packageFolder, 'build-llama-bench');
 const program = join(folder, 'bin', 'llama-bench');

@@ -134,6 +134,7 @@ describe('the llama.cpp engine', () => {
       engine: 'llamacpp',
       engineVersion: driver.version,
       library: expect.stringMatching(/^llama\.cpp \d+\.\d+\.\d+ \(CPU: .+\)$/) as string,
+      libraryBuild: expect.stringMatching(/^[0-9a-f]{7,}$/) as string,
       layersByDevice: { cpu: 2 },
       threads: 1,
       modelSha256: 'ab',

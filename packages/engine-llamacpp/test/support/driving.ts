@@ -4,6 +4,7 @@ import type { GenerateSpec, ModelDriver, SequenceDriver, TokenBatch } from '@mob
 export function greedySpec(model: ModelDriver, own: Partial<GenerateSpec> = {}): GenerateSpec {
   return {
     maxTokens: 16,
+    keepLogits: false,
     endTokens: model.tokenizer.endTokens,
     logprobs: undefined,
     creditTokens: 64,

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { root } from './workspace.mjs';
 
-const program = fileURLToPath(
-  new URL('../build/native/reference/reference_generate', import.meta.url),
-);
+const program = join(root, 'packages/engine-llamacpp/build/native/reference/reference_generate');
 
-/** The C++ reference program, kept open so that jobs can alternate with those of the engine. */
-export class ReferenceProcess {
+/**
+ * The plain C++ loop over llama.cpp that benchmarks compare with, kept open so that its jobs can
+ * alternate with those of an engine. Built by `npm run build:native`.
+ */
+export class LlamaReference {
   #child;
   #lines;
 

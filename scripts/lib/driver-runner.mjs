@@ -1,19 +1,14 @@
-import { createLlamaCppDriver } from '../dist/index.js';
-
-/** The engine under measurement: one model, driven below core so that only the engine is measured. */
-export class EngineRunner {
-  static async open(path, { context, batch, threads }) {
-    const driver = await createLlamaCppDriver();
-    const model = await driver.open(
-      { format: 'gguf', files: [{ path, role: 'weights' }] },
-      {
-        contextTokens: context,
-        sequences: 1,
-        threads,
-        engineOptions: { batchTokens: batch },
-      },
-    );
-    return new EngineRunner(driver, model);
+/** An engine under measurement: one model, driven below core so that only the engine is measured. */
+export class DriverRunner {
+  /** Opens files on a driver, which is closed with the runner. */
+  static async open(driver, files, { context, batch, threads }) {
+    const model = await driver.open(files, {
+      contextTokens: context,
+      sequences: 1,
+      threads,
+      engineOptions: { batchTokens: batch },
+    });
+    return new DriverRunner(driver, model);
   }
 
   constructor(driver, model) {
@@ -24,6 +19,7 @@ export class EngineRunner {
   spec(maxTokens) {
     return {
       maxTokens,
+      keepLogits: false,
       endTokens: new Set(),
       logprobs: undefined,
       creditTokens: 64,

@@ -1,0 +1,2 @@
+/** See cache-folder.mjs. */
+export function cacheFolder(): string;

@@ -1,0 +1,2 @@
+/** See content-hash.mjs. */
+export function contentHash(paths: readonly string[]): string;

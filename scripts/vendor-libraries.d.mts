@@ -1,0 +1,2 @@
+/** See vendor-libraries.mjs. */
+export function ensureVendorLibraries(): Promise<Record<string, string>>;
