@@ -99,7 +99,7 @@ Napi::Value ModelHandle::load(const Info& info) {
       },
       [this](Napi::Env env, int) {
         loaded_ = true;
-        environment_->drop(progress_->callback);
+        JsEnvironment::of(env).drop(progress_->callback);
         return facts_object(env, *model_);
       });
 }
@@ -193,7 +193,7 @@ Napi::Value ModelHandle::threads(const Info& info) {
 Napi::Value ModelHandle::close(const Info& info) {
   mark_closed();
   model_->abort_all();
-  environment_->drop(progress_->callback);
+  environment(info).drop(progress_->callback);
   // Behind every step that is posted: those end by the flag, each in its turn.
   return environment(info).run(
       model_->worker(), info.This().As<Napi::Object>(),

@@ -93,13 +93,13 @@ describe('a hybrid sequence', () => {
       const side = when === 'export' ? hybrid.prefill.sequences[0]! : hybrid.decode.sequences[0]!;
       const call = when === 'export' ? 'exportKv' : 'importKv';
       const original = side[call]!.bind(side) as (...args: unknown[]) => Promise<never>;
-      side[call] = ((...args: unknown[]) => {
+      side[call] = (...args: unknown[]) => {
         abort.abort(new Error('enough'));
         return original(...args);
-      }) as never;
+      };
       const reading = drive(hybrid.sequence, prompt, {}, abort.signal);
       await expect(reading).rejects.toThrow('enough');
-      side[call] = original as never;
+      side[call] = original;
       expect(countsOf(hybrid)).toEqual([0, 0, 0]);
       await expectSound(hybrid);
     },
@@ -109,7 +109,8 @@ describe('a hybrid sequence', () => {
     const hybrid = await open();
     const side = call === 'exportKv' ? hybrid.prefill.sequences[0]! : hybrid.decode.sequences[0]!;
     const original = side[call]!.bind(side) as never;
-    side[call] = (() => Promise.reject(new MobillmError('NATIVE_FAILURE', 'no luck'))) as never;
+    const fail = () => Promise.reject(new MobillmError('NATIVE_FAILURE', 'no luck'));
+    Object.assign(side, { [call]: fail });
     await expect(drive(hybrid.sequence, prompt)).rejects.toMatchObject({ code: 'NATIVE_FAILURE' });
     side[call] = original;
     expect(countsOf(hybrid)).toEqual([0, 0, 0]);

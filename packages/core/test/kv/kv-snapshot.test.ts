@@ -9,11 +9,11 @@ import { requireImportable, requireLineage } from '../../src/kv/require-importab
 import { joinKvSnapshots, sliceKvSnapshot } from '../../src/kv/slice-kv-snapshot.js';
 import { anySnapshot, sampleSnapshot } from './samples.js';
 
-const mismatch = (details: object) =>
+const mismatch = (details: object): object =>
   expect.objectContaining({
     code: 'KV_MISMATCH',
     details: expect.objectContaining(details) as object,
-  });
+  }) as object;
 
 describe('checkKvSnapshot', () => {
   it('takes sound snapshots of every form', () => {
@@ -70,7 +70,7 @@ describe('checkKvSnapshot', () => {
     ['layers[1].values', { layers: withNumber(NaN) }],
     ['layers[1].values', { layers: withNumber(-Infinity) }],
   ])('names the part that cannot be: %s %#', (part, own) => {
-    expect(() => checkKvSnapshot({ ...sample, ...own } as KvSnapshot)).toThrow(mismatch({ part }));
+    expect(() => checkKvSnapshot({ ...sample, ...own })).toThrow(mismatch({ part }));
   });
 });
 
