@@ -1,0 +1,2 @@
+/** Folder of the models that the tests compile, kept between runs and checkouts. */
+export const compiledModelsFolder: string;

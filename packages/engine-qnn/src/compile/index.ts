@@ -1,0 +1,2 @@
+export type { QnnCompileOptions, QnnCompilerOptions } from './compiler-options.js';
+export * from './create-compiler.js';
