@@ -5,6 +5,8 @@ const nodeOnly = [
   '/file-system/process-name\\.ts$',
   '^packages/core/src/testing/',
   '^packages/core/src/native/load-addon-node\\.ts$',
+  // Runs Python and a linker: a door of its own, for Node alone.
+  '^packages/engine-mlc/src/compile/',
   '^packages/[^/]+/(test|bench|scripts)/',
   '\\.config\\.ts$',
   '^(examples|integration)/',

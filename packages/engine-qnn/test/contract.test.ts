@@ -5,12 +5,15 @@ import { temporaryFolder } from './support/folders.js';
 import { compileCached, manifestPathOf, writeTinyModel } from './support/models.js';
 
 const folder = temporaryFolder();
-const files = await compileCached(writeTinyModel(folder));
+// Every step attends to the whole context that was compiled in: a short one keeps the suite short.
+const contextTokens = 256;
+const files = await compileCached(writeTinyModel(folder), { chunkTokens: 32, contextTokens });
 
 describeEngine("Qualcomm's HTP emulator with a tiny model of random weights", {
   createDriver: createQnnDriver,
   files,
   missingPath: join(folder, 'missing'),
+  contextTokens,
 });
 
 describeTokenizer('the tokenizer of the tiny compiled model', {

@@ -1,0 +1,1 @@
+"""Compiles a Llama model into a TVM library that the engine of @mobillm/engine-mlc opens."""

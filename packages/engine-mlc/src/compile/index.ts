@@ -1,0 +1,2 @@
+export { createMlcCompiler } from './create-compiler.js';
+export type { MlcCompilerOptions, MlcCompileOptions, MlcTarget } from './compiler-options.js';

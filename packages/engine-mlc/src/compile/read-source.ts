@@ -1,0 +1,84 @@
+import { open } from 'node:fs/promises';
+import {
+  type ByteSource,
+  ggufLineage,
+  type GgufVocabulary,
+  type KvLineage,
+  type LlamaParameters,
+  MobillmError,
+  type ModelFile,
+  type ModelFiles,
+  readGgufVocabulary,
+  readLlamaParameters,
+  validateGgufFile,
+  wrongType,
+} from '@mobillm/core';
+
+/** The model to compile, as far as it is read before its weights are. */
+export interface CompileSource {
+  /** Path of the GGUF file. */
+  readonly path: string;
+  readonly lineage: KvLineage;
+  readonly parameters: LlamaParameters;
+  readonly vocabulary: GgufVocabulary;
+}
+
+/**
+ * Reads and checks everything of a GGUF file but its weights, whose checksum is taken unless a store has
+ * recorded it.
+ *
+ * @throws MobillmError `FILE_NOT_FOUND`, `IO_FAILED`, `MODEL_INVALID`; `MODEL_UNSUPPORTED` for anything
+ * but a plain Llama model; `UNSUPPORTED` for files of another format.
+ */
+export async function readSource(
+  files: ModelFiles | string,
+  signal: AbortSignal | undefined,
+): Promise<CompileSource> {
+  const { path, sha256 } = weightsFile(files);
+  const options = signal === undefined ? {} : { signal };
+  const layout = await validateGgufFile(path, options);
+  const parameters = readLlamaParameters(layout);
+  const bytes = await openFile(path);
+  let vocabulary: GgufVocabulary;
+  try {
+    vocabulary = await readGgufVocabulary(bytes, layout, options);
+  } finally {
+    await bytes.close();
+  }
+  const lineage = await ggufLineage(path, { ...options, ...(sha256 !== undefined && { sha256 }) });
+  return { path, lineage, parameters, vocabulary };
+}
+
+function weightsFile(files: ModelFiles | string): { path: string; sha256?: string } {
+  if (typeof files === 'string' && files !== '') return { path: files };
+  if (typeof files !== 'object' || !Array.isArray(files.files)) {
+    throw wrongType('files', 'a path or the files of a stored model', files);
+  }
+  if (files.format !== 'gguf') {
+    throw new MobillmError(
+      'UNSUPPORTED',
+      `This compiler starts from GGUF files, and the model is in the format "${files.format}".`,
+      { details: { format: files.format, formats: ['gguf'] } },
+    );
+  }
+  const weights = files.files.find((file: ModelFile) => file.role === 'weights') as
+    ModelFile | undefined;
+  if (weights === undefined) {
+    throw wrongType('files.files', 'a list with a file of the role "weights"', files.files);
+  }
+  return weights;
+}
+
+async function openFile(path: string): Promise<ByteSource> {
+  const file = await open(path, 'r');
+  const { size } = await file.stat();
+  return {
+    byteLength: size,
+    async read(offset, length) {
+      const bytes = new Uint8Array(Math.min(length, Math.max(0, size - offset)));
+      const { bytesRead } = await file.read(bytes, 0, bytes.byteLength, offset);
+      return bytes.subarray(0, bytesRead);
+    },
+    close: () => file.close(),
+  };
+}

@@ -1,0 +1,2 @@
+/** A bundle has no folder of its own. */
+export const packageRoot: string | undefined = undefined;

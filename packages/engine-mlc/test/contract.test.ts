@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { describeEngine, describeTeardown, describeTokenizer } from '@mobillm/core/testing';
+import { createMlcDriver } from '../src/index.js';
+import {
+  compiledDefaultModel,
+  compiledTinyModel,
+  filesOf,
+  temporaryFolder,
+} from './support/models.js';
+
+const missingPath = join(temporaryFolder(), 'missing');
+const defaultFolder = await compiledDefaultModel();
+const tinyFolder = await compiledTinyModel();
+
+describeEngine('MLC with SmolLM2-135M in f32', {
+  createDriver: createMlcDriver,
+  files: filesOf(defaultFolder),
+  missingPath,
+});
+
+describeEngine('MLC with a tiny model of random weights', {
+  createDriver: createMlcDriver,
+  files: filesOf(tinyFolder),
+  missingPath,
+});
+
+describeTokenizer('the tokenizer of SmolLM2-135M', {
+  open: async () => {
+    const driver = await createMlcDriver();
+    const model = await driver.open(filesOf(defaultFolder), {
+      contextTokens: 64,
+      sequences: 1,
+      threads: 1,
+      engineOptions: {},
+    });
+    return { tokenizer: model.tokenizer, close: () => model.close() };
+  },
+});
+
+// Child processes read it from their environment.
+process.env['MOBILLM_MLC_TEST_MODEL'] = defaultFolder;
+describeTeardown('MLC', {
+  entry: new URL('./fixtures/open-default-model.mjs', import.meta.url),
+});

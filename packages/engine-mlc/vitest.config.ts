@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  define: { PACKAGE_VERSION: JSON.stringify(version) },
+  resolve: {
+    alias: {
+      '#package-root': source('./src/package-root/node.ts'),
+      '#system': source('./src/system/node.ts'),
+    },
+  },
+  test: {
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    include: ['test/**/*.test.ts'],
+    // Models compute: side by side on few processors they only slow each other down.
+    fileParallelism: false,
+  },
+});
