@@ -1,0 +1,13 @@
+/** Ten prompts of several kinds: prose, code, lists, a dialogue, other scripts. */
+export const prompts: readonly string[] = [
+  'The capital of France is',
+  'Once upon a time, in a small village by the sea,',
+  'def fibonacci(n):\n',
+  'Water boils at',
+  'List three primary colors:\n1.',
+  'In 1969, astronauts',
+  'SELECT name FROM users WHERE',
+  'Q: Who wrote Hamlet?\nA:',
+  '{"name": "Ada", "age":',
+  'Привет! Меня зовут',
+];
