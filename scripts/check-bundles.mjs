@@ -7,8 +7,8 @@ import { applyBrowserMap } from './lib/browser-map.mjs';
 import { runMain, UserError } from './lib/user-error.mjs';
 import { publishedPackages, root } from './lib/workspace.mjs';
 
-/** Doors that are for Node alone: test suites run there, under Vitest. */
-const nodeOnlyDoors = new Set(['@mobillm/core/testing']);
+/** Doors that are for Node alone: test suites run there under Vitest, MLC's compiler runs Python. */
+const nodeOnlyDoors = new Set(['@mobillm/core/testing', '@mobillm/engine-mlc/compile']);
 
 /** Doors that a web page may use; the others need files or an addon. */
 const browserDoors = new Set(['@mobillm/core']);

@@ -24,10 +24,17 @@ export class GenerationStream implements AsyncIterableIterator<TokenBatch> {
     this.#signal = signal;
   }
 
+  /** Itself: it can be iterated once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /**
+   * What came since the last pull. Rejects with the signal's reason after an abort.
+   *
+   * @throws MobillmError `CLOSED` when the sequence or its model was closed meanwhile; what the engine
+   * itself throws.
+   */
   async next(): Promise<IteratorResult<TokenBatch>> {
     if (this.#ended) return { done: true, value: undefined };
     try {
@@ -57,6 +64,7 @@ export class GenerationStream implements AsyncIterableIterator<TokenBatch> {
     }
   }
 
+  /** Stops the generation; settles when no step of it runs any more. */
   async return(): Promise<IteratorResult<TokenBatch>> {
     if (!this.#ended) {
       this.#ended = true;

@@ -37,6 +37,7 @@ export class NativeSequenceDriver implements SequenceDriver {
   readonly #options: NativeSequenceDriverOptions;
   #closing: Promise<void> | undefined;
 
+  /** Takes the native sequence over: it is closed with this one. */
   constructor(native: NativeSequence, options: NativeSequenceDriverOptions = {}) {
     this.#native = native;
     this.#options = options;

@@ -1,11 +1,15 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Platform } from './platform.js';
 
 const run = promisify(execFile);
+
+/** Without it, opening a pipe waits for somebody to write into it. Windows has no such flag. */
+const nonBlocking = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
 
 /** Node.js, Electron and Termux. */
 export const platform: Platform = {
@@ -27,12 +31,13 @@ export const platform: Platform = {
   totalMemoryBytes: totalmem,
   freeMemoryBytes: freemem,
   async openFile(path) {
-    const handle = await open(path, 'r');
+    const handle = await open(path, constants.O_RDONLY | nonBlocking);
     try {
       const stats = await handle.stat();
       const { size } = stats;
       // Linux opens a folder gladly and fails at the first read; Windows fails here.
       if (stats.isDirectory()) throw Object.assign(new Error('is a folder'), { code: 'EISDIR' });
+      if (!stats.isFile()) throw Object.assign(new Error('is no file'), { code: 'ENOTSUP' });
       return {
         byteLength: size,
         async read(offset, length) {

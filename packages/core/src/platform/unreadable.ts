@@ -4,6 +4,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist. Check the path, or download the model first',
   ENOTDIR: 'does not exist. Check the path',
   EISDIR: 'is a folder. Name the model file in it',
+  ENOTSUP: 'is a pipe or a device. Name a regular file',
   EACCES: 'may not be read. Check its permissions',
   EPERM: 'may not be read. Check its permissions',
 };

@@ -3,6 +3,7 @@ export * from './contract-table.js';
 export * from './describe-engine.js';
 export * from './describe-teardown.js';
 export * from './describe-tokenizer.js';
+export type { NextCapabilities } from './engine/comparing.js';
 export { driverOf } from './driver-of.js';
 export * from './fake-engine.js';
 export * from './fake-faults.js';

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { truncateSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,6 +32,21 @@ it('refuses a file that is too long, unread', async () => {
     details: { path, fileBytes: 2_500_000, maxBytes: 2_499_999 },
   });
 });
+
+// Windows has no pipes among its files.
+it.skipIf(process.platform === 'win32')(
+  'refuses a pipe and a device, and waits for nobody',
+  async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const name of [pipe, '/dev/zero']) {
+      await expect(readModelFile(name, { maxBytes: 9 })).rejects.toMatchObject({
+        code: 'FILE_NOT_FOUND',
+        message: expect.stringContaining('is a pipe or a device') as string,
+      });
+    }
+  },
+);
 
 it('says what is missing, and what is a folder', async () => {
   for (const call of [(name: string) => readModelFile(name, { maxBytes: 9 }), fileBytes]) {
