@@ -2,30 +2,13 @@
 
 #include <llama.h>
 
-#include <atomic>
-#include <map>
 #include <mutex>
-#include <utility>
 
 namespace mobillm::llamacpp {
 
 namespace {
 
 constexpr std::size_t kCaptureBytes = 256 * 1024;
-
-struct Sinks {
-  std::mutex mutex;
-  std::map<std::uint64_t, std::pair<LogLevel, LogSink>> by_id;
-  std::uint64_t last_id = 0;
-  // Lets the usual case, that nobody listens, cost one load.
-  std::atomic<bool> any{false};
-};
-
-// Never destroyed: a thread may still log while the process ends.
-Sinks& sinks() {
-  static auto* instance = new Sinks();
-  return *instance;
-}
 
 thread_local LogCapture* innermost_capture = nullptr;
 
@@ -61,15 +44,8 @@ void receive_library_log(int level, const char* text, void*) {
       capture->last_error_ = name_end == std::string::npos ? line : line.substr(name_end + 2);
     }
   }
-  Sinks& all = sinks();
-  if (!all.any.load(std::memory_order_relaxed)) return;
-  const std::string line = without_line_end(text);
-  if (line.empty()) return;
   const LogLevel line_level = level_of(level);
-  const std::lock_guard lock(all.mutex);
-  for (const auto& [id, sink] : all.by_id) {
-    if (line_level >= sink.first) sink.second(line_level, line);
-  }
+  if (is_log_heard(line_level)) log_line(line_level, text);
 }
 
 void install_library_log() {
@@ -79,21 +55,6 @@ void install_library_log() {
                      void* data) { receive_library_log(static_cast<int>(level), text, data); },
                   nullptr);
   });
-}
-
-std::uint64_t add_log_sink(LogLevel least, LogSink sink) {
-  Sinks& all = sinks();
-  const std::lock_guard lock(all.mutex);
-  all.by_id.emplace(++all.last_id, std::make_pair(least, std::move(sink)));
-  all.any = true;
-  return all.last_id;
-}
-
-void remove_log_sink(std::uint64_t id) {
-  Sinks& all = sinks();
-  const std::lock_guard lock(all.mutex);
-  all.by_id.erase(id);
-  all.any = !all.by_id.empty();
 }
 
 LogCapture::LogCapture() : outer_(innermost_capture) { innermost_capture = this; }

@@ -1,27 +1,15 @@
 // Where llama.cpp's log goes. The library has one log a process, shared by every model and thread.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <string>
 
+#include "mobillm/log_sinks.hpp"
+
 namespace mobillm::llamacpp {
-
-enum class LogLevel { kDebug, kInfo, kWarn, kError };
-
-// A receiver of log lines, without the line's end. Called on whichever thread logs, so it must be
-// quick and must not call the library.
-using LogSink = std::function<void(LogLevel, const std::string&)>;
 
 // Takes over the library's log, which it otherwise writes to stderr. Nobody hears it until a sink
 // is added. May be called more than once.
 void install_library_log();
-
-// Adds a receiver of lines of at least `least`; returns a number to remove it by.
-std::uint64_t add_log_sink(LogLevel least, LogSink sink);
-
-// Removes a receiver; it is not called after this returns.
-void remove_log_sink(std::uint64_t id);
 
 // Collects what the library logs on this thread, at every level, while it lives: some facts (buffer
 // sizes, why a load failed) come out of the library no other way. At most 256 KiB are kept.

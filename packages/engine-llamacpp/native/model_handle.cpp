@@ -50,69 +50,33 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
   exports.Set("Model", constructor);
 }
 
-ModelHandle::ModelHandle(const Napi::CallbackInfo& info)
-    : Handle(info), environment_(&JsEnvironment::of(info.Env())) {
+ModelHandle::ModelHandle(const Napi::CallbackInfo& info) : ModelHandleBase(info) {
   guarded(info.Env(), [&] {
     OpenOptions options = read_open_options(info[0]);
-    const OptionReader reader(info[0], "");
-    if (reader.has("onProgress")) {
-      progress_->callback = environment_->keep(reader.function("onProgress"));
-      options.on_progress = [progress = progress_, environment = environment_,
-                             queue = environment_->queue()](float share) {
-        progress->share = share;
-        if (progress->posted.exchange(true)) return;
-        queue->post([progress, environment](Napi::Env env) {
-          progress->posted = false;
-          if (auto* callback = environment->kept(progress->callback)) {
-            callback->Call({Napi::Number::New(env, progress->share.load())});
-          }
-        });
-      };
-    }
-    model_ = std::make_shared<Model>(std::move(options));
-    environment_->add(this);
+    options.on_progress = progress_from(OptionReader(info[0], ""));
+    adopt(std::make_shared<Model>(std::move(options)));
   });
-}
-
-// Collected without having been closed: the thread is stopped first, so that no job can be the last
-// to hold the model and free it, and its own thread with it, from that thread.
-ModelHandle::~ModelHandle() {
-  if (environment_ == nullptr) return;
-  environment_->remove(this);
-  stop_now();
-}
-
-void ModelHandle::stop_now() noexcept {
-  environment_ = nullptr;
-  if (model_ == nullptr) return;
-  model_->abort_all();
-  model_->worker().stop();
 }
 
 Napi::Value ModelHandle::load(const Info& info) {
   require_open("The model");
   return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_] {
+      model()->worker(), info.This().As<Napi::Object>(),
+      [model = model()] {
         model->load();
         return 0;
       },
       [this](Napi::Env env, int) {
-        loaded_ = true;
-        JsEnvironment::of(env).drop(progress_->callback);
-        return facts_object(env, *model_);
+        mark_loaded(env);
+        return facts_object(env, *model());
       });
 }
 
-Napi::Value ModelHandle::abort_load(const Info& info) {
-  model_->abort_all();
-  return info.Env().Undefined();
-}
+Napi::Value ModelHandle::abort_load(const Info& info) { return stop_loading(info); }
 
 const Vocabulary& ModelHandle::open_vocabulary() const {
-  require_open("The model");
-  if (!loaded_) throw Error(code::kClosed, "The model is not loaded yet.");
-  return model_->vocabulary();
+  require_loaded();
+  return model()->vocabulary();
 }
 
 Napi::Value ModelHandle::vocabulary(const Info& info) {
@@ -162,14 +126,14 @@ Napi::Value ModelHandle::token_bytes(const Info& info) {
 
 Napi::Value ModelHandle::create_sequence(const Info& info) {
   open_vocabulary();
-  const auto id = model_->take_sequence_id();
+  const auto id = model()->take_sequence_id();
   if (!id) {
     throw Error(code::kBusy,
                 "All sequences of the model are in use. Close one, or open the model with more.",
-                {{"sequences", static_cast<double>(model_->context_options().sequences)}});
+                {{"sequences", static_cast<double>(model()->context_options().sequences)}});
   }
   return SequenceHandle::create(environment(info), info.Env(),
-                                std::make_shared<LlamaSequence>(model_, *id),
+                                std::make_shared<LlamaSequence>(model(), *id),
                                 info.This().As<Napi::Object>());
 }
 
@@ -178,8 +142,8 @@ Napi::Value ModelHandle::adjust(const Info& info) {
   const int threads = read_integer<int>(info[0], "threads", 0, 4096);
   const auto batch_tokens = read_integer<std::uint32_t>(info[1], "batchTokens", 0, 1 << 16);
   return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_, threads, batch_tokens] {
+      model()->worker(), info.This().As<Napi::Object>(),
+      [model = model(), threads, batch_tokens] {
         model->adjust(threads, batch_tokens);
         return 0;
       },
@@ -187,24 +151,9 @@ Napi::Value ModelHandle::adjust(const Info& info) {
 }
 
 Napi::Value ModelHandle::threads(const Info& info) {
-  return Napi::Number::New(info.Env(), model_->threads());
+  return Napi::Number::New(info.Env(), model()->threads());
 }
 
-Napi::Value ModelHandle::close(const Info& info) {
-  mark_closed();
-  model_->abort_all();
-  environment(info).drop(progress_->callback);
-  // Behind every step that is posted: those end by the flag, each in its turn.
-  return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_] {
-        model->free();
-        return 0;
-      },
-      [this](Napi::Env env, int) {
-        model_->worker().stop();
-        return env.Undefined();
-      });
-}
+Napi::Value ModelHandle::close(const Info& info) { return free_model(info); }
 
 }  // namespace mobillm::llamacpp

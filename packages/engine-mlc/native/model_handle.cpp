@@ -38,91 +38,51 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
                                     method<&ModelHandle::close>("close")}));
 }
 
-ModelHandle::ModelHandle(const Napi::CallbackInfo& info)
-    : Handle(info), environment_(&JsEnvironment::of(info.Env())) {
+ModelHandle::ModelHandle(const Napi::CallbackInfo& info) : ModelHandleBase(info) {
   guarded(info.Env(), [&] {
     OpenOptions options = read_open_options(info[0]);
-    const OptionReader reader(info[0], "");
-    if (reader.has("onProgress")) {
-      progress_->callback = environment_->keep(reader.function("onProgress"));
-      options.on_progress = [progress = progress_, environment = environment_,
-                             queue = environment_->queue()](float share) {
-        progress->share = share;
-        if (progress->posted.exchange(true)) return;
-        queue->post([progress, environment](Napi::Env env) {
-          progress->posted = false;
-          if (auto* callback = environment->kept(progress->callback)) {
-            callback->Call({Napi::Number::New(env, progress->share.load())});
-          }
-        });
-      };
-    }
-    model_ = std::make_shared<Model>(std::move(options));
-    environment_->add(this);
+    options.on_progress = progress_from(OptionReader(info[0], ""));
+    adopt(std::make_shared<Model>(std::move(options)));
   });
-}
-
-// Collected without having been closed: the thread is stopped first, so that no job can be the last
-// to hold the model and free it, and its own thread with it, from that thread.
-ModelHandle::~ModelHandle() {
-  if (environment_ == nullptr) return;
-  environment_->remove(this);
-  stop_now();
-}
-
-void ModelHandle::stop_now() noexcept {
-  environment_ = nullptr;
-  if (model_ == nullptr) return;
-  model_->abort_all();
-  model_->worker().stop();
-}
-
-void ModelHandle::require_loaded() const {
-  require_open("The model");
-  if (!loaded_) throw Error(code::kClosed, "The model is not loaded yet.");
 }
 
 Napi::Value ModelHandle::load_library(const Info& info) {
   require_open("The model");
   return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_] { return model->load_library(); },
+      model()->worker(), info.This().As<Napi::Object>(),
+      [model = model()] { return model->load_library(); },
       [](Napi::Env env, const std::string& metadata) { return Napi::String::New(env, metadata); });
 }
 
 Napi::Value ModelHandle::load_weights(const Info& info) {
   require_open("The model");
   return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_, options = read_weights_options(info[0])] {
+      model()->worker(), info.This().As<Napi::Object>(),
+      [model = model(), options = read_weights_options(info[0])] {
         model->load_weights(options);
         return 0;
       },
       [this](Napi::Env env, int) {
-        loaded_ = true;
-        JsEnvironment::of(env).drop(progress_->callback);
+        mark_loaded(env);
         Napi::Object facts = Napi::Object::New(env);
-        if (const auto dtype = model_->kv_dtype()) facts.Set("kvType", dtype_word(*dtype));
+        if (const auto dtype = model()->kv_dtype()) facts.Set("kvType", dtype_word(*dtype));
         return facts;
       });
 }
 
-Napi::Value ModelHandle::abort_load(const Info& info) {
-  model_->abort_all();
-  return info.Env().Undefined();
-}
+Napi::Value ModelHandle::abort_load(const Info& info) { return stop_loading(info); }
 
 Napi::Value ModelHandle::create_sequence(const Info& info) {
   require_loaded();
-  if (!model_->take_place()) {
+  if (!model()->take_place()) {
     throw Error(code::kBusy,
                 "All sequences of the model are in use. Close one, or open the model with more.",
-                {{"sequences", static_cast<double>(model_->options().sequences)}});
+                {{"sequences", static_cast<double>(model()->options().sequences)}});
   }
   const auto keep = info.This().As<Napi::Object>();
   return environment(info).run(
-      model_->worker(), keep,
-      [model = model_] {
+      model()->worker(), keep,
+      [model = model()] {
         try {
           return std::make_shared<MlcSequence>(model);
         } catch (...) {
@@ -131,7 +91,7 @@ Napi::Value ModelHandle::create_sequence(const Info& info) {
         }
       },
       [this](Napi::Env env, std::shared_ptr<Sequence> sequence) {
-        return SequenceHandle::create(*environment_, env, std::move(sequence),
+        return SequenceHandle::create(JsEnvironment::of(env), env, std::move(sequence),
                                       Napi::ObjectWrap<ModelHandle>::Value());
       });
 }
@@ -142,8 +102,8 @@ Napi::Value ModelHandle::adjust(const Info& info) {
       read_integer<int>(info[0], "threads", 0, static_cast<int>(allowed_processors().size()));
   const auto step_tokens = read_integer<std::uint32_t>(info[1], "batchTokens", 0, 1 << 16);
   return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_, threads, step_tokens] {
+      model()->worker(), info.This().As<Napi::Object>(),
+      [model = model(), threads, step_tokens] {
         model->adjust(threads, step_tokens);
         return 0;
       },
@@ -151,24 +111,9 @@ Napi::Value ModelHandle::adjust(const Info& info) {
 }
 
 Napi::Value ModelHandle::threads(const Info& info) {
-  return Napi::Number::New(info.Env(), model_->threads());
+  return Napi::Number::New(info.Env(), model()->threads());
 }
 
-Napi::Value ModelHandle::close(const Info& info) {
-  mark_closed();
-  model_->abort_all();
-  environment(info).drop(progress_->callback);
-  // Behind every step that is posted: those end by the flag, each in its turn.
-  return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_] {
-        model->free();
-        return 0;
-      },
-      [this](Napi::Env env, int) {
-        model_->worker().stop();
-        return env.Undefined();
-      });
-}
+Napi::Value ModelHandle::close(const Info& info) { return free_model(info); }
 
 }  // namespace mobillm::mlc

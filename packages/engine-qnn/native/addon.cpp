@@ -4,8 +4,8 @@
 
 #include "compilation_handle.hpp"
 #include "library_handle.hpp"
-#include "log_sink_handle.hpp"
 #include "mobillm/js_environment.hpp"
+#include "mobillm/log_sink_handle.hpp"
 #include "mobillm/sequence_handle.hpp"
 #include "model_handle.hpp"
 
@@ -17,7 +17,7 @@ Napi::Object start_addon(Napi::Env env, Napi::Object exports) {
     mobillm::qnn::LibraryHandle::define(env, exports);
     mobillm::qnn::CompilationHandle::define(env, exports);
     mobillm::qnn::ModelHandle::define(env, exports);
-    mobillm::qnn::LogSinkHandle::define(env, exports);
+    mobillm::LogSinkHandle::define(env, exports);
     mobillm::SequenceHandle::define(env, environment);
     return exports;
   });

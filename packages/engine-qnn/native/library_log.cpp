@@ -1,12 +1,8 @@
 #include "library_log.hpp"
 
-#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdio>
-#include <map>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 namespace mobillm::qnn {
@@ -14,20 +10,6 @@ namespace mobillm::qnn {
 namespace {
 
 constexpr std::size_t kCaptureBytes = 16 * 1024;
-
-struct Sinks {
-  std::mutex mutex;
-  std::map<std::uint64_t, std::pair<LogLevel, LogSink>> by_id;
-  std::uint64_t last_id = 0;
-  // The least level that anybody listens to, so that the rest costs one load and no formatting.
-  std::atomic<int> least{static_cast<int>(LogLevel::kError) + 1};
-};
-
-// Never destroyed: a thread of a library's own may still log while the process ends.
-Sinks& sinks() {
-  static auto* instance = new Sinks();
-  return *instance;
-}
 
 LogLevel level_of(std::uint32_t level) {
   switch (level) {
@@ -40,16 +22,6 @@ LogLevel level_of(std::uint32_t level) {
     default:
       return LogLevel::kDebug;
   }
-}
-
-void update_least(Sinks& all) {
-  int least = static_cast<int>(LogLevel::kError) + 1;
-  for (const auto& [id, sink] : all.by_id) least = std::min(least, static_cast<int>(sink.first));
-  all.least = least;
-}
-
-bool is_heard(LogLevel level) {
-  return static_cast<int>(level) >= sinks().least.load(std::memory_order_relaxed);
 }
 
 std::string format_line(const char* format, std::va_list arguments) {
@@ -74,47 +46,14 @@ std::string format_line(const char* format, std::va_list arguments) {
 void receive_library_log(const char* format, std::uint32_t level, std::uint64_t,
                          std::va_list arguments) {
   const LogLevel line_level = level_of(level);
-  if (format == nullptr || !is_heard(line_level)) return;
+  if (format == nullptr || !is_log_heard(line_level)) return;
   log_line(line_level, format_line(format, arguments));
 }
 
 std::uint32_t wanted_log_level() {
-  switch (sinks().least.load(std::memory_order_relaxed)) {
-    case static_cast<int>(LogLevel::kDebug):
-      return 5;
-    case static_cast<int>(LogLevel::kInfo):
-      return 3;
-    case static_cast<int>(LogLevel::kWarn):
-      return 2;
-    default:
-      return 1;
-  }
-}
-
-void log_line(LogLevel level, const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \r\n");
-  if (first == std::string::npos || !is_heard(level)) return;
-  const std::string line = text.substr(first, text.find_last_not_of(" \r\n") - first + 1);
-  Sinks& all = sinks();
-  const std::lock_guard lock(all.mutex);
-  for (const auto& [id, sink] : all.by_id) {
-    if (level >= sink.first) sink.second(level, line);
-  }
-}
-
-std::uint64_t add_log_sink(LogLevel least, LogSink sink) {
-  Sinks& all = sinks();
-  const std::lock_guard lock(all.mutex);
-  all.by_id.emplace(++all.last_id, std::make_pair(least, std::move(sink)));
-  update_least(all);
-  return all.last_id;
-}
-
-void remove_log_sink(std::uint64_t id) {
-  Sinks& all = sinks();
-  const std::lock_guard lock(all.mutex);
-  all.by_id.erase(id);
-  update_least(all);
+  if (is_log_heard(LogLevel::kDebug)) return 5;
+  if (is_log_heard(LogLevel::kInfo)) return 3;
+  return is_log_heard(LogLevel::kWarn) ? 2 : 1;
 }
 
 struct LogCapture::State {

@@ -33,44 +33,13 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
                                     method<&ModelHandle::close>("close")}));
 }
 
-ModelHandle::ModelHandle(const Napi::CallbackInfo& info)
-    : Handle(info), environment_(&JsEnvironment::of(info.Env())) {
+ModelHandle::ModelHandle(const Napi::CallbackInfo& info) : ModelHandleBase(info) {
   guarded(info.Env(), [&] {
     Libraries libraries = LibraryHandle::libraries_of(info[0], "library");
     OpenOptions options = read_open_options(info[1]);
-    const OptionReader reader(info[1], "");
-    if (reader.has("onProgress")) {
-      progress_->callback = environment_->keep(reader.function("onProgress"));
-      options.on_progress = [progress = progress_, environment = environment_,
-                             queue = environment_->queue()](float share) {
-        progress->share = share;
-        if (progress->posted.exchange(true)) return;
-        queue->post([progress, environment](Napi::Env env) {
-          progress->posted = false;
-          if (auto* callback = environment->kept(progress->callback)) {
-            callback->Call({Napi::Number::New(env, progress->share.load())});
-          }
-        });
-      };
-    }
-    model_ = std::make_shared<Model>(std::move(libraries), std::move(options));
-    environment_->add(this);
+    options.on_progress = progress_from(OptionReader(info[1], ""));
+    adopt(std::make_shared<Model>(std::move(libraries), std::move(options)));
   });
-}
-
-// Collected without having been closed: the thread is stopped first, so that no job can be the last
-// to hold the model and free it, and its own thread with it, from that thread.
-ModelHandle::~ModelHandle() {
-  if (environment_ == nullptr) return;
-  environment_->remove(this);
-  stop_now();
-}
-
-void ModelHandle::stop_now() noexcept {
-  environment_ = nullptr;
-  if (model_ == nullptr) return;
-  model_->abort_all();
-  model_->worker().stop();
 }
 
 Napi::Value ModelHandle::load(const Info& info) {
@@ -79,46 +48,26 @@ Napi::Value ModelHandle::load(const Info& info) {
     throw Error(code::kBusy, "The model is loaded already, or being loaded. Load it once.");
   }
   return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_] {
+      model()->worker(), info.This().As<Napi::Object>(),
+      [model = model()] {
         model->load();
         return 0;
       },
       [this](Napi::Env env, int) {
-        loaded_ = true;
-        JsEnvironment::of(env).drop(progress_->callback);
-        return facts_object(env, *model_);
+        mark_loaded(env);
+        return facts_object(env, *model());
       });
 }
 
-Napi::Value ModelHandle::abort_load(const Info& info) {
-  model_->abort_all();
-  return info.Env().Undefined();
-}
+Napi::Value ModelHandle::abort_load(const Info& info) { return stop_loading(info); }
 
 Napi::Value ModelHandle::create_sequence(const Info& info) {
-  require_open("The model");
-  if (!loaded_) throw Error(code::kClosed, "The model is not loaded yet.");
+  require_loaded();
   return SequenceHandle::create(environment(info), info.Env(),
-                                std::make_shared<ModelSequence>(model_),
+                                std::make_shared<ModelSequence>(model()),
                                 info.This().As<Napi::Object>());
 }
 
-Napi::Value ModelHandle::close(const Info& info) {
-  mark_closed();
-  model_->abort_all();
-  environment(info).drop(progress_->callback);
-  // Behind every step that is posted: those end by the flag, each in its turn.
-  return environment(info).run(
-      model_->worker(), info.This().As<Napi::Object>(),
-      [model = model_] {
-        model->free();
-        return 0;
-      },
-      [this](Napi::Env env, int) {
-        model_->worker().stop();
-        return env.Undefined();
-      });
-}
+Napi::Value ModelHandle::close(const Info& info) { return free_model(info); }
 
 }  // namespace mobillm::qnn

@@ -91,6 +91,16 @@ function(mobillm_generation_handles addon)
     "${folder}/sequence_handle.cpp")
 endfunction()
 
+# Adds the list of who hears a library's log to a target of an engine's own sources: plain C++.
+function(mobillm_log_sources target)
+  target_sources(${target} PRIVATE "${MOBILLM_CORE_NATIVE_DIR}/src/log_sinks.cpp")
+endfunction()
+
+# Adds its JavaScript face, the class LogSink, to an addon.
+function(mobillm_log_handle addon)
+  target_sources(${addon} PRIVATE "${MOBILLM_CORE_NATIVE_DIR}/src/log_sink_handle.cpp")
+endfunction()
+
 function(mobillm_add_addon target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
 

@@ -7,11 +7,11 @@
 
 #include "check.hpp"
 
-using mobillm::llamacpp::add_log_sink;
+using mobillm::add_log_sink;
+using mobillm::LogLevel;
+using mobillm::remove_log_sink;
 using mobillm::llamacpp::install_library_log;
 using mobillm::llamacpp::LogCapture;
-using mobillm::llamacpp::LogLevel;
-using mobillm::llamacpp::remove_log_sink;
 
 namespace {
 

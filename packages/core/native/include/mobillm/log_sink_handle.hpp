@@ -1,4 +1,4 @@
-// Library log lines for a JavaScript function.
+// The JavaScript face of a receiver of log lines.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 #include <string>
 #include <utility>
 
-#include "library_log.hpp"
 #include "mobillm/handle.hpp"
+#include "mobillm/log_sinks.hpp"
 
-namespace mobillm::llamacpp {
+namespace mobillm {
 
 // new LogSink(level, (level, text) => …): lines of at least that level, in order, until `close`.
 class LogSinkHandle : public Handle<LogSinkHandle>, public Stoppable {
@@ -41,4 +41,4 @@ class LogSinkHandle : public Handle<LogSinkHandle>, public Stoppable {
   std::uint64_t sink_ = 0;
 };
 
-}  // namespace mobillm::llamacpp
+}  // namespace mobillm

@@ -1,8 +1,8 @@
-#include "log_sink_handle.hpp"
+#include "mobillm/log_sink_handle.hpp"
 
 #include "mobillm/option_reader.hpp"
 
-namespace mobillm::qnn {
+namespace mobillm {
 
 namespace {
 
@@ -101,4 +101,4 @@ Napi::Value LogSinkHandle::close(const Info& info) {
   return info.Env().Undefined();
 }
 
-}  // namespace mobillm::qnn
+}  // namespace mobillm
