@@ -1,9 +1,10 @@
+import { rejection, withSequence } from '@mobillm/core/testing';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createMlcDriver } from '../src/index.js';
-import { collect, expectCoded, failure, heldByProcess, withSequence } from './support/driving.js';
+import { collect, expectCoded, heldByProcess } from './support/driving.js';
 import { compiledTinyModel, filesOf, temporaryFolder } from './support/models.js';
 import { runtimeFolder } from './support/runtime.js';
 import { compileLibrary, forAarch64 } from './support/shared-objects.js';
@@ -116,9 +117,9 @@ describe('runtime libraries', () => {
     '%s are refused with a code, and nothing stays open',
     async (_what, [libraries, code, part]) => {
       // Node opens things of its own at the first file access.
-      await failure(createMlcDriver({ libraries: { ffi: none, runtime: none } }));
+      await rejection(createMlcDriver({ libraries: { ffi: none, runtime: none } }));
       const before = heldByProcess();
-      const error = await failure(createMlcDriver({ libraries }));
+      const error = await rejection(createMlcDriver({ libraries }));
       expectCoded(error, code, part);
       expect(heldByProcess()).toEqual(before);
     },
@@ -128,7 +129,7 @@ describe('runtime libraries', () => {
     const half = join(folder, 'half');
     mkdirSync(half);
     copyFileSync(ffi, join(half, 'libtvm_ffi.so'));
-    const error = await failure(createMlcDriver({ libraries: half }));
+    const error = await rejection(createMlcDriver({ libraries: half }));
     expectCoded(error, 'ADDON_NOT_FOUND', /scripts\/fetch-runtime\.mjs/);
     expect(error).toMatchObject({
       details: { files: ['libtvm_ffi.so', 'libtvm_runtime.so'], searched: [half] },
@@ -142,7 +143,7 @@ describe('runtime libraries', () => {
     [{ libraries: 7 }, 'libraries'],
     [{ library: runtimeFolder }, 'library'],
   ])('that are no paths, as in %j, are wrong calls', async (options, key) => {
-    expect(await failure(createMlcDriver(options as never))).toMatchObject({
+    expect(await rejection(createMlcDriver(options as never))).toMatchObject({
       code: 'INVALID_ARGUMENT',
       key,
     });
@@ -166,7 +167,7 @@ describe('runtime libraries', () => {
     const copy = join(folder, 'copy');
     mkdirSync(copy);
     for (const path of [ffi, runtime]) copyFileSync(path, path.replace(runtimeFolder, copy));
-    const error = await failure(createMlcDriver({ libraries: copy }));
+    const error = await rejection(createMlcDriver({ libraries: copy }));
     expectCoded(
       error,
       'UNSUPPORTED',

@@ -11,10 +11,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type EngineDriver, type ModelFiles, MobillmError } from '@mobillm/core';
+import { rejection, withSequence } from '@mobillm/core/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMlcDriver } from '../src/index.js';
-import { collect, expectCoded, failure, heldByProcess, withSequence } from './support/driving.js';
+import { collect, expectCoded, heldByProcess } from './support/driving.js';
 import { copyModel, type ModelCopy, withField } from './support/model-copy.js';
 import { compiledTinyModel, filesOf, temporaryFolder } from './support/models.js';
 import { runtimeFolder } from './support/runtime.js';
@@ -329,8 +330,8 @@ describe('a compiled model', () => {
     const copy = copyModel(sound, folder);
     spoil(copy);
     const before = heldByProcess();
-    expectCoded(await failure(driver.open(copy.files, openOptions)), code, again);
-    expectCoded(await failure(driver.open(copy.files, openOptions)), code, part);
+    expectCoded(await rejection(driver.open(copy.files, openOptions)), code, again);
+    expectCoded(await rejection(driver.open(copy.files, openOptions)), code, part);
     expect(heldByProcess()).toEqual(before);
     rmSync(copy.folder, { recursive: true });
   };
@@ -361,10 +362,14 @@ describe('a compiled model', () => {
 
   it('without a file of its weights is refused', async () => {
     const files: ModelFiles = { format: 'mlc', files: [{ path: sound, role: 'tokenizer' }] };
-    expectCoded(await failure(driver.open(files, openOptions)), 'MODEL_INVALID', /Add it again\.$/);
+    expectCoded(
+      await rejection(driver.open(files, openOptions)),
+      'MODEL_INVALID',
+      /Add it again\.$/,
+    );
     const path = join(sound, 'model.so');
     const gguf: ModelFiles = { format: 'mlc', files: [{ path, role: 'weights' }] };
-    expectCoded(await failure(driver.open(gguf, openOptions)), 'FILE_NOT_FOUND', again);
+    expectCoded(await rejection(driver.open(gguf, openOptions)), 'FILE_NOT_FOUND', again);
   });
 
   it('has its library taken from where the caller says, and checked there, too', async () => {
@@ -379,7 +384,7 @@ describe('a compiled model', () => {
     });
     await (await driver.open(files(elsewhere), openOptions)).close();
     const other = compileLibrary(folder, 'other.so', 'int other(void) { return 0; }');
-    expectCoded(await failure(driver.open(files(other), openOptions)), 'INTEGRITY_FAILED', again);
+    expectCoded(await rejection(driver.open(files(other), openOptions)), 'INTEGRITY_FAILED', again);
   });
 
   it.each(['__proto__', 'constructor', 'toString', 'x86-64-v9'])(
@@ -398,7 +403,9 @@ describe('a compiled model', () => {
     [{ engineOptions: { batch: 1 } }, 'INVALID_ARGUMENT'],
     [{ threads: 4096 }, 'INVALID_ARGUMENT'],
   ])('is not opened with %j', async (wrong, code) => {
-    expect(await failure(driver.open(filesOf(sound), { ...openOptions, ...wrong }))).toMatchObject({
+    expect(
+      await rejection(driver.open(filesOf(sound), { ...openOptions, ...wrong })),
+    ).toMatchObject({
       code,
     });
   });

@@ -1,7 +1,8 @@
 import { type EngineDriver, MobillmError, type TokenBatch } from '@mobillm/core';
+import { rejection, specOf, withSequence } from '@mobillm/core/testing';
+import { collect } from './support/driving.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMlcDriver, createMlcEngine } from '../src/index.js';
-import { collect, failure, greedySpec, withSequence } from './support/driving.js';
 import { compiledTinyModel, filesOf } from './support/models.js';
 
 const path = await compiledTinyModel();
@@ -67,7 +68,7 @@ describe('the MLC engine', () => {
     const prompt = tokensOf(2000);
     const controller = new AbortController();
     const reason = new Error('enough');
-    const stream = sequence.generate(prompt, greedySpec(), controller.signal);
+    const stream = sequence.generate(prompt, specOf(), controller.signal);
     const pulls = stream[Symbol.asyncIterator]();
     const first = await pulls.next();
     expect(first.value).toMatchObject({ tokens: [] });
@@ -129,10 +130,13 @@ describe('the MLC engine', () => {
       [{ threads: 4096 }, 'threads'],
       [{ layers: 1 } as never, 'layers'],
     ] as const) {
-      expect(await failure(model.adjust!(levers))).toMatchObject({ code: 'INVALID_ARGUMENT', key });
+      expect(await rejection(model.adjust!(levers))).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        key,
+      });
     }
     await model.close();
-    expect(MobillmError.is(await failure(model.adjust!({ threads: 1 })), 'CLOSED')).toBe(true);
+    expect(MobillmError.is(await rejection(model.adjust!({ threads: 1 })), 'CLOSED')).toBe(true);
   });
 
   it('says what runs where', async () => {

@@ -1,7 +1,8 @@
 import type { EngineDriver, KvLayer, KvSnapshot, ModelDriver, Token } from '@mobillm/core';
+import { rejection, withSequence } from '@mobillm/core/testing';
+import { collect } from './support/driving.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMlcDriver } from '../src/index.js';
-import { collect, failure, withSequence } from './support/driving.js';
 import { compiledTinyModel, filesOf } from './support/models.js';
 
 const path = await compiledTinyModel();
@@ -147,10 +148,12 @@ describe('a key-value snapshot', () => {
     const rest = await exported(40);
     const long = Array.from({ length: 230 }, (_, index) => index);
     const tokens = await withSequence(model, async (sequence) => {
-      expect(await failure(sequence.importKv!(rest))).toMatchObject({ code: 'KV_MISMATCH' });
+      expect(await rejection(sequence.importKv!(rest))).toMatchObject({ code: 'KV_MISMATCH' });
       await collectTokens(sequence, long, { maxTokens: 0 });
       const misplaced = { ...rest, startPosition: 230 };
-      expect(await failure(sequence.importKv!(misplaced))).toMatchObject({ code: 'CONTEXT_FULL' });
+      expect(await rejection(sequence.importKv!(misplaced))).toMatchObject({
+        code: 'CONTEXT_FULL',
+      });
       expect(sequence.tokenCount).toBe(230);
       return collectTokens(sequence, [7], { maxTokens: 12 });
     });

@@ -1,10 +1,10 @@
+import { rejection } from '@mobillm/core/testing';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createQnnCompiler } from '../src/compile/index.js';
 import { createQnnDriver } from '../src/index.js';
-import { failure } from './support/driving.js';
 import { emulatorFolder } from './support/emulator.js';
 import { temporaryFolder } from './support/folders.js';
 import { writeTinyModel } from './support/models.js';
@@ -67,7 +67,7 @@ describe('libraries', () => {
   };
 
   it.each(Object.entries(cases))('%s are refused with a code', async (_what, [libraries, code]) => {
-    const error = await failure(createQnnDriver({ libraries }));
+    const error = await rejection(createQnnDriver({ libraries }));
     expect(error).toMatchObject({ name: 'MobillmError', code });
     expect((error as Error).message).toMatch(/\w{3,} .*\.$/s);
   });
@@ -76,7 +76,7 @@ describe('libraries', () => {
     const half = join(folder, 'half');
     mkdirSync(half);
     copyFileSync(system, join(half, 'libQnnSystem.so'));
-    expect(await failure(createQnnDriver({ libraries: half }))).toMatchObject({
+    expect(await rejection(createQnnDriver({ libraries: half }))).toMatchObject({
       code: 'FILE_NOT_FOUND',
       details: { files: ['libQnnHtp.so', 'libQnnSystem.so'], searched: [half] },
     });
@@ -85,7 +85,7 @@ describe('libraries', () => {
   it('that are missing stop the compiler as well', async () => {
     const compiler = createQnnCompiler({ libraries: join(folder, 'nowhere') });
     const compiling = compiler.compile(writeTinyModel(folder), { folder: join(folder, 'out') });
-    expect(await failure(compiling)).toMatchObject({ code: 'FILE_NOT_FOUND' });
+    expect(await rejection(compiling)).toMatchObject({ code: 'FILE_NOT_FOUND' });
   });
 
   it('that are sound can still be opened after all this', async () => {

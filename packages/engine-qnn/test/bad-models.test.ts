@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EngineDriver, MobillmError } from '@mobillm/core';
+import { rejection, withSequence } from '@mobillm/core/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createQnnDriver } from '../src/index.js';
-import { failure, sample, withSequence } from './support/driving.js';
+import { sample } from './support/driving.js';
 import { temporaryFolder } from './support/folders.js';
 import { withField } from './support/manifests.js';
 import { copyModel, type ModelCopy } from './support/model-copy.js';
@@ -25,7 +26,7 @@ describe('a compiled model', () => {
   const spoilt = (spoil: (copy: ModelCopy) => void): Promise<unknown> => {
     const copy = copyModel(sound, folder);
     spoil(copy);
-    return failure(driver.open(copy.files, openOptions));
+    return rejection(driver.open(copy.files, openOptions));
   };
 
   it('is opened by its folder as well as by its manifest', async () => {
@@ -144,17 +145,17 @@ describe('a compiled model', () => {
   );
 
   it('is not opened with a larger context than it was compiled for', async () => {
-    expect(await failure(driver.open(sound, { ...openOptions, contextTokens: 513 }))).toMatchObject(
-      {
-        code: 'INVALID_ARGUMENT',
-        key: 'contextTokens',
-      },
-    );
+    expect(
+      await rejection(driver.open(sound, { ...openOptions, contextTokens: 513 })),
+    ).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      key: 'contextTokens',
+    });
   });
 
   it('is not opened with options that this engine does not have', async () => {
     const engineOptions = { batchTokens: 512 };
-    expect(await failure(driver.open(sound, { ...openOptions, engineOptions }))).toMatchObject({
+    expect(await rejection(driver.open(sound, { ...openOptions, engineOptions }))).toMatchObject({
       code: 'INVALID_ARGUMENT',
       key: 'engineOptions.batchTokens',
     });

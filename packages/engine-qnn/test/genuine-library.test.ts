@@ -1,3 +1,4 @@
+import { rejection } from '@mobillm/core/testing';
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +7,6 @@ import { emulatorPin } from '../scripts/emulator-pin.mjs';
 import { requireGenuine } from '../scripts/require-genuine.mjs';
 import { openLibraries } from '../src/open-libraries.js';
 import { emulatorFolder } from './support/emulator.js';
-import { failure } from './support/driving.js';
 import { temporaryFolder } from './support/folders.js';
 
 const folder = temporaryFolder();
@@ -52,13 +52,13 @@ describe('the libraries of the tests', () => {
     'are not taken for real where %s only exports the entry points and says the same',
     async (name) => {
       const place = folderWith(lookAlike, name);
-      const error = await failure(requireGenuine(place));
+      const error = await rejection(requireGenuine(place));
       expect((error as Error).message).toContain(`${join(place, name)} is not Qualcomm's library`);
     },
   );
 
   it('are missed where there are none', async () => {
-    const error = await failure(requireGenuine(folder));
+    const error = await rejection(requireGenuine(folder));
     expect((error as Error).message).toContain('sha256 of no file');
   });
 
@@ -70,7 +70,7 @@ describe('the libraries of the tests', () => {
     expect(facts.devices).toEqual([]);
     expect(addon).toBeDefined();
     const binary = { path: lookAlike, bytes: 1, sha256: '0'.repeat(64) };
-    expect(await failure(library.inspect(binary))).toMatchObject({ code: 'INTEGRITY_FAILED' });
+    expect(await rejection(library.inspect(binary))).toMatchObject({ code: 'INTEGRITY_FAILED' });
     await close();
   });
 });

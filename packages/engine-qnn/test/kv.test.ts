@@ -1,7 +1,8 @@
 import type { EngineDriver, KvLayer, KvSnapshot, ModelDriver, Token } from '@mobillm/core';
+import { withSequence } from '@mobillm/core/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createQnnDriver } from '../src/index.js';
-import { sample, withSequence } from './support/driving.js';
+import { sample } from './support/driving.js';
 import { temporaryFolder } from './support/folders.js';
 import { compileCached, writeTinyModel } from './support/models.js';
 

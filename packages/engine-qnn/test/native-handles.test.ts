@@ -1,3 +1,4 @@
+import { rejection } from '@mobillm/core/testing';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +8,6 @@ import type { NativeCompileOptions, NativeOpenOptions } from '../src/addon.js';
 import { shapeOf } from '../src/manifest/shape-of.js';
 import { readModelFolder } from '../src/model-folder.js';
 import { type OpenLibraries, openLibraries } from '../src/open-libraries.js';
-import { failure } from './support/driving.js';
 import { emulatorFolder } from './support/emulator.js';
 import { temporaryFolder } from './support/folders.js';
 import { compileCached, writeTinyModel } from './support/models.js';
@@ -80,14 +80,14 @@ describe('the addon', () => {
       graphs: [{ name: 'other', tokens: 1 }],
     });
     expect(thrown(() => model.createSequence())).toMatchObject({ code: 'CLOSED' });
-    expect(fromNative(await failure(model.load()))).toMatchObject({ code: 'MODEL_INVALID' });
+    expect(fromNative(await rejection(model.load()))).toMatchObject({ code: 'MODEL_INVALID' });
     expect(thrown(() => model.createSequence())).toMatchObject({ code: 'CLOSED' });
     await model.close();
   });
 
   it('runs a compilation once, whose weights are of the shape that it was told', async () => {
     const compilation = new libraries.addon.Compilation(libraries.library, compileOptions);
-    const running = failure(compilation.run());
+    const running = rejection(compilation.run());
     expect(thrown(() => compilation.run())).toMatchObject({ code: 'BUSY' });
     expect(fromNative(await running)).toMatchObject({ code: 'MODEL_INVALID' });
     await compilation.close();

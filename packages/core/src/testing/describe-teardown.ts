@@ -48,6 +48,10 @@ export function describeTeardown(name: string, options: DescribeTeardownOptions)
       });
     }, 120_000);
 
+    it('a model that is closed while the process exits keeps its exit code', async () => {
+      expect(await run(closeOnExit(entry))).toMatchObject({ exitCode: 7, killedBy: null });
+    }, 120_000);
+
     it('a model that was left open does not keep the process alive', async () => {
       expect(await run(leaveOpen(entry))).toMatchObject(alive);
     }, 120_000);
@@ -101,6 +105,17 @@ const exitWhileStreaming = (entry: string) => `
   for await (const event of model.generate({ prompt: 'Once upon a time', temperature: 1 })) {
     if (event.type === 'text') process.exit(7);
   }
+`;
+
+const closeOnExit = (entry: string) => `
+  const { open } = await import(${JSON.stringify(entry)});
+  const model = await open();
+  const session = await model.createSession();
+  process.on('exit', () => {
+    void session.close();
+    void model.close();
+  });
+  process.exit(7);
 `;
 
 const leaveOpen = (entry: string) => `

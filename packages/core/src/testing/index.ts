@@ -4,6 +4,8 @@ export * from './describe-engine.js';
 export * from './describe-teardown.js';
 export * from './describe-tokenizer.js';
 export type { NextCapabilities } from './engine/comparing.js';
+export * from './describe-addon-symbols.js';
+export { type Driven, drive, rejection, specOf, withSequence } from './drive.js';
 export { driverOf } from './driver-of.js';
 export * from './fake-engine.js';
 export * from './fake-faults.js';

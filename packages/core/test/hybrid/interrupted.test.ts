@@ -3,7 +3,7 @@ import type { ModelDriver, SequenceDriver } from '../../src/engine/driver.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import { internalsOf } from '../../src/runtime/engine-internals.js';
-import { drive, rejection, specOf } from '../../src/testing/engine/driving.js';
+import { drive, rejection, specOf } from '../../src/testing/drive.js';
 import { fakeFiles } from '../../src/testing/index.js';
 import { type Watched, watchedHybrid } from './watched-fakes.js';
 

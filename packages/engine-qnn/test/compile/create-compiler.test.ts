@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ggufLineage, type CompileProgress, type ModelFiles } from '@mobillm/core';
-import { tinyLlamaGguf } from '@mobillm/core/testing';
+import { rejection, tinyLlamaGguf, withSequence } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { emulatorPin } from '../../scripts/emulator-pin.mjs';
 import { createQnnCompiler } from '../../src/compile/index.js';
 import { createQnnDriver } from '../../src/index.js';
 import { parseManifest } from '../../src/manifest/parse-manifest.js';
-import { failure, sample, withSequence } from '../support/driving.js';
+import { sample } from '../support/driving.js';
 import '../support/emulator.js';
 import { temporaryFolder } from '../support/folders.js';
 import { manifestPathOf, writeTinyModel } from '../support/models.js';
@@ -175,7 +175,7 @@ describe('the compiler', () => {
           if (when === 'while it reads' || share > 0.1) abort.abort(reason);
         },
       });
-      expect(await failure(compiling)).toBe(reason);
+      expect(await rejection(compiling)).toBe(reason);
       expect(existsSync(path)).toBe(false);
     },
   );
@@ -190,7 +190,7 @@ describe('the compiler', () => {
         if (share > 0.1) throw error;
       },
     });
-    expect(await failure(compiling)).toBe(error);
+    expect(await rejection(compiling)).toBe(error);
     expect(existsSync(path)).toBe(false);
   });
 
@@ -239,7 +239,7 @@ describe('the compiler', () => {
     async (_what, [from, code]) => {
       const path = place();
       expect(
-        await failure(compiler.compile(from(), { folder: path, compilerOptions })),
+        await rejection(compiler.compile(from(), { folder: path, compilerOptions })),
       ).toMatchObject({
         name: 'MobillmError',
         code,
@@ -253,7 +253,7 @@ describe('the compiler', () => {
       folder: place(),
       compilerOptions: { contextTokens: 4096 },
     });
-    expect(await failure(compiling)).toMatchObject({
+    expect(await rejection(compiling)).toMatchObject({
       code: 'INVALID_ARGUMENT',
       key: 'compilerOptions.contextTokens',
     });
@@ -264,7 +264,7 @@ describe('the compiler', () => {
       folder: place(),
       compilerOptions: { ...compilerOptions, socModel: 999_999 },
     });
-    expect(await failure(compiling)).toMatchObject({ code: 'UNSUPPORTED' });
+    expect(await rejection(compiling)).toMatchObject({ code: 'UNSUPPORTED' });
   });
 
   it('says IO_FAILED where a file is in the way of its folder', async () => {
@@ -272,7 +272,7 @@ describe('the compiler', () => {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, 'a file');
     expect(
-      await failure(compiler.compile(source, { folder: path, compilerOptions })),
+      await rejection(compiler.compile(source, { folder: path, compilerOptions })),
     ).toMatchObject({
       code: 'IO_FAILED',
     });

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { EngineCapabilities } from '../../engine/capabilities.js';
 import type { SequenceDriver } from '../../engine/driver.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
-import { type Driven, drive, withSequence } from './driving.js';
+import { type Driven, drive, withSequence } from '../drive.js';
 import type { EngineFixture } from './fixture.js';
 
 /** What an engine tells of the token that comes next. */

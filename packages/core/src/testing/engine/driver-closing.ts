@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { ModelDriver } from '../../engine/driver.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { type EngineFixture, suiteOpenOptions } from './fixture.js';
-import { drive, promptOf, rejection } from './driving.js';
+import { drive, rejection } from '../drive.js';
+import { promptOf } from './driving.js';
 
 /** Closing: twice, while running, and calls that come after. */
 export function testDriverClosing(fixture: EngineFixture): void {

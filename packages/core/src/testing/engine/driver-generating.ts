@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import type { EngineFixture } from './fixture.js';
-import {
-  drive,
-  longPrompt,
-  passTokens,
-  promptOf,
-  rejection,
-  specOf,
-  withSequence,
-} from './driving.js';
+import { drive, rejection, specOf, withSequence } from '../drive.js';
+import { longPrompt, passTokens, promptOf } from './driving.js';
 
 /** One generation on one sequence: counts, ends, abort, leaving, credit. */
 export function testDriverGenerating(fixture: EngineFixture): void {

@@ -6,7 +6,8 @@ import { encodeKvSnapshot } from '../../kv/kv-codec.js';
 import type { KvSnapshot } from '../../kv/kv-snapshot.js';
 import { sliceKvSnapshot } from '../../kv/slice-kv-snapshot.js';
 import { expectContinuation, largest, nextAfter, nextOfLogits } from './comparing.js';
-import { drive, longPrompt, promptOf, rejection, withSequence } from './driving.js';
+import { drive, rejection, withSequence } from '../drive.js';
+import { longPrompt, promptOf } from './driving.js';
 import type { EngineFixture } from './fixture.js';
 
 /** Reads a sequence's cache. */

@@ -7,7 +7,8 @@ import { joinKvSnapshots, sliceKvSnapshot } from '../../kv/slice-kv-snapshot.js'
 import type { Token } from '../../tokenizer/tokenizer.js';
 import { expectContinuation, largest, nextAfter } from './comparing.js';
 import { exportOf } from './driver-kv-export.js';
-import { drive, longPrompt, promptOf, rejection, specOf, withSequence } from './driving.js';
+import { drive, rejection, specOf, withSequence } from '../drive.js';
+import { longPrompt, promptOf } from './driving.js';
 import type { EngineFixture } from './fixture.js';
 import { foreignSnapshots } from './foreign-snapshots.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { DriverOpenOptions } from '../../engine/driver.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { contextTokensOf, type EngineFixture, suiteOpenOptions } from './fixture.js';
-import { rejection } from './driving.js';
+import { rejection } from '../drive.js';
 
 /** Opening: what the model tells, progress, abort, missing files. */
 export function testDriverOpening(fixture: EngineFixture): void {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { SequenceDriver } from '../../engine/driver.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
 import { expectContinuation, nextAfter } from './comparing.js';
-import { drive, longPrompt, promptOf, rejection, specOf } from './driving.js';
+import { drive, rejection, specOf } from '../drive.js';
+import { longPrompt, promptOf } from './driving.js';
 import { type EngineFixture, longestStepTokens } from './fixture.js';
 
 /** Prompts of several steps: whole, step by step, and stopped in the middle. */

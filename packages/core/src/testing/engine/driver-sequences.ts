@@ -3,7 +3,8 @@ import { MobillmError } from '../../errors/mobillm-error.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
 import type { EngineFixture } from './fixture.js';
 import { expectContinuation, expectSameRun, nextAfter } from './comparing.js';
-import { type Driven, drive, longPrompt, promptOf, rejection, withSequence } from './driving.js';
+import { type Driven, drive, rejection, withSequence } from '../drive.js';
+import { longPrompt, promptOf } from './driving.js';
 
 /** Sequences beside each other, cut and copied. */
 export function testDriverSequences(fixture: EngineFixture): void {

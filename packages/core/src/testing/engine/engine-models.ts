@@ -4,7 +4,7 @@ import type { Engine, GenerateOptions, Model, OpenOptions } from '../../engine/e
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { createEngine } from '../../runtime/create-engine.js';
 import { contextTokensOf, type EngineFixture } from './fixture.js';
-import { rejection } from './driving.js';
+import { rejection } from '../drive.js';
 
 /** What core makes of a driver: models, options, ends, errors. */
 export function testEngineModels(fixture: EngineFixture): void {

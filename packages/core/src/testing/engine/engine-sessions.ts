@@ -3,7 +3,7 @@ import type { Engine, Model } from '../../engine/engine.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { createEngine } from '../../runtime/create-engine.js';
 import { contextTokensOf, type EngineFixture } from './fixture.js';
-import { rejection } from './driving.js';
+import { rejection } from '../drive.js';
 
 /** Conversations: turns, cache, abort, reset. */
 export function testEngineSessions(fixture: EngineFixture): void {
