@@ -125,6 +125,10 @@ function requireBytes(tensor: unknown, part: string, bytes: number): void {
   if (tensor.byteLength !== bytes) {
     throw unsound(part, `has ${tensor.byteLength} bytes, and its shape takes ${bytes}`);
   }
+  // Engines read it on other threads, where memory that is given back meanwhile ends the process.
+  if ('resizable' in tensor.buffer && tensor.buffer.resizable === true) {
+    throw unsound(part, 'lies in a buffer that can shrink');
+  }
 }
 
 function requireFinite(tensor: KvTensor, dtype: KvDtype, part: string): void {

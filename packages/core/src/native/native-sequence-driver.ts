@@ -70,8 +70,8 @@ export class NativeSequenceDriver implements SequenceDriver {
   async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {
     const { fromToken = 0, signal } = options;
     signal?.throwIfAborted();
-    integer({ min: 0, max: this.tokenCount })(fromToken, 'fromToken');
     const { shape, lineage } = await this.#handOver(signal);
+    integer({ min: 0, max: this.tokenCount })(fromToken, 'fromToken');
     const exported = await this.#transfer(signal, () => this.#native.exportKv(fromToken));
     return toSnapshot(fromToken, shape, lineage, exported);
   }
@@ -88,7 +88,8 @@ export class NativeSequenceDriver implements SequenceDriver {
         tokens: toInt32Array(snapshot.tokens, 'tokens'),
         dtype: snapshot.dtype,
         pairing: snapshot.rope.pairing,
-        layers: snapshot.layers,
+        // Read once: a getter may make each tensor anew, and only one of them would be kept.
+        layers: snapshot.layers.map(({ keys, values }) => ({ keys, values })),
         ...(snapshot.nextLogits && { nextLogits: snapshot.nextLogits }),
       }),
     );
@@ -99,7 +100,10 @@ export class NativeSequenceDriver implements SequenceDriver {
     return this.#closing;
   }
 
-  /** Shape and lineage; the shape first, because the lineage may take seconds. */
+  /**
+   * Shape and lineage. The shape first, because the lineage may take seconds; and once more after it: a
+   * sequence that was closed meanwhile has no tokens, which is not what is wrong with a call.
+   */
   async #handOver(
     signal?: AbortSignal,
   ): Promise<{ readonly shape: NativeKvShape; readonly lineage: KvLineage }> {
@@ -110,8 +114,9 @@ export class NativeSequenceDriver implements SequenceDriver {
         'This engine cannot hand the cache of a sequence over; its capabilities say so.',
       );
     }
-    const shape = callNative(() => this.#native.kvShape());
-    return { shape, lineage: await kv.lineage(signal) };
+    callNative(() => this.#native.kvShape());
+    const lineage = await kv.lineage(signal);
+    return { shape: callNative(() => this.#native.kvShape()), lineage };
   }
 
   /** Runs an export or import; an aborted signal ends it with the signal's reason. */

@@ -9,6 +9,8 @@ export class GenerationRecord {
   readonly #placement: () => Placement;
   readonly #seed: number;
   readonly #logprobs: TokenLogprobs[] | undefined;
+  /** Where it ran, where its driver says so itself. */
+  #ownPlacement: Placement | undefined;
   #endedMs: number | undefined;
   #firstTokenMs: number | undefined;
   #prefillMs = 0;
@@ -43,8 +45,9 @@ export class GenerationRecord {
     };
   }
 
-  /** Takes the clocks of a batch. */
+  /** Takes the clocks of a batch, and where it ran. */
   clock(batch: TokenBatch): void {
+    this.#ownPlacement = batch.placement ?? this.#ownPlacement;
     this.#prefilledTokens = this.#earlier.prefilledTokens + batch.prefilledTokens;
     this.#prefillMs = this.#earlier.prefillMs + batch.prefillMs;
     this.#decodeMs = this.#earlier.decodeMs + batch.decodeMs;
@@ -89,7 +92,7 @@ export class GenerationRecord {
         decodeTokensPerSecond: sampled > 1 ? rate(sampled, this.#decodeMs) : undefined,
       },
       seed: this.#seed,
-      placement: this.#placement(),
+      placement: this.#ownPlacement ?? this.#placement(),
     };
   }
 }

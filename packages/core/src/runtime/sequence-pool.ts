@@ -38,8 +38,8 @@ export class SequencePool {
   async take(signal: AbortSignal): Promise<CachedSequence> {
     for (;;) {
       signal.throwIfAborted();
-      const sequence = await this.#tryClaim([], 'resting');
-      if (sequence) return sequence;
+      const claimed = this.#tryClaim([], 'resting');
+      if (claimed) return await claimed;
       if (!this.#some('closing', 'evicting')) throw this.#allInUse();
       await this.#change(signal);
     }
@@ -58,8 +58,8 @@ export class SequencePool {
       for (;;) {
         signal.throwIfAborted();
         if (this.#queue[0] === ticket) {
-          const sequence = await this.#tryClaim(prompt, 'borrowed');
-          if (sequence) return sequence;
+          const claimed = this.#tryClaim(prompt, 'borrowed');
+          if (claimed) return await claimed;
           if (!this.#some('borrowed', 'closing', 'evicting') && this.#creating === 0) {
             throw this.#allInUse();
           }
@@ -136,14 +136,12 @@ export class SequencePool {
       }
       const victim = oldest(others.filter((other) => isUnused(other) && other.tokenCount > 0));
       if (victim) await this.#evict(victim);
-      else {
-        if (sequence.heldTokens > 0) {
-          sequence.reservedTokens = 0;
-          await sequence.truncate(0);
-          this.#changed();
-        }
-        await this.#change(signal);
-      }
+      else if (sequence.heldTokens > 0) {
+        sequence.reservedTokens = 0;
+        await sequence.truncate(0);
+        // What changed meanwhile woke nobody here: looked at again before anything is waited for.
+        this.#changed();
+      } else await this.#change(signal);
     }
   }
 
@@ -165,30 +163,40 @@ export class SequencePool {
     }
   }
 
-  async #tryClaim(
+  /**
+   * Claims a sequence, or begins to create one; `undefined` where there is none to be had. Decides at
+   * once: whoever then waits for a change has missed none.
+   */
+  #tryClaim(
     prompt: readonly Token[],
     state: 'resting' | 'borrowed',
-  ): Promise<CachedSequence | undefined> {
+  ): Promise<CachedSequence> | undefined {
     const best = this.#bestIdle(prompt);
     const mayCreate = this.#sequences.size + this.#creating < this.#limit;
     // A cache that the prompt goes on from is used up anyway; another one is worth keeping as it is.
     const extendsBest = best !== undefined && best.sharedTokens(prompt) === best.tokenCount;
-    const chosen = mayCreate && !extendsBest ? await this.#create() : best;
-    if (!chosen) return undefined;
-    chosen.lastUse = ++this.#uses;
-    this.#set(chosen, state);
-    return chosen;
+    if (mayCreate && !extendsBest) return this.#create(state);
+    if (!best) return undefined;
+    this.#use(best, state);
+    return Promise.resolve(best);
   }
 
-  async #create(): Promise<CachedSequence> {
+  async #create(state: 'resting' | 'borrowed'): Promise<CachedSequence> {
     this.#creating++;
     try {
       const sequence = new CachedSequence(await this.#model.createSequence());
       this.#sequences.add(sequence);
+      this.#use(sequence, state);
       return sequence;
     } finally {
       this.#creating--;
+      this.#changed();
     }
+  }
+
+  #use(sequence: CachedSequence, state: 'resting' | 'borrowed'): void {
+    sequence.lastUse = ++this.#uses;
+    this.#set(sequence, state);
   }
 
   /** The idle sequence that shares most with the prompt; of equals, the one used longest ago. */

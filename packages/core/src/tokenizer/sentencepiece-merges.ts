@@ -3,6 +3,8 @@ import { impossibleMetadata } from '../gguf/gguf-errors.js';
 /** Longest piece that is built by merges, in characters; real ones have up to 64. */
 const maxPieceCharacters = 256;
 const maxMerges = 2 ** 22;
+/** Characters of all pieces, each a place to cut at: four times those of the largest vocabulary known. */
+const maxCharacters = 2 ** 23;
 
 /**
  * The merges that give the pieces of a SentencePiece vocabulary by their scores: every way to make a
@@ -17,6 +19,14 @@ export function sentencePieceMerges(
   pieces: ReadonlyMap<string, number>,
   scores: ArrayLike<number>,
 ): string[] {
+  let characters = 0;
+  for (const piece of pieces.keys()) characters += piece.length;
+  if (characters > maxCharacters) {
+    throw impossibleMetadata(
+      'tokenizer.ggml.tokens',
+      `has ${characters} characters, and at most ${maxCharacters} can be merged`,
+    );
+  }
   const found: { readonly score: number; readonly token: number; readonly merge: string }[] = [];
   for (const [piece, token] of pieces) {
     const score = scores[token] ?? 0;
@@ -33,8 +43,9 @@ export function sentencePieceMerges(
       // Not between the halves of a surrogate pair.
       if ((piece.charCodeAt(cut) & 0xfc00) === 0xdc00) continue;
       const left = piece.slice(0, cut);
+      if (!pieces.has(left)) continue;
       const right = piece.slice(cut);
-      if (!pieces.has(left) || !pieces.has(right)) continue;
+      if (!pieces.has(right)) continue;
       found.push({ score, token, merge: `${left} ${right}` });
     }
     if (found.length > maxMerges) {

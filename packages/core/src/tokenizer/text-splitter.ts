@@ -11,6 +11,13 @@ export interface TextSplitter {
   readonly spellBytes: boolean;
 }
 
+/**
+ * Steps that a text goes through at most, and how often longer all replacements together may make it;
+ * real files have a handful of steps that put one character for another.
+ */
+const maxSteps = 64;
+const maxGrowth = 64;
+
 /** Steps that the library does as the Rust original does them, in linear time. */
 const knownNormalizers = new Set([
   'Sequence',
@@ -57,6 +64,7 @@ export async function createTextSplitter(tokenizer: JsonObject): Promise<TextSpl
     knownPreTokenizers,
   );
   for (const step of normalizers) checkNormalizer(step);
+  checkGrowth(normalizers);
   const { steps, spellBytes } = withoutByteLevel(preTokenizers.map(toLibraryStep));
   const { Tokenizer } = await import('@huggingface/tokenizers');
   let library: { normalizer: Normalizer | null; pre_tokenizer: PreTokenizer | null };
@@ -96,7 +104,17 @@ function flatten(
   step: unknown,
   name: 'normalizer' | 'pre_tokenizer',
   known: ReadonlySet<string>,
-  depth = 0,
+): JsonObject[] {
+  const steps = flattenStep(step, name, known, 0);
+  if (steps.length <= maxSteps) return steps;
+  throw unsupportedTokenizer(`a ${name} of ${steps.length} steps`, { key: name });
+}
+
+function flattenStep(
+  step: unknown,
+  name: 'normalizer' | 'pre_tokenizer',
+  known: ReadonlySet<string>,
+  depth: number,
 ): JsonObject[] {
   if (step === null) return [];
   const type = isRecord(step) ? step['type'] : undefined;
@@ -105,10 +123,10 @@ function flatten(
   }
   if (type !== 'Sequence') return [step];
   const inner = step[name === 'normalizer' ? 'normalizers' : 'pretokenizers'];
-  if (!Array.isArray(inner) || inner.length > 64) {
+  if (!Array.isArray(inner) || inner.length > maxSteps) {
     throw unsupportedTokenizer(`a ${name} without a list of its steps`, { key: name });
   }
-  return inner.flatMap((child: unknown) => flatten(child, name, known, depth + 1));
+  return inner.flatMap((child: unknown) => flattenStep(child, name, known, depth + 1));
 }
 
 function checkNormalizer(step: JsonObject): void {
@@ -119,6 +137,20 @@ function checkNormalizer(step: JsonObject): void {
   if (typeof text !== 'string' || text.length > 16 || text.includes('$')) {
     throw unsupportedTokenizer(`a normalizer that writes ${JSON.stringify(text)}`);
   }
+}
+
+/** One replacement after the other could make a letter fill the memory. */
+function checkGrowth(steps: readonly JsonObject[]): void {
+  let growth = 1;
+  for (const { type, pattern, content } of steps) {
+    if (type !== 'Replace' || typeof content !== 'string') continue;
+    const { String: replaced } = isRecord(pattern) ? pattern : {};
+    growth *= Math.max(1, content.length / (typeof replaced === 'string' ? replaced.length : 1));
+  }
+  if (growth <= maxGrowth) return;
+  throw unsupportedTokenizer('a normalizer that makes texts longer beyond all measure', {
+    key: 'normalizer',
+  });
 }
 
 /** A step in the form in which the library does it as the original. */

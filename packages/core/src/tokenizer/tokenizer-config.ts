@@ -65,6 +65,9 @@ function endTokensOf(
   return tokens;
 }
 
+/** Steps of a post-processor; real ones have two. */
+const maxProcessors = 64;
+
 interface Template {
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
@@ -81,6 +84,9 @@ function templateOf(step: unknown, parsed: ParsedTokenizer, depth = 0): Template
     case 'Sequence': {
       const inner = step['processors'];
       const all = Array.isArray(inner) ? inner : [];
+      if (all.length > maxProcessors) {
+        throw unsupportedTokenizer(`a post-processor of ${all.length} steps`);
+      }
       return all.reduce<Template>((outer, child) => {
         const { prefix, suffix } = templateOf(child, parsed, depth + 1);
         return { prefix: [...prefix, ...outer.prefix], suffix: [...outer.suffix, ...suffix] };

@@ -15,6 +15,15 @@ const mismatch = (details: object): object =>
     details: expect.objectContaining(details) as object,
   }) as object;
 
+/** A copy in memory that its owner can give back at any time. */
+function resizable(bytes: Uint8Array): Uint8Array {
+  const options = { maxByteLength: bytes.byteLength } as object;
+  const buffer = Reflect.construct(ArrayBuffer, [bytes.byteLength, options]) as ArrayBuffer;
+  const copy = new Uint8Array(buffer);
+  copy.set(bytes);
+  return copy;
+}
+
 describe('checkKvSnapshot', () => {
   it('takes sound snapshots of every form', () => {
     fc.assert(
@@ -40,6 +49,7 @@ describe('checkKvSnapshot', () => {
     ['lineage.vocabularySha256', lineage({ vocabularySha256: 'a' })],
     ['lineage.architecture', lineage({ architecture: '' })],
     ['lineage.architecture', lineage({ architecture: 'x'.repeat(129) })],
+    ['layers[0].keys', { layers: [{ ...layer, keys: resizable(layer!.keys) }] }],
     ['startPosition', { startPosition: -1 }],
     ['startPosition', { startPosition: 0.5 }],
     ['dtype', { dtype: 'f64' }],

@@ -222,6 +222,43 @@ describe('files that cannot be used', () => {
       'a normalizer that repeats what it replaces',
       { normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '$`' } },
     ],
+    [
+      'replacements that make a letter fill the memory',
+      {
+        normalizer: {
+          type: 'Sequence',
+          normalizers: Array(8).fill({
+            type: 'Replace',
+            pattern: { String: 'a' },
+            content: 'a'.repeat(16),
+          }),
+        },
+      },
+    ],
+    [
+      'thousands of steps',
+      {
+        pre_tokenizer: {
+          type: 'Sequence',
+          pretokenizers: Array(64).fill({
+            type: 'Sequence',
+            pretokenizers: Array(64).fill({ type: 'Digits' }),
+          }),
+        },
+      },
+    ],
+    [
+      'post-processors without end',
+      {
+        post_processor: {
+          type: 'Sequence',
+          processors: Array(200_000).fill({
+            type: 'TemplateProcessing',
+            single: [{ SpecialToken: { id: 'a' } }],
+          }),
+        },
+      },
+    ],
     ['a strange pre-tokenizer', { pre_tokenizer: { type: 'UnicodeScripts' } }],
     ['an expression that never ends', { pre_tokenizer: split({ Regex: '(a+)+$' }) }],
     [

@@ -132,6 +132,14 @@ describe('a vocabulary that cannot be', () => {
     );
   });
 
+  it('has pieces whose ways to be made nobody can look through', () => {
+    const long = Array.from({ length: 40_000 }, (_, i) => `${i}`.padEnd(256, 'x'));
+    const tokens = [...spmVocabulary().tokens, ...long];
+    expect(() => toTokenizerJson(spmVocabulary({ tokens }))).toThrow(
+      expect.objectContaining({ code: 'MODEL_INVALID' }),
+    );
+  });
+
   it('has a piece of a megabyte', () => {
     const tokens = [...spmVocabulary().tokens, 'x'.repeat(2 ** 20)];
     expect(() => toTokenizerJson(spmVocabulary({ tokens }))).toThrow(
