@@ -1,4 +1,5 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFileSync } from 'node:fs';
+import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CompileProgress, MobillmError, type ModelFiles, probeHardware } from '@mobillm/core';
 import { writeTinyLlamaGguf } from '@mobillm/core/testing';
@@ -150,6 +151,35 @@ describe('compiling', () => {
       },
     });
     await expect(compiling).rejects.toBe(reason);
+    expect(await readdir(parent)).toEqual([]);
+  });
+
+  it('stops with what the function that it tells has thrown, and leaves nothing behind', async () => {
+    const parent = temporaryFolder();
+    for (const last of ['reading the model', 'generating code']) {
+      const error = new Error(last);
+      const compiling = compiler.compile(source, {
+        folder: join(parent, 'model'),
+        onProgress: ({ step }) => {
+          if (step === last) throw error;
+        },
+      });
+      await expect(compiling).rejects.toBe(error);
+      expect(await readdir(parent)).toEqual([]);
+    }
+  });
+
+  it('refuses a source that is changed meanwhile, and leaves nothing behind', async () => {
+    const parent = temporaryFolder();
+    const changed = join(folder, 'changed.gguf');
+    await copyFile(source, changed);
+    const compiling = compiler.compile(changed, {
+      folder: join(parent, 'model'),
+      onProgress: ({ step }) => {
+        if (step === 'generating code') appendFileSync(changed, 'more');
+      },
+    });
+    expect(await codeOf(compiling)).toBe('INTEGRITY_FAILED');
     expect(await readdir(parent)).toEqual([]);
   });
 

@@ -51,7 +51,7 @@ export interface ModelCompiler {
    *
    * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`; `MODEL_UNSUPPORTED` for an architecture or
    * weight type that it does not know; `UNSUPPORTED` where a tool that it needs is missing, with how
-   * to get it; `IO_FAILED`.
+   * to get it; `INTEGRITY_FAILED` when the source is changed meanwhile; `IO_FAILED`.
    */
   compile(files: ModelFiles | string, options: CompileOptions): Promise<ModelFiles>;
 }

@@ -12,7 +12,7 @@ import { chatConfigOf, type CompiledAs, tensorCacheOf } from './folder-content.j
 import { ioFailed } from './place-folder.js';
 import type { ProgressReport } from './progress-report.js';
 import { type PythonPackage, pythonRuntime } from './python-package.js';
-import type { CompileSource } from './read-source.js';
+import { type CompileSource, requireUnchanged } from './read-source.js';
 import { runPython } from './run-python.js';
 import { planWeights } from './weight-plan.js';
 
@@ -45,6 +45,7 @@ export async function compileInto(folder: string, compilation: Compilation): Pro
     await Promise.allSettled(inParallel);
     stop.signal.throwIfAborted();
     const [library, shards] = await Promise.all(inParallel);
+    await requireUnchanged(source);
     const { tokenizer, config } = toTokenizerJson(source.vocabulary);
     const { lineage, parameters } = source;
     const chatConfig = chatConfigOf({ lineage, parameters, compiledAs, library });

@@ -9,12 +9,15 @@ import type { CompiledAs } from './folder-content.js';
 
 const largestConfigBytes = 2 ** 20;
 
-/** The files of a compiled model, the configuration first: it is what the engine starts from. */
-export async function filesOf(folder: string): Promise<ModelFiles> {
+/**
+ * The files of a compiled model, the configuration first: it is what the engine starts from. `target`
+ * is where the folder will be moved to.
+ */
+export async function filesOf(folder: string, target = folder): Promise<ModelFiles> {
   const path = resolve(folder);
   const names = (await readdir(path)).filter((name) => name !== configFileName).sort();
   const file = async (name: string): Promise<ModelFile> => ({
-    path: join(path, name),
+    path: join(resolve(target), name),
     fileBytes: (await stat(join(path, name))).size,
     role: roleOf(name),
   });
@@ -50,8 +53,10 @@ export async function findCompiled(
     const files = await filesOf(folder);
     return (await isComplete(files)) ? files : undefined;
   } catch (error) {
-    // A folder that is missing or was damaged is written anew.
-    if (MobillmError.is(error)) return undefined;
+    // A folder that is missing, was damaged or is being replaced just now is written anew.
+    if (MobillmError.is(error) || (error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return undefined;
+    }
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import {
   probeHardware,
   wrongValue,
 } from '@mobillm/core';
+import { onAbort } from '@mobillm/core/native';
 import { compileInto } from './compile-folder.js';
 import { filesOf, findCompiled } from './compiled-folder.js';
 import {
@@ -51,18 +52,26 @@ export function createMlcCompiler(options?: MlcCompilerOptions): ModelCompiler {
       if (folder === undefined) throw wrongValue('folder', 'is missing');
       const own = resolveCompileOptions(compilerOptions, defaults);
       signal?.throwIfAborted();
-      const progress = new ProgressReport(onProgress);
+      const stop = new AbortController();
+      const takeOff = onAbort(signal, () => stop.abort(signal?.reason));
+      const progress = new ProgressReport(onProgress, () => stop.abort());
       try {
-        const source = await readSource(files, signal);
+        const source = await readSource(files, stop.signal);
         const compiler = await pythonPackage();
         const compiledAs = await settle(own, source, compiler);
         const former = await findCompiled(folder, source.lineage, compiledAs);
         if (former !== undefined) return former;
         const work = { source, compiledAs, options: own, compiler, python, addon };
-        await placeFolder(folder, (aside) => compileInto(aside, { ...work, progress, signal }));
-        return await filesOf(folder);
+        return await placeFolder(folder, async (aside) => {
+          await compileInto(aside, { ...work, progress, signal: stop.signal });
+          return filesOf(aside, folder);
+        });
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        throw progress.failure === undefined ? error : progress.failure.error;
       } finally {
         progress.stop();
+        takeOff();
       }
     },
   };

@@ -6,17 +6,22 @@ import { configFileName } from '../folder/chat-config.js';
 /** What a killed process left behind is cleared away after a day. */
 const abandonedAfterMs = 24 * 60 * 60 * 1000;
 
+/** Others that may put theirs in place first, one after the other, before this one gives up. */
+const maxSwaps = 64;
+
 /**
  * Has `write` fill a folder beside `target`, and puts it in place when all of it is on the disk. When it
- * fails, nothing of it stays behind, and what was in place before does.
+ * fails, nothing of it stays behind, and what was in place before does. Of several processes that do
+ * this at once, the last one's stays.
  *
+ * @returns what `write` gave.
  * @throws MobillmError `IO_FAILED` when `target` holds something that is no compiled model, and where
  * the system refuses; whatever `write` throws.
  */
-export async function placeFolder(
+export async function placeFolder<T>(
   target: string,
-  write: (folder: string) => Promise<void>,
-): Promise<void> {
+  write: (folder: string) => Promise<T>,
+): Promise<T> {
   const path = resolve(target);
   const parent = dirname(path);
   const prefix = `.${basename(path)}.`;
@@ -27,9 +32,10 @@ export async function placeFolder(
   try {
     const made = join(work, 'new');
     await mkdir(made).catch(cannotWrite(made));
-    await write(made);
+    const result = await write(made);
     await flush(made).catch(cannotWrite(made));
     await swap(made, path, join(work, 'former')).catch(cannotWrite(path));
+    return result;
   } finally {
     // A linker whose compiler was killed may still be writing.
     await rm(work, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
@@ -39,7 +45,7 @@ export async function placeFolder(
 /** Only what was compiled before is ever replaced. */
 async function refuseForeign(path: string): Promise<void> {
   const names = await readdir(path).catch((error: unknown): string[] => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (codeOf(error) === 'ENOENT') return [];
     throw ioFailed(path, error);
   });
   if (names.length === 0 || names.includes(configFileName)) return;
@@ -62,15 +68,24 @@ async function flush(folder: string): Promise<void> {
 }
 
 async function swap(made: string, path: string, former: string): Promise<void> {
-  try {
-    // Replaces an empty folder, and nothing else.
-    await rename(made, path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'EPERM') throw error;
-    await rename(path, former);
-    await rename(made, path);
+  for (let others = 0; ; others++) {
+    try {
+      // Replaces an empty folder, and nothing else.
+      await rename(made, path);
+      return;
+    } catch (error) {
+      const inPlace = ['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(codeOf(error));
+      if (!inPlace || others === maxSwaps) throw error;
+    }
+    // Another process may have moved it away in between, and put its own there.
+    await rename(path, `${former}-${others}`).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    });
   }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
 }
 
 async function clearAbandoned(parent: string, prefix: string): Promise<void> {

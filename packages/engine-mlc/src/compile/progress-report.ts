@@ -17,12 +17,25 @@ export class ProgressReport {
   readonly #parts: ProgressPart[] = [];
   #step = 'reading the model';
   #told = 0;
+  #failure: { readonly error: unknown } | undefined;
 
   readonly #refreshers = new Set<() => void>();
 
-  /** Starts telling. */
-  constructor(tell: ((progress: CompileProgress) => void) | undefined) {
-    this.#tell = tell ?? (() => undefined);
+  /**
+   * Starts telling.
+   *
+   * @param tell once it throws, it is not called again, and `onFailure` is
+   */
+  constructor(tell: ((progress: CompileProgress) => void) | undefined, onFailure: () => void) {
+    this.#tell = (progress) => {
+      if (this.#failure !== undefined) return;
+      try {
+        tell?.(progress);
+      } catch (error) {
+        this.#failure = { error };
+        onFailure();
+      }
+    };
     this.#timer = setInterval(() => this.#report(), intervalMs);
     this.#report();
   }
@@ -44,6 +57,11 @@ export class ProgressReport {
   step(step: string): void {
     this.#step = step;
     this.#report();
+  }
+
+  /** What the caller's function threw, if it did. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
   }
 
   /** To be called at the end, however it comes. */

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import {
   type ByteSource,
   ggufLineage,
@@ -21,6 +21,8 @@ export interface CompileSource {
   readonly lineage: KvLineage;
   readonly parameters: LlamaParameters;
   readonly vocabulary: GgufVocabulary;
+  /** Tells this state of the file from any later one. */
+  readonly stamp: string;
 }
 
 /**
@@ -36,6 +38,7 @@ export async function readSource(
 ): Promise<CompileSource> {
   const { path, sha256 } = weightsFile(files);
   const options = signal === undefined ? {} : { signal };
+  const stamp = await stampOf(path);
   const layout = await validateGgufFile(path, options);
   const parameters = readLlamaParameters(layout);
   const bytes = await openFile(path);
@@ -46,7 +49,29 @@ export async function readSource(
     await bytes.close();
   }
   const lineage = await ggufLineage(path, { ...options, ...(sha256 !== undefined && { sha256 }) });
-  return { path, lineage, parameters, vocabulary };
+  return { path, lineage, parameters, vocabulary, stamp };
+}
+
+/**
+ * Makes sure that what was read after {@link readSource} are the weights that the lineage names.
+ *
+ * @throws MobillmError `INTEGRITY_FAILED` when the file was changed since.
+ */
+export async function requireUnchanged({ path, stamp }: CompileSource): Promise<void> {
+  if ((await stampOf(path)) === stamp) return;
+  throw new MobillmError(
+    'INTEGRITY_FAILED',
+    `The file ${path} was changed while it was compiled. Compile it again when it is complete.`,
+    { details: { path } },
+  );
+}
+
+/** A file that is missing has a stamp as well: reading it tells what is wrong. */
+function stampOf(path: string): Promise<string> {
+  return stat(path, { bigint: true }).then(
+    ({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(' '),
+    () => 'missing',
+  );
 }
 
 function weightsFile(files: ModelFiles | string): { path: string; sha256?: string } {

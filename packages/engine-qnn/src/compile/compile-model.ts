@@ -1,4 +1,4 @@
-import { type ModelFiles, toTokenizerJson } from '@mobillm/core';
+import { MobillmError, type ModelFiles, toTokenizerJson } from '@mobillm/core';
 import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import type { NativeCompileOptions, NativeCompiled } from '../addon.js';
 import { shapeOf } from '../manifest/shape-of.js';
@@ -50,6 +50,7 @@ export async function compileModel(
     await output.writeText(tokenizerFileName, JSON.stringify(tokenizer));
     await output.writeText(tokenizerConfigFileName, JSON.stringify(config));
     const compiled = await runNative(job, output.pathAside(binaryAside), heartbeat);
+    await requireUnchanged(source, system);
     heartbeat.report('writing the folder', nativeShare.to);
     const manifest = manifestOf(job, compiled);
     await output.writeText(manifestFileName, writeManifest(manifest));
@@ -122,6 +123,19 @@ async function runNative(
     stopListening();
     await native.close();
   }
+}
+
+/** Makes sure that what was compiled are the weights that the lineage names. */
+async function requireUnchanged(
+  { path, stamp }: SourceModel,
+  { files }: OutputSystem,
+): Promise<void> {
+  if ((await files.stamp(path)) === stamp) return;
+  throw new MobillmError(
+    'INTEGRITY_FAILED',
+    `The file ${path} was changed while it was compiled. Compile it again when it is complete.`,
+    { details: { path } },
+  );
 }
 
 function manifestOf({ source, options }: CompileJob, compiled: NativeCompiled): QnnManifest {

@@ -29,6 +29,8 @@ export interface SourceModel {
   readonly weights: NativeWeights;
   /** Its vocabulary. */
   readonly vocabulary: GgufVocabulary;
+  /** Tells this state of the file from any later one. */
+  readonly stamp: string;
 }
 
 /** Path and, where it is recorded, sha256 of the GGUF file that a model consists of. */
@@ -66,6 +68,7 @@ export async function readSourceModel(
   signal?: AbortSignal,
 ): Promise<SourceModel> {
   const stop = signal && { signal };
+  const stamp = await files.stamp(path);
   // What cannot be opened or is no model is told by this first one.
   const lineage = await ggufLineage(path, { ...stop, ...(sha256 !== undefined && { sha256 }) });
   const source = await files.open(path);
@@ -80,6 +83,7 @@ export async function readSourceModel(
       parameters: parametersOf(llama, layout),
       weights: weightsOf(llama),
       vocabulary: await readGgufVocabulary(source, layout, stop),
+      stamp,
     };
   } finally {
     await source.close();

@@ -56,6 +56,11 @@ export const system: System = {
       }
       return hash.digest('hex');
     },
+    stamp: (path) =>
+      stat(path, { bigint: true }).then(
+        ({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(' '),
+        () => 'missing',
+      ),
     ageMs: (path) =>
       stat(path).then(
         (entry) => Date.now() - entry.mtimeMs,

@@ -36,6 +36,8 @@ export interface FileAccess {
   removeIfEmpty(path: string): Promise<void>;
   /** Lower-case hexadecimal sha256 of a file's content; rejects with the signal's reason. */
   sha256(path: string, signal?: AbortSignal): Promise<string>;
+  /** Tells this state of a file from any later one; one that is missing has a stamp as well. */
+  stamp(path: string): Promise<string>;
   /** Milliseconds since a file or folder was changed; `undefined` where there is none. */
   ageMs(path: string): Promise<number | undefined>;
 }

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ggufLineage, type CompileProgress, type ModelFiles } from '@mobillm/core';
 import { rejection, tinyLlamaGguf, withSequence } from '@mobillm/core/testing';
@@ -247,6 +255,19 @@ describe('the compiler', () => {
       expect(existsSync(path)).toBe(false);
     },
   );
+
+  it('refuses a source that is changed meanwhile, and leaves nothing behind', async () => {
+    const [changed, path] = [writeTinyModel(temporaryFolder()), place()];
+    const compiling = compiler.compile(changed, {
+      folder: path,
+      compilerOptions,
+      onProgress: ({ step }) => {
+        if (step === 'making the binary') appendFileSync(changed, 'more');
+      },
+    });
+    await expect(compiling).rejects.toMatchObject({ code: 'INTEGRITY_FAILED' });
+    expect(existsSync(path)).toBe(false);
+  });
 
   it('refuses a context that the model was not trained for', async () => {
     const compiling = compiler.compile(source, {
