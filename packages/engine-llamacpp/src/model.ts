@@ -1,6 +1,7 @@
 import {
   check,
   type KvLineage,
+  MobillmError,
   type ModelDriver,
   type ModelInfo,
   type ModelLevers,
@@ -65,6 +66,8 @@ export class LlamaCppModel implements ModelDriver {
 
   createSequence(): Promise<SequenceDriver> {
     return Promise.resolve().then(() => {
+      // One made now would not be closed with the others, and later the model's thread is gone.
+      if (this.#closing) throw new MobillmError('CLOSED', 'The model was closed. Open it again.');
       const native = callNative(() => this.#parts.native.createSequence());
       const sequence = new NativeSequenceDriver(native, {
         onClose: (closed) => this.#sequences.delete(closed),

@@ -25,7 +25,12 @@ const openTokenizer = (path: string) => async () => {
 const common = {
   createDriver: createLlamaCppDriver,
   missingPath,
-  engineOptions: { keyType: 'f32', valueType: 'f32', flashAttention: 'off' },
+  engineOptions: {
+    keyType: 'f32',
+    valueType: 'f32',
+    flashAttention: 'off',
+    batchTokens: 32,
+  },
 };
 
 describeEngine('llama.cpp with SmolLM2-135M in F16', {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import {
   convertKvSnapshot,
   encodeKvSnapshot,
@@ -295,7 +296,11 @@ describe('handing a cache over', () => {
   });
 
   it('stops with the reason of the signal, and leaves the cache', async () => {
-    const model = await openModel(defaultModelPath, {}, { contextTokens: 2048 });
+    const model = await openModel(
+      defaultModelPath,
+      { batchTokens: 64 },
+      { contextTokens: 4096, sequences: 3 },
+    );
     const [first, second] = [await model.createSequence(), await model.createSequence()];
     await prefill(model, first, prompt);
     const snapshot = await first.exportKv!();
@@ -304,15 +309,19 @@ describe('handing a cache over', () => {
       (signal: AbortSignal) => first.exportKv!({ signal }),
       (signal: AbortSignal) => second.importKv!(snapshot, signal),
     ]) {
-      const other = await openModel(tinyPath);
-      await other.close();
-      // It waits behind a step of another sequence when the signal comes.
-      const busy = await model.createSequence().catch(() => undefined);
-      expect(busy).toBeUndefined();
+      const other = await model.createSequence();
+      const long = Array.from({ length: 1500 }, (_, index) => 20 + ((index * 31) % 200));
+      const spec = greedySpec(model, { maxTokens: 0 });
+      const busy = other.generate(long, spec)[Symbol.asyncIterator]();
+      // From its first batch on the model's thread works at the rest of that prompt.
+      await busy.next();
       const controller = new AbortController();
       const pending = call(controller.signal);
+      // By then the transfer has been handed to that thread, behind a step of the other sequence.
+      await setImmediate();
       controller.abort(reason);
       await expect(pending).rejects.toBe(reason);
+      await other.close();
     }
     expect(second.tokenCount).toBe(0);
     expect(first.tokenCount).toBe(prompt.length);

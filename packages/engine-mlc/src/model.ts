@@ -46,6 +46,8 @@ export class MlcModel implements ModelDriver {
   readonly tokenizer: Tokenizer;
   readonly #parts: MlcModelParts;
   readonly #sequences = new Set<NativeSequenceDriver>();
+  /** Sequences that are being made; they never reject. */
+  readonly #creating = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: MlcModelParts) {
@@ -82,15 +84,16 @@ export class MlcModel implements ModelDriver {
   }
 
   async createSequence(): Promise<SequenceDriver> {
+    if (this.#closing) {
+      throw new MobillmError('CLOSED', 'The model was closed. Open it again.');
+    }
+    const creating = this.#createSequence();
+    const over = creating.catch(() => undefined);
+    this.#creating.add(over);
     try {
-      const sequence = new NativeSequenceDriver(await this.#parts.native.createSequence(), {
-        onClose: (closed) => this.#sequences.delete(closed),
-        kv: { lineage: () => this.lineage() },
-      });
-      this.#sequences.add(sequence);
-      return sequence;
-    } catch (error) {
-      throw fromNative(error);
+      return await creating;
+    } finally {
+      this.#creating.delete(over);
     }
   }
 
@@ -114,7 +117,21 @@ export class MlcModel implements ModelDriver {
 
   async #close(): Promise<void> {
     this.#parts.onClose();
+    await Promise.all(this.#creating);
     await Promise.all(Array.from(this.#sequences, (sequence) => sequence.close()));
     await this.#parts.native.close();
+  }
+
+  async #createSequence(): Promise<SequenceDriver> {
+    try {
+      const sequence = new NativeSequenceDriver(await this.#parts.native.createSequence(), {
+        onClose: (closed) => this.#sequences.delete(closed),
+        kv: { lineage: () => this.lineage() },
+      });
+      this.#sequences.add(sequence);
+      return sequence;
+    } catch (error) {
+      throw fromNative(error);
+    }
   }
 }

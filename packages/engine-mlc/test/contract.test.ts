@@ -16,12 +16,14 @@ describeEngine('MLC with SmolLM2-135M in f32', {
   createDriver: createMlcDriver,
   files: filesOf(defaultFolder),
   missingPath,
+  engineOptions: { batchTokens: 32 },
 });
 
 describeEngine('MLC with a tiny model of random weights', {
   createDriver: createMlcDriver,
   files: filesOf(tinyFolder),
   missingPath,
+  engineOptions: { batchTokens: 32 },
 });
 
 describeTokenizer('the tokenizer of SmolLM2-135M', {

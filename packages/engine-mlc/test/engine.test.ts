@@ -36,6 +36,17 @@ describe('the MLC engine', () => {
     await model.close();
   });
 
+  it('closes a sequence that was being made, and makes none any more', async () => {
+    for (let round = 0; round < 10; round++) {
+      const model = await driver.open(filesOf(path), openOptions);
+      const making = model.createSequence();
+      const closing = model.close();
+      await expect(model.createSequence()).rejects.toMatchObject({ code: 'CLOSED' });
+      await (await making).close();
+      await closing;
+    }
+  });
+
   it('rejects an opening that is aborted while it loads with the reason', async () => {
     const controller = new AbortController();
     const reason = new Error('not this one');

@@ -1,10 +1,11 @@
-import type {
-  KvLineage,
-  ModelDriver,
-  ModelInfo,
-  Placement,
-  SequenceDriver,
-  Tokenizer,
+import {
+  type KvLineage,
+  MobillmError,
+  type ModelDriver,
+  type ModelInfo,
+  type Placement,
+  type SequenceDriver,
+  type Tokenizer,
 } from '@mobillm/core';
 import { callNative, NativeSequenceDriver } from '@mobillm/core/native';
 import type { NativeModel } from './addon.js';
@@ -68,6 +69,8 @@ export class QnnModel implements ModelDriver {
 
   createSequence(): Promise<SequenceDriver> {
     return Promise.resolve().then(() => {
+      // One made now would not be closed with the others, and later the model's thread is gone.
+      if (this.#closing) throw new MobillmError('CLOSED', 'The model was closed. Open it again.');
       const native = callNative(() => this.#parts.native.createSequence());
       const sequence = new NativeSequenceDriver(native, {
         onClose: (closed) => this.#sequences.delete(closed),

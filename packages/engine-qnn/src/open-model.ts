@@ -112,6 +112,7 @@ async function load(
   try {
     await native.load();
     signal?.throwIfAborted();
+    if (failure) throw failure.error;
     return native;
   } catch (error) {
     await native.close();

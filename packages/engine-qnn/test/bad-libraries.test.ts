@@ -2,6 +2,7 @@ import { rejection } from '@mobillm/core/testing';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { createQnnCompiler } from '../src/compile/index.js';
 import { createQnnDriver } from '../src/index.js';
@@ -27,6 +28,13 @@ function forAnotherProcessor(): string {
   const bytes = readFileSync(system);
   bytes.writeUInt16LE(aarch64, machineOffset);
   return place('libArm.so', bytes);
+}
+
+/** A library that says a version which Qualcomm's pinned one does not have. */
+function lookAlike(version: 'next' | 'old'): string {
+  return fileURLToPath(
+    new URL(`../build/native/test/libqnn_look_alike_${version}.so`, import.meta.url),
+  );
 }
 
 const pipe = join(folder, 'pipe.so');
@@ -60,16 +68,27 @@ describe('libraries', () => {
       { backend: system, system: backend },
       'ADDON_INCOMPATIBLE',
     ],
+    'of a major version that nobody has seen': [
+      { backend: lookAlike('next'), system },
+      'ADDON_INCOMPATIBLE',
+    ],
+    'of which the reader is of such a version': [
+      { backend, system: lookAlike('next') },
+      'ADDON_INCOMPATIBLE',
+    ],
+    'of a version that is too old': [{ backend: lookAlike('old'), system }, 'ADDON_INCOMPATIBLE'],
     'of another back end': [
       { backend: join(emulatorFolder, 'libQnnSaver.so'), system },
       'ADDON_INCOMPATIBLE',
     ],
   };
 
-  it.each(Object.entries(cases))('%s are refused with a code', async (_what, [libraries, code]) => {
+  it.each(Object.entries(cases))('%s are refused with a code', async (what, [libraries, code]) => {
     const error = await rejection(createQnnDriver({ libraries }));
     expect(error).toMatchObject({ name: 'MobillmError', code });
     expect((error as Error).message).toMatch(/\w{3,} .*\.$/s);
+    // Other versions are told apart from what is no QNN library.
+    if (/version/.test(what)) expect((error as Error).message).toMatch(/version|API/);
   });
 
   it('in a folder that lacks one of them are refused, with what was looked for', async () => {

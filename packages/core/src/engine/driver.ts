@@ -182,6 +182,8 @@ export interface TokenBatch {
    * that sequences share) is full.
    */
   readonly finish?: 'end-token' | 'max-tokens' | 'context-full';
+  /** Where this generation runs, where that is not what the model's `placement` says. */
+  readonly placement?: Placement;
 }
 
 /** What of a sequence's cache to read. */
@@ -226,7 +228,8 @@ export interface SequenceDriver {
   /**
    * Appends a snapshot's tokens, keys and values after what is cached. The snapshot may have another
    * number format and another pairing of rotated values than the engine; the engine converts them.
-   * On a failure the cache is as it was.
+   * On a failure the cache is as it was. Tensors may be read on another thread: they must not be changed
+   * or transferred until the promise settles.
    *
    * @throws MobillmError `KV_MISMATCH` when it belongs to other weights, has another shape, or does
    * not begin where the cache ends; `CONTEXT_FULL` when it does not fit. Declared by

@@ -7,7 +7,7 @@ import { EngineHandle } from '../runtime/create-engine.js';
 import { internalsOf } from '../runtime/engine-internals.js';
 import { toModelFiles } from '../runtime/to-model-files.js';
 import type { ModelFiles } from '../store/model-files.js';
-import { type HybridCounts, noCounts } from './hybrid-counts.js';
+import { type HybridCounts, noCounts, type RunningCounts } from './hybrid-counts.js';
 import { HybridDriver, type HybridSide } from './hybrid-driver.js';
 
 /** One of the two engines of a hybrid, and what it opens. */
@@ -73,7 +73,7 @@ export function createHybridEngine(options: HybridEngineOptions): HybridEngine {
 }
 
 class HybridEngineHandle extends EngineHandle implements HybridEngine {
-  readonly #counts: { -readonly [K in keyof HybridCounts]: HybridCounts[K] };
+  readonly #counts: RunningCounts;
   readonly #files: ModelFiles;
 
   constructor(

@@ -6,6 +6,7 @@ import type {
   EngineDriver,
   InspectedModel,
   ModelDriver,
+  SequenceDriver,
 } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvLineage } from '../kv/kv-snapshot.js';
@@ -92,6 +93,7 @@ export class HybridDriver implements EngineDriver {
         await lineageOf(decoding, options.signal),
         await lineageOf(prefilling, options.signal),
       );
+      await tryHandOver(prefilling, decoding, options.signal);
       options.signal?.throwIfAborted();
       return new HybridModel({ prefill: prefilling, decode: decoding, minPrefillTokens, counts });
     } catch (error) {
@@ -177,6 +179,31 @@ async function openSide(
     const close = () => model.close().finally(forget);
     return { name, capabilities, model, close };
   });
+}
+
+/**
+ * Hands an empty cache over: what does not fit, or cannot be handed over as the models were opened, is
+ * told now and not at the first prompt.
+ */
+async function tryHandOver(
+  prefill: OpenSide,
+  decode: OpenSide,
+  signal?: AbortSignal,
+): Promise<void> {
+  const opened: SequenceDriver[] = [];
+  const open = async ({ model }: OpenSide) => {
+    const sequence = await model.createSequence();
+    opened.push(sequence);
+    return sequence;
+  };
+  try {
+    const [from, to] = [await open(prefill), await open(decode)];
+    if (!from.exportKv) throw missing(prefill.name, 'exportKv');
+    if (!to.importKv) throw missing(decode.name, 'importKv');
+    await to.importKv(await from.exportKv(signal && { signal }), signal);
+  } finally {
+    await allOf(opened.map((sequence) => sequence.close()));
+  }
 }
 
 function lineageOf({ name, model }: OpenSide, signal?: AbortSignal): Promise<KvLineage> {

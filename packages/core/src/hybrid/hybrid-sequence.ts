@@ -135,6 +135,9 @@ export class HybridSequence implements SequenceDriver {
     const keepLogits = spec.keepLogits && decode.capabilities.exportKv;
     const fed = [...this.#tokens, ...tokens];
     let direct = 0;
+    // A prompt that was too short for a hand-over: the prefilling side had no part in it.
+    const own = tokens.length > 0 ? decode.model.placement() : undefined;
+    const placement = own && { ...own, phases: { prefill: own, decode: own } };
     try {
       const run = this.#decode.generate(tokens, { ...spec, maxTokens, keepLogits }, signal);
       for await (const batch of run) {
@@ -144,6 +147,7 @@ export class HybridSequence implements SequenceDriver {
         const full = finish === 'max-tokens' && maxTokens < spec.maxTokens;
         yield {
           ...batch,
+          ...(placement && { placement }),
           prefilledTokens: spent.prefilledTokens + direct,
           prefillMs: spent.prefillMs + batch.prefillMs,
           ...(finish && { finish: full ? 'context-full' : finish }),

@@ -14,6 +14,8 @@ export interface ContractGroup {
 export interface ContractResult {
   /** Name that `describeEngine` was given. */
   readonly engine: string;
+  /** npm package whose tests it ran in; empty where they were not started by npm. */
+  readonly package: string;
   /** In the order in which they ran; none where the engine or its model could not be opened. */
   readonly groups: readonly ContractGroup[];
 }
@@ -64,10 +66,30 @@ export function formatContractTable(results: readonly ContractResult[]): string 
   return [...lines, '', ...legend, ''].join('\n');
 }
 
+/**
+ * What is wrong with a result: a test failed, or a group of tests that other engines ran is missing or
+ * was skipped for another reason than a capability; `undefined` where all is well.
+ */
+export function contractFault(
+  { groups }: ContractResult,
+  others: readonly ContractResult[],
+): string | undefined {
+  const names = new Set(others.flatMap((other) => other.groups.map(({ name }) => name)));
+  if (groups.every(({ passed }) => passed === 0)) return 'nothing passed';
+  for (const name of names) {
+    const text = cell(groups.find((group) => group.name === name));
+    if (/[A-Z]{3}|did not run/.test(text)) return `${name}: ${text}`;
+  }
+  return undefined;
+}
+
 function cell(group: ContractGroup | undefined): string {
   if (!group) return 'did not run';
   if (group.failed.length > 0) return `${group.failed.length} FAILED`;
-  if (group.passed === 0) return 'not a capability';
+  if (group.passed === 0) {
+    const undeclared = group.skipped.every(({ reason }) => reason.includes('declare'));
+    return undeclared ? 'not a capability' : 'SKIPPED';
+  }
   const partly = group.skipped.length > 0 ? `, ${group.skipped.length} not declared` : '';
   return `passed ${group.passed}${partly}`;
 }

@@ -110,7 +110,11 @@ export function createFakeDriver(options: FakeEngineOptions = {}): EngineDriver 
       for (const share of shares) {
         await new Promise((resolve) => setTimeout(resolve, 0));
         openOptions.signal?.throwIfAborted();
-        openOptions.onProgress?.(share);
+        try {
+          openOptions.onProgress?.(share);
+        } catch (error) {
+          if (fault !== 'ignores-progress-failure') throw error;
+        }
       }
       return new FakeModel(openOptions, {
         engine: name,
@@ -120,7 +124,7 @@ export function createFakeDriver(options: FakeEngineOptions = {}): EngineDriver 
         info,
         kv: { dtype: 'f32', pairing: 'neox', ...options.kv },
         lineage: { ...fakeLineage, ...options.lineage },
-        prefillChunkTokens: options.prefillChunkTokens ?? 16,
+        prefillChunkTokens: fault === 'long-steps' ? 4096 : (options.prefillChunkTokens ?? 16),
         rounding: options.rounding ?? 0,
       });
     },

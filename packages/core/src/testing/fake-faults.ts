@@ -32,6 +32,8 @@ export const fakeFaults = {
   'works-after-close': 'leaves nothing of a closed model to use',
   'unlimited-sequences': 'are refused with BUSY past the number that was opened',
   'progress-falls': 'reports progress that rises to 1',
+  'ignores-progress-failure':
+    'rejects with what the progress callback throws, at its last report too',
   'opens-missing-file': 'says FILE_NOT_FOUND for a missing file',
   'ignores-logit-bias': 'never samples a token whose bias is -Infinity',
   'keeps-running-after-break': 'has stopped once the reader has left',
@@ -47,6 +49,8 @@ export const fakeFaults = {
   'export-ignores-from-token': 'exports the tokens after a given one alone',
   'export-forgets-start-position': 'exports the tokens after a given one alone',
   'export-ignores-abort': 'exports nothing for a signal that is aborted already',
+  'export-names-other-pairing': 'takes a snapshot of the other pairing',
+  'long-steps': 'takes a prompt of several steps in several steps',
   'keeps-no-logits': 'keeps the logits that follow a prompt, when asked',
   'keeps-logits-of-prompt': 'keeps the logits that follow an answer',
   'recomputes-known-logits': 'goes on from kept logits without computing anything again',

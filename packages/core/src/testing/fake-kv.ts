@@ -22,6 +22,7 @@ export async function exportFakeKv(
   }
   const from = fault === 'export-ignores-from-token' ? 0 : fromToken;
   const { kvHeads, keyLength, valueLength } = fakeGeometry;
+  const exported = cache.export(from);
   return {
     version: 1,
     lineage: await model.lineage(),
@@ -29,7 +30,13 @@ export async function exportFakeKv(
     kvHeads,
     keyLength,
     valueLength,
-    ...cache.export(from),
+    ...exported,
+    ...(fault === 'export-names-other-pairing' && {
+      rope: {
+        ...exported.rope,
+        pairing: exported.rope.pairing === 'neox' ? 'interleaved' : 'neox',
+      },
+    }),
     ...(nextLogits && { nextLogits: Float32Array.from(nextLogits) }),
   };
 }

@@ -91,9 +91,13 @@ describe('a hybrid', () => {
     const run = await model.generate({ prompt: 'a short prompt', ...greedy, maxTokens: 5 });
     expect([prefill.computed, decode.computed]).toEqual([[], ['a short prompt'.length]]);
     expect(hybrid.counts).toMatchObject({ directTokens: 14, prefilledTokens: 0 });
+    // The proof of what ran where names the engine that did.
+    const { prefill: prefilledBy, decode: decodedBy } = run.placement.phases!;
+    expect([prefilledBy.engine, decodedBy.engine]).toEqual(['cpu', 'cpu']);
     const long = `a short prompt${run.text.slice(0, 4)}${'x'.repeat(80)}`;
     const next = await model.generate({ prompt: long, ...greedy, maxTokens: 5 });
     expect(next.usage.cachedTokens).toBe(18);
+    expect(next.placement.phases!.prefill.engine).toBe('npu');
     expect([decode.exported, prefill.imported, prefill.computed]).toEqual([[18], [18], [80]]);
     expect(text).toHaveLength(20);
   });

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine/engine.js';
 import { createHybridEngine } from '../../src/hybrid/create-hybrid-engine.js';
+import { MobillmError } from '../../src/errors/mobillm-error.js';
+import { internalsOf } from '../../src/runtime/engine-internals.js';
+import { rejection } from '../../src/testing/drive.js';
 import { createFakeEngine, fakeFiles, fakeMissingPath } from '../../src/testing/index.js';
 import { watchedHybrid } from './watched-fakes.js';
 
@@ -88,6 +91,28 @@ describe('opening a hybrid', () => {
     expect([prefill.sequences, decode.sequences]).toEqual([[], []]);
   });
 
+  it('tells at once what cannot be handed over as the models were opened', async () => {
+    const { hybrid, prefill, decode } = watchedHybrid();
+    opened.push(hybrid, prefill.engine, decode.engine);
+    const { driver } = internalsOf(decode.engine, 'engine');
+    const open = driver.open.bind(driver);
+    driver.open = async (files, options) => {
+      const model = await open(files, options);
+      const create = model.createSequence.bind(model);
+      model.createSequence = async () =>
+        Object.assign(await create(), {
+          importKv: () => Promise.reject(new MobillmError('UNSUPPORTED', 'a quantized cache')),
+        });
+      return model;
+    };
+    await expect(hybrid.open(undefined, openOptions)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+    });
+    for (const { models } of [prefill, decode]) {
+      expect(await rejection(models[0]!.createSequence())).toMatchObject({ code: 'CLOSED' });
+    }
+  });
+
   it('names the file that is missing, on either side', async () => {
     const missing = {
       format: 'gguf',
@@ -133,7 +158,6 @@ describe('opening a hybrid', () => {
       decode: { ...side(decode.engine), engineOptions: { of: 'decode', kept: 1 } },
     });
     opened.push(watched);
-    const { internalsOf } = await import('../../src/runtime/engine-internals.js');
     for (const engine of [prefill.engine, decode.engine]) {
       const { driver } = internalsOf(engine, 'engine');
       const open = driver.open.bind(driver);

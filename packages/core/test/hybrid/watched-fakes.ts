@@ -5,6 +5,7 @@ import {
   type HybridEngine,
   type HybridEngineOptions,
 } from '../../src/hybrid/create-hybrid-engine.js';
+import type { KvSnapshot } from '../../src/kv/kv-snapshot.js';
 import { createEngine } from '../../src/runtime/create-engine.js';
 import { createFakeDriver, type FakeEngineOptions, fakeFiles } from '../../src/testing/index.js';
 
@@ -19,7 +20,7 @@ export interface Watched {
   readonly imported: number[];
   /** Models that were opened, in order. */
   readonly models: ModelDriver[];
-  /** Sequences that were opened, in order. */
+  /** Sequences that were opened, in order, but for those of the trial at opening. */
   readonly sequences: SequenceDriver[];
 }
 
@@ -59,15 +60,28 @@ function watch(sequence: SequenceDriver, watched: Omit<Watched, 'engine'>): void
     watched.computed.push(tokens.length);
     return generate(tokens, spec, signal);
   };
+  let trial = false;
   sequence.exportKv = async (options) => {
     const snapshot = await exportKv(options);
-    watched.exported.push(snapshot.tokens.length);
+    trial = isEmpty(snapshot);
+    if (!trial) watched.exported.push(snapshot.tokens.length);
     return snapshot;
   };
   sequence.importKv = async (snapshot, signal) => {
     await importKv(snapshot, signal);
-    watched.imported.push(snapshot.tokens.length);
+    trial = isEmpty(snapshot);
+    if (!trial) watched.imported.push(snapshot.tokens.length);
   };
+  const close = sequence.close.bind(sequence);
+  sequence.close = () => {
+    if (trial) watched.sequences.splice(watched.sequences.indexOf(sequence), 1);
+    return close();
+  };
+}
+
+/** What is handed over when a hybrid is opened, to see whether it can be. */
+function isEmpty({ tokens, nextLogits }: KvSnapshot): boolean {
+  return tokens.length === 0 && nextLogits === undefined;
 }
 
 /** A hybrid of two watched fakes that store, rotate and step differently. */

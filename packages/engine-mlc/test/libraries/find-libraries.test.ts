@@ -78,8 +78,8 @@ describe('findLibraries', () => {
   it.each([
     [
       'a virtual environment of Python',
-      { environment: { VIRTUAL_ENV: '/work/.venv' } },
-      '/work/.venv/lib/python3.12/site-packages',
+      { environment: { VIRTUAL_ENV: '/home/me/.venv' } },
+      '/home/me/.venv/lib/python3.12/site-packages',
     ],
     [
       'an environment of Conda',

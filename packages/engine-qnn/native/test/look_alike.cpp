@@ -34,13 +34,26 @@ Status tell(const Provider* only, const Provider* const** list, std::uint32_t* c
   return 0;
 }
 
+// The versions of the pinned build, a major version that nobody has seen, or one before all tables
+// that were measured.
+#if defined(LOOK_ALIKE_NEXT)
+constexpr Version kCoreApi{3, 0, 0};
+constexpr Version kSystemApi{2, 0, 0};
+#elif defined(LOOK_ALIKE_OLD)
+constexpr Version kCoreApi{2, 17, 0};
+constexpr Version kSystemApi{1, 15, 0};
+#else
+constexpr Version kCoreApi{2, 40, 0};
+constexpr Version kSystemApi{1, 15, 0};
+#endif
+
 }  // namespace
 
 extern "C" {
 
 __attribute__((visibility("default"))) Status QnnInterface_getProviders(
     const Interface* const** list, std::uint32_t* count) {
-  static Table<Interface> table{{kHtpBackend, kName, {2, 40, 0}, {5, 51, 0}, {}}, {}};
+  static Table<Interface> table{{kHtpBackend, kName, kCoreApi, {5, 51, 0}, {}}, {}};
   // The table goes on behind its first slot.
   table.rest[kBackendGetBuildId.index - 1] = reinterpret_cast<void (*)()>(&tell_build);
   return tell<Interface>(&table.head, list, count);
@@ -48,7 +61,7 @@ __attribute__((visibility("default"))) Status QnnInterface_getProviders(
 
 __attribute__((visibility("default"))) Status QnnSystemInterface_getProviders(
     const SystemInterface* const** list, std::uint32_t* count) {
-  static const Table<SystemInterface> table{{0, kName, {1, 15, 0}, {}}, {}};
+  static const Table<SystemInterface> table{{0, kName, kSystemApi, {}}, {}};
   return tell<SystemInterface>(&table.head, list, count);
 }
 }

@@ -64,8 +64,8 @@ describe('findLibraries', () => {
     ['LD_LIBRARY_PATH', { environment: { LD_LIBRARY_PATH: '/none::/opt/qnn' } }, '/opt/qnn'],
     [
       'a virtual environment of Python',
-      { environment: { VIRTUAL_ENV: '/work/.venv' } },
-      '/work/.venv/lib/python3.12/site-packages/onnxruntime_qnn',
+      { environment: { VIRTUAL_ENV: '/home/me/.venv' } },
+      '/home/me/.venv/lib/python3.12/site-packages/onnxruntime_qnn',
     ],
     [
       "the user's Python packages",

@@ -79,6 +79,19 @@ export function testDriverOpening(fixture: EngineFixture): void {
       expect(await rejection(opening)).toBe(reason);
     });
 
+    it('rejects with what the progress callback throws, at its last report too', async () => {
+      for (const least of [0, 1]) {
+        const reason = new Error('no more');
+        const opening = fixture.driver.open(fixture.options.files, {
+          ...openOptions(),
+          onProgress: (share) => {
+            if (share >= least) throw reason;
+          },
+        });
+        expect(await rejection(opening)).toBe(reason);
+      }
+    });
+
     it('says FILE_NOT_FOUND for a missing file', async () => {
       const files = {
         format: fixture.options.files.format,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SequenceDriver } from '../../engine/driver.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
 import { expectContinuation, nextAfter } from './comparing.js';
-import { drive, rejection, specOf } from '../drive.js';
+import { drive, rejection, specOf, withSequence } from '../drive.js';
 import { longPrompt, promptOf } from './driving.js';
 import { type EngineFixture, longestStepTokens } from './fixture.js';
 
@@ -26,6 +26,22 @@ export function testDriverPrefilling(fixture: EngineFixture): void {
         for (const token of prompt.slice(0, -1)) await drive(sequence, [token], { maxTokens: 0 });
         return goOn(sequence, prompt, longestStepTokens(fixture.options) - 1);
       });
+    });
+
+    it('takes a prompt of several steps in several steps', async () => {
+      const prompt = severalSteps();
+      // Steps that end before the reader looks come in one batch; on a quick model that may be all.
+      const seen = new Set<number>();
+      for (let attempt = 0; attempt < 20 && seen.size < 2; attempt++) {
+        const { batches } = await withSequence(fixture.model, (sequence) =>
+          drive(sequence, prompt, { maxTokens: 0 }),
+        );
+        for (const { prefilledTokens } of batches) seen.add(prefilledTokens);
+      }
+      expect(
+        seen.size,
+        `counts of prefilled tokens; is prefillStepTokens really at least the engine's longest step?`,
+      ).toBeGreaterThan(1);
     });
 
     it('gives for a prompt in two parts what it gives for the whole', async () => {

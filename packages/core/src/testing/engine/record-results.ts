@@ -20,9 +20,10 @@ export function recordResults(engine: string): void {
   afterAll(async () => {
     const { mkdir, writeFile } = await import('node:fs/promises');
     const { join } = await import('node:path');
-    const result: ContractResult = { engine, groups: groupsOf(tasks) };
+    const owner = process.env['npm_package_name'] ?? '';
+    const result: ContractResult = { engine, package: owner, groups: groupsOf(tasks) };
     await mkdir(folder, { recursive: true });
-    const name = engine.replaceAll(/[^\w.-]+/gu, '-');
+    const name = `${owner} ${engine}`.replaceAll(/[^\w.-]+/gu, '-');
     await writeFile(join(folder, `${name}.json`), JSON.stringify(result, undefined, 1));
   });
 }
