@@ -22,12 +22,12 @@ export function temporaryFolder(): string {
 }
 
 /**
- * Folder of SmolLM2-135M-Instruct compiled in f32 for this machine; compiled when it is not in the cache
+ * Folder of SmolLM2-135M-Instruct compiled in 4 bits for this machine; compiled when it is not in the cache
  * that all checkouts share.
  */
 export async function compiledDefaultModel(): Promise<string> {
   const source = process.env['MOBILLM_TEST_MODEL'] ?? (await ensureDefaultModel());
-  return compiled(source, 'mlc-smollm2-f32');
+  return compiled(source, 'mlc-smollm2-q4f32', 'q4f32');
 }
 
 /** Folder of the tiny model of random weights, compiled and kept like {@link compiledDefaultModel}. */
@@ -36,14 +36,18 @@ export async function compiledTinyModel(): Promise<string> {
   try {
     const source = join(aside, 'tiny.gguf');
     await writeTinyLlamaGguf(source);
-    return await compiled(source, 'mlc-tiny-f32');
+    return await compiled(source, 'mlc-tiny-f32', 'f32');
   } finally {
     rmSync(aside, { recursive: true });
   }
 }
 
-async function compiled(source: string, name: string): Promise<string> {
+async function compiled(
+  source: string,
+  name: string,
+  quantization: 'f32' | 'q4f32',
+): Promise<string> {
   const folder = join(cacheFolder(), 'compiled', name);
-  await createMlcCompiler().compile(source, { folder, compilerOptions: { quantization: 'f32' } });
+  await createMlcCompiler().compile(source, { folder, compilerOptions: { quantization } });
   return folder;
 }
