@@ -4,28 +4,13 @@
 #include <utility>
 
 #include "mlc_sequence.hpp"
+#include "mobillm/kv_transfer.hpp"
 #include "mobillm/option_reader.hpp"
 #include "mobillm/sequence_handle.hpp"
 #include "option_structs.hpp"
 #include "processors.hpp"
 
 namespace mobillm::mlc {
-
-namespace {
-
-const char* dtype_word(KvDtype dtype) {
-  switch (dtype) {
-    case KvDtype::kF16:
-      return "f16";
-    case KvDtype::kBf16:
-      return "bf16";
-    case KvDtype::kF32:
-      return "f32";
-  }
-  return "";
-}
-
-}  // namespace
 
 void ModelHandle::define(Napi::Env env, Napi::Object exports) {
   exports.Set("Model", DefineClass(env, "Model",

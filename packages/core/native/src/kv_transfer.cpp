@@ -7,8 +7,6 @@
 
 namespace mobillm {
 
-namespace {
-
 const char* dtype_word(KvDtype dtype) {
   switch (dtype) {
     case KvDtype::kF16:
@@ -20,6 +18,8 @@ const char* dtype_word(KvDtype dtype) {
   }
   return "";
 }
+
+namespace {
 
 const char* pairing_word(KvPairing pairing) {
   return pairing == KvPairing::kNeox ? "neox" : "interleaved";

@@ -12,6 +12,9 @@
 
 namespace mobillm {
 
+// How JavaScript names a number format: `f16`.
+const char* dtype_word(KvDtype dtype);
+
 // { dtype, layers, kvHeads, keyLength, valueLength, rope: { pairing, base, scale, rotatedLength },
 // vocabularySize, contextTokens }
 Napi::Object kv_shape_object(Napi::Env env, const KvShape& shape, const SequenceModel& model);
