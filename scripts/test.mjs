@@ -113,6 +113,7 @@ function printSummary({ passed, failed, failures, skips }) {
   const skipped = skips.length === 0 ? '' : `, ${skips.length} skipped`;
   // A caller that adds these counts to its own says so, and prints the one line itself.
   const target = process.env.MOBILLM_TEST_SUMMARY;
-  if (target) writeFileSync(target, JSON.stringify({ passed, failed, skipped: skips.length }));
+  if (target)
+    writeFileSync(target, JSON.stringify({ passed, failed, failures, skipped: skips.length }));
   else console.log(`${passed} passed, ${failed} failed${skipped}`);
 }
