@@ -56,11 +56,11 @@ describe('bad input', () => {
 
     it.each(Object.entries(cases))('%s', async (_what, [path, code]) => {
       for (const call of [
-        driver.inspect(filesOf(path)),
-        driver.estimate!(filesOf(path), openOptions),
-        driver.open(filesOf(path), openOptions),
+        () => driver.inspect(filesOf(path)),
+        () => driver.estimate!(filesOf(path), openOptions),
+        () => driver.open(filesOf(path), openOptions),
       ]) {
-        const error = await failure(call);
+        const error = await failure(call());
         expect(error).toMatchObject({ name: 'MobillmError', code });
         expect((error as Error).message).toMatch(/\w{3,} .*\.$/s);
       }
