@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describeEngine, describeTeardown, describeTokenizer } from '@mobillm/core/testing';
 import { ensureFullPrecisionModel } from '../../../scripts/full-precision-model.mjs';
@@ -36,6 +37,9 @@ const common = {
 describeEngine('llama.cpp with SmolLM2-135M in F16', {
   ...common,
   files: filesOf(await ensureFullPrecisionModel('f16')),
+  // Most of the suite's time is spent here.
+  contextTokens: 256,
+  threads: Math.min(2, availableParallelism()),
 });
 
 describeEngine('llama.cpp with a tiny model of random weights', {

@@ -164,9 +164,9 @@ export function testDriverKvImport(fixture: EngineFixture): void {
 
     test('says CONTEXT_FULL to a snapshot that does not fit', async () => {
       const { contextTokens } = fixture.model;
-      const tokens = longPrompt(fixture.model, contextTokens);
-      const end = await snapshotOf(tokens, contextTokens - 8);
-      const cached = tokens.slice(0, contextTokens - 4);
+      // It is refused for its length, so it does not matter what it is the end of.
+      const end = await snapshotOf(longPrompt(fixture.model, 16), 8);
+      const cached = longPrompt(fixture.model, contextTokens - 4);
       await expectContinuation(fixture, async (sequence) => {
         await drive(sequence, cached, { maxTokens: 0 });
         const tooLong = { ...end, startPosition: cached.length };

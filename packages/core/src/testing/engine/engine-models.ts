@@ -3,7 +3,7 @@ import type { EngineDriver } from '../../engine/driver.js';
 import type { Engine, GenerateOptions, Model, OpenOptions } from '../../engine/engine.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { createEngine } from '../../runtime/create-engine.js';
-import { contextTokensOf, type EngineFixture } from './fixture.js';
+import { type EngineFixture, suiteOpenOptions } from './fixture.js';
 import { rejection } from '../drive.js';
 
 /** What core makes of a driver: models, options, ends, errors. */
@@ -12,12 +12,8 @@ export function testEngineModels(fixture: EngineFixture): void {
     let engine: Engine;
     let model: Model;
     const prompt = 'Once upon a time there was a';
-    const openOptions = (): OpenOptions => ({
-      contextTokens: contextTokensOf(fixture.options),
-      sequences: Math.min(2, fixture.driver.capabilities.maxSequences),
-      threads: 1,
-      engineOptions: fixture.options.engineOptions ?? {},
-    });
+    const openOptions = (): OpenOptions =>
+      suiteOpenOptions(fixture.options, Math.min(2, fixture.driver.capabilities.maxSequences));
     const generate = (own: Partial<GenerateOptions> = {}) =>
       model.generate({ prompt, maxTokens: 12, temperature: 0, ...own });
 

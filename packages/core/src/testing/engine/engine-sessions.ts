@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, Model } from '../../engine/engine.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { createEngine } from '../../runtime/create-engine.js';
-import { contextTokensOf, type EngineFixture } from './fixture.js';
+import { type EngineFixture, suiteOpenOptions } from './fixture.js';
 import { rejection } from '../drive.js';
 
 /** Conversations: turns, cache, abort, reset. */
@@ -16,12 +16,11 @@ export function testEngineSessions(fixture: EngineFixture): void {
 
     beforeAll(async () => {
       engine = createEngine(await fixture.options.createDriver());
-      model = await engine.open(fixture.options.files, {
-        contextTokens: contextTokensOf(fixture.options),
-        sequences: Math.min(2, fixture.driver.capabilities.maxSequences),
-        threads: 1,
-        engineOptions: fixture.options.engineOptions ?? {},
-      });
+      const sequences = Math.min(2, fixture.driver.capabilities.maxSequences);
+      model = await engine.open(
+        fixture.options.files,
+        suiteOpenOptions(fixture.options, sequences),
+      );
     }, 120_000);
 
     afterAll(async () => {

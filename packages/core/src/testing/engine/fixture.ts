@@ -19,6 +19,8 @@ export interface DescribeEngineOptions {
    * than three steps, and fit the context with a few tokens to spare. Default 32.
    */
   readonly prefillStepTokens?: number;
+  /** Threads to open the model with; more than the default 1 is for models of a hundred megabytes. */
+  readonly threads?: number;
   /** Options that `open` needs for this engine, for instance to make sums repeatable. */
   readonly engineOptions?: Readonly<Record<string, unknown>>;
 }
@@ -48,7 +50,7 @@ export function suiteOpenOptions(
   return {
     contextTokens: contextTokensOf(options),
     sequences,
-    threads: 1,
+    threads: options.threads ?? 1,
     engineOptions: options.engineOptions ?? {},
   };
 }
