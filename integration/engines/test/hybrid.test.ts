@@ -19,7 +19,7 @@ import {
   writeTinyModel,
 } from './support/models.js';
 import { closeLater, exact, openReference, openSide } from './support/opening.js';
-import { prompts } from './support/prompts.js';
+import { prompts, twoChunks } from './support/prompts.js';
 
 const folder = temporaryFolder();
 
@@ -29,7 +29,7 @@ interface Pair {
   /** The GGUF file that both forms are made of. */
   readonly path: string;
   readonly files: ModelFiles;
-  readonly prompts: readonly string[];
+  readonly prompts: readonly string[] | 'two chunks';
   readonly steps: number;
   /** Largest difference of logits that rounding explains. */
   readonly margin: number;
@@ -56,7 +56,7 @@ const pairs: Readonly<Record<string, () => Promise<Pair>>> = {
       create: createQnnEngine,
       path,
       files: await compileForQnn(path, 'smollm2', { chunkTokens: 32, contextTokens: 128 }),
-      prompts: prompts.slice(0, 1),
+      prompts: 'two chunks',
       steps: 16,
       margin: 0.15,
       build: /^v2\.51\.0\.\d+$/,
@@ -98,19 +98,36 @@ describe.each(Object.entries(pairs))('%s, llama.cpp decodes', (_, make) => {
 
   it('and the answer is what llama.cpp alone would say', async () => {
     // Answers are fed token by token: those are decoded, like the answers of a run.
-    const driver = driverOf(await createHybrid(pair, { minPrefillTokens: 2 }));
+    const hybrid = await createHybrid(pair, { minPrefillTokens: 2 });
+    const reference = await openReference(pair.path);
+    const { tokenizer } = reference.model;
+    const asked =
+      pair.prompts === 'two chunks'
+        ? [twoChunks(reference)]
+        : pair.prompts.map((text) => tokenizer.encode(text, { addSpecial: true }));
     const result = await compareTeacherForced({
-      ...pair,
-      reference: await openReference(pair.path),
-      candidate: await openSide(driver, gguf(pair.path)),
+      ...{ ...pair, prompts: asked, reference },
+      candidate: await openSide(driverOf(hybrid), gguf(pair.path)),
     });
     console.log('hybrid against llama.cpp:', result);
-    expect(result.compared + result.skipped).toBe(pair.prompts.length * pair.steps);
-    expect(result.compared).toBeGreaterThan(9 * result.skipped);
+    expect(result.compared + result.skipped).toBe(asked.length * pair.steps);
+    expect(result.compared).toBeGreaterThan(5 * result.skipped);
     expect(result.largestDifference).toBeLessThan(pair.margin);
+
+    const promptTokens = asked.flat().length;
+    expect(hybrid.counts).toMatchObject({
+      prefilledTokens: promptTokens,
+      handedOverTokens: promptTokens,
+      directTokens: asked.length * (pair.steps - 1),
+      returnedTokens: 0,
+      recomputedTokens: 0,
+    });
   });
 
-  it('computes no token twice, in the second turn neither, and says what ran where', async () => {
+  it('computes no token twice, in the second turn neither, and says what ran where', async (context) => {
+    if (pair.prompts === 'two chunks') {
+      context.skip('half a minute on the emulator, which shows it on the tiny model');
+    }
     const hybrid = await createHybrid(pair);
     const model = await hybrid.open(undefined, { contextTokens: 128 });
     const session = await model.createSession({ defaults: { maxTokens: 12, temperature: 0 } });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,5 +58,12 @@ function compiledFolder(engine: 'mlc' | 'qnn', name: string): string {
     new URL(`../../../../packages/engine-${engine}/native`, import.meta.url),
   );
   const key = contentHash([sources]).slice(0, 12);
-  return join(cacheFolder(), 'compiled', `${engine}-${name}-${key}`);
+  const [parent, start] = [join(cacheFolder(), 'compiled'), `${engine}-${name}-`];
+  // What earlier sources made is hundreds of megabytes that nobody asks for again.
+  for (const other of existsSync(parent) ? readdirSync(parent) : []) {
+    if (other.startsWith(start) && other !== `${start}${key}`) {
+      rmSync(join(parent, other), { recursive: true, force: true });
+    }
+  }
+  return join(parent, `${start}${key}`);
 }

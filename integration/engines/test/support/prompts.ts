@@ -1,3 +1,5 @@
+import type { TeacherForcedSide } from '@mobillm/core/testing';
+
 /** Ten prompts of several kinds: prose, code, lists, a dialogue, other scripts. */
 export const prompts: readonly string[] = [
   'The capital of France is',
@@ -11,3 +13,8 @@ export const prompts: readonly string[] = [
   '{"name": "Ada", "age":',
   'Привет! Меня зовут',
 ];
+
+/** A prompt of 40 tokens: with chunks of 32, two. */
+export function twoChunks({ model }: TeacherForcedSide): readonly number[] {
+  return model.tokenizer.encode(prompts.join(' ')).slice(0, 40);
+}

@@ -1,6 +1,6 @@
 import type { ModelDriver, SequenceDriver } from '../engine/driver.js';
 import type { Token } from '../tokenizer/tokenizer.js';
-import { type Next, type NextCapabilities, nextOf } from './engine/comparing.js';
+import { type Next, type NextCapabilities, nextOf, type Scores } from './engine/comparing.js';
 
 /** A model to be compared. */
 export interface TeacherForcedSide {
@@ -106,9 +106,12 @@ async function* positions(
     const [first, second] = [await open(reference), await open(candidate)];
     let tokens = prompt;
     for (let step = 0; step < steps; step++) {
-      const expected = requireScores(await nextOf(reference.capabilities, first, tokens));
-      const actual = requireScores(await nextOf(candidate.capabilities, second, tokens));
-      yield [step, expected, actual];
+      // Both are fed the same, so they compute side by side.
+      const [expected, actual] = await Promise.all([
+        nextOf(reference.capabilities, first, tokens),
+        nextOf(candidate.capabilities, second, tokens),
+      ]);
+      yield [step, requireScores(expected), requireScores(actual)];
       tokens = [expected.token];
     }
   } finally {
@@ -124,10 +127,12 @@ function requireScores(next: Next): Next {
 /** Difference between the two best scores. */
 function marginOf({ scores }: Next): number {
   let [best, second] = [-Infinity, -Infinity];
-  for (const score of scores.values()) {
-    if (score > best) [best, second] = [score, best];
-    else if (score > second) second = score;
-  }
+  scores.forEach((score) => {
+    if (score > best) {
+      second = best;
+      best = score;
+    } else if (score > second) second = score;
+  });
   return best - second;
 }
 
@@ -137,22 +142,26 @@ function differenceOf(expected: Next, actual: Next): number {
     ? [expected.scores, actual.scores]
     : [logprobsOf(expected), logprobsOf(actual)];
   let difference = 0;
-  for (const [token, score] of a) {
+  a.forEach((score, token) => {
     const other = b.get(token);
     // A token that neither can sample has the logit -Infinity on both sides.
-    if (other === undefined || other === score) continue;
+    if (other === undefined || other === score) return;
     difference = Math.max(difference, Math.abs(other - score));
-  }
+  });
   return difference;
 }
 
-function logprobsOf({ scores, kind }: Next): ReadonlyMap<Token, number> {
+function logprobsOf({ token, scores, kind }: Next): Scores {
   if (kind !== 'logits') return scores;
-  const best = Math.max(...scores.values());
+  const best = scores.get(token) ?? 0;
   let total = 0;
-  for (const score of scores.values()) total += Math.exp(score - best);
+  scores.forEach((score) => {
+    total += Math.exp(score - best);
+  });
   const shift = best + Math.log(total);
-  return new Map([...scores].map(([token, score]) => [token, score - shift]));
+  const logprobs = new Map<Token, number>();
+  scores.forEach((score, each) => logprobs.set(each, score - shift));
+  return logprobs;
 }
 
 function disagreement(first: Disagreement, count: number, result: TeacherForcedResult): Error {

@@ -5,12 +5,17 @@ import type { Token } from '../../tokenizer/tokenizer.js';
 import { type Driven, drive, withSequence } from '../drive.js';
 import type { EngineFixture } from './fixture.js';
 
+/** A score by token: what a map offers, of which a row of logits needs none. */
+export type Scores = Pick<ReadonlyMap<Token, number>, 'size' | 'get'> & {
+  forEach(visit: (score: number, token: Token) => void): void;
+};
+
 /** What an engine tells of the token that comes next. */
 export interface Next {
   /** The most probable token. */
   readonly token: Token;
   /** Logits, or log-probabilities of the best tokens, by token; empty where the engine tells neither. */
-  readonly scores: ReadonlyMap<Token, number>;
+  readonly scores: Scores;
   /** Which of them the scores are. */
   readonly kind: 'logits' | 'logprobs' | 'none';
 }
@@ -59,7 +64,12 @@ export async function nextOf(
 
 /** What a row of logits tells of the token that comes next. */
 export function nextOfLogits(logits: Float32Array): Next {
-  return { token: largest(logits), scores: new Map(logits.entries()), kind: 'logits' };
+  const scores: Scores = {
+    size: logits.length,
+    get: (token) => logits[token],
+    forEach: (visit) => logits.forEach(visit),
+  };
+  return { token: largest(logits), scores, kind: 'logits' };
 }
 
 /** What a new sequence tells after these tokens, computed as one prompt. */
@@ -133,10 +143,10 @@ const nearTie = 0.25;
 /** Root of the mean squared difference over the tokens that both know, mean differences taken out. */
 function distance(a: Next, b: Next): number {
   const differences: number[] = [];
-  for (const [token, score] of b.scores) {
+  b.scores.forEach((score, token) => {
     const other = a.scores.get(token);
     if (other !== undefined && Number.isFinite(other - score)) differences.push(other - score);
-  }
+  });
   // Two lists of best tokens that have little in common are far apart.
   if (differences.length < b.scores.size / 2) return Infinity;
   const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
