@@ -1,7 +1,10 @@
 #include <cstring>
+#include <limits>
+#include <string>
 #include <vector>
 
 #include "check.hpp"
+#include "mobillm/error.hpp"
 #include "mobillm/float16.hpp"
 #include "mobillm/kv_layout.hpp"
 
@@ -81,6 +84,24 @@ void numbers_are_rounded_to_nearest_even() {
         bytes_of({1, 1}, KvDtype::kBf16));
 }
 
+void a_number_that_does_not_fit_is_refused() {
+  constexpr KvPairing kNeox = KvPairing::kNeox;
+  const auto code_of = [](float value, KvDtype from, KvDtype to) -> std::string {
+    try {
+      convert({1, 2, value, 3}, {from, kNeox}, {to, kNeox}, 2, 2);
+    } catch (const mobillm::Error& error) {
+      return error.code();
+    }
+    return "none";
+  };
+  CHECK(code_of(65504, KvDtype::kF32, KvDtype::kF16) == "none");
+  CHECK(code_of(65520, KvDtype::kF32, KvDtype::kF16) == "KV_MISMATCH");
+  CHECK(code_of(-1e6f, KvDtype::kBf16, KvDtype::kF16) == "KV_MISMATCH");
+  CHECK(code_of(std::numeric_limits<float>::max(), KvDtype::kF32, KvDtype::kBf16) == "KV_MISMATCH");
+  // What is infinite already is for the check of snapshots to refuse.
+  CHECK(code_of(std::numeric_limits<float>::infinity(), KvDtype::kF32, KvDtype::kF16) == "none");
+}
+
 void rows_may_lie_apart_and_at_any_address() {
   const std::vector<float> values{1, 2, 3, 4};
   const Bytes tight = bytes_of(values, KvDtype::kF32);
@@ -104,5 +125,6 @@ int main() {
   each_format_becomes_each_other_one();
   pairs_move_and_what_is_not_rotated_stays();
   numbers_are_rounded_to_nearest_even();
+  a_number_that_does_not_fit_is_refused();
   rows_may_lie_apart_and_at_any_address();
 }

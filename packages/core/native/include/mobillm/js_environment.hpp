@@ -77,29 +77,25 @@ class JsEnvironment {
   }
 
   // Runs `work` on a worker and settles a promise with `convert(env, result)` on the JavaScript
-  // thread, or with the error that either throws.
+  // thread, or with the error that either throws; with CLOSED where the worker stops before it
+  // comes to it.
   template <typename Work, typename Convert>
   Napi::Promise run(SerialWorker& worker, Napi::Object keep, Work work, Convert convert) {
     auto [ticket, promise] = defer(keep);
-    const bool posted = worker.post([queue = queue_, self = this, id = ticket,
-                                     work = std::move(work), convert = std::move(convert)] {
+    // Shared, since a job can be copied.
+    const auto settlement = std::make_shared<Settlement>(*this, ticket);
+    worker.post([settlement, work = std::move(work), convert = std::move(convert)] {
       using Result = decltype(work());
       try {
         auto result = std::make_shared<Result>(work());
-        queue->post([self, id, result, convert](Napi::Env) {
-          self->settle(id, [&](Napi::Env env) { return convert(env, std::move(*result)); });
-        });
+        settlement->with(
+            [result, convert](Napi::Env env) { return convert(env, std::move(*result)); });
       } catch (...) {
-        queue->post([self, id, thrown = std::current_exception()](Napi::Env) {
-          self->settle(id, [&](Napi::Env) -> Napi::Value { std::rethrow_exception(thrown); });
+        settlement->with([thrown = std::current_exception()](Napi::Env) -> Napi::Value {
+          std::rethrow_exception(thrown);
         });
       }
     });
-    if (!posted) {
-      settle(ticket, [](Napi::Env) -> Napi::Value {
-        throw Error(code::kClosed, "This object was closed.");
-      });
-    }
     return promise;
   }
 
@@ -134,6 +130,33 @@ class JsEnvironment {
         : deferred(Napi::Promise::Deferred::New(env)), kept(Napi::Persistent(keep)) {}
     Napi::Promise::Deferred deferred;
     Napi::ObjectReference kept;
+  };
+
+  // Settles one promise from any thread, and with CLOSED when it goes without having been told with
+  // what: a worker that stops drops the jobs that wait.
+  class Settlement {
+   public:
+    Settlement(JsEnvironment& environment, Ticket ticket)
+        : environment_(&environment), queue_(environment.queue()), ticket_(ticket) {}
+    Settlement(const Settlement&) = delete;
+    Settlement& operator=(const Settlement&) = delete;
+    ~Settlement() {
+      if (told_) return;
+      with([](Napi::Env) -> Napi::Value { throw Error(code::kClosed, "This object was closed."); });
+    }
+
+    void with(std::function<Napi::Value(Napi::Env)> value) {
+      told_ = true;
+      // The environment is there as long as its queue takes calls.
+      queue_->post([environment = environment_, ticket = ticket_,
+                    value = std::move(value)](Napi::Env) { environment->settle(ticket, value); });
+    }
+
+   private:
+    JsEnvironment* environment_;
+    std::shared_ptr<JsQueue> queue_;
+    Ticket ticket_;
+    bool told_ = false;
   };
 
   explicit JsEnvironment(Napi::Env env) : env_(env), queue_(JsQueue::create(env)) {}

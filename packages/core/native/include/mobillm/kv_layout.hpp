@@ -94,7 +94,8 @@ struct KvRowFormat {
 // Converts `rows` head vectors of `length` values each, from one number format (rounding to nearest
 // even) and pairing to another. Strides are the bytes from one row to the next. `rotated_length` is
 // how many leading values the pairing is about: 0 for values, which are not rotated. The memory
-// must not overlap.
+// must not overlap. Throws KV_MISMATCH where a finite number would become an infinite one; what was
+// written until then is of no use.
 void convert_kv_rows(const std::byte* in, std::size_t in_stride, KvRowFormat in_format,
                      std::byte* out, std::size_t out_stride, KvRowFormat out_format,
                      std::size_t rows, std::int32_t length, std::int32_t rotated_length);
