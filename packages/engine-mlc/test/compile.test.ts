@@ -1,8 +1,7 @@
-import { appendFileSync } from 'node:fs';
-import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type CompileProgress, MobillmError, type ModelFiles, probeHardware } from '@mobillm/core';
-import { writeTinyLlamaGguf } from '@mobillm/core/testing';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { MobillmError, type ModelFiles, probeHardware } from '@mobillm/core';
+import { describeCompiler, writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createMlcCompiler } from '../src/compile/index.js';
 import { runLibrary } from './support/compiled.js';
@@ -18,14 +17,12 @@ const chunks = [tokens.slice(0, 41), tokens.slice(41, 57), tokens.slice(57, 59),
 const ends = [40, 56, 58, 59];
 
 let compiled: ModelFiles;
-const reports: (CompileProgress & { readonly at: number })[] = [];
 
 beforeAll(async () => {
   await writeTinyLlamaGguf(source);
   compiled = await compiler.compile(source, {
     folder: join(folder, 'f32'),
     compilerOptions: { quantization: 'f32' },
-    onProgress: (progress) => reports.push({ ...progress, at: performance.now() }),
   });
 });
 
@@ -42,6 +39,19 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   );
   return MobillmError.is(error) ? error.code : String(error);
 }
+
+describeCompiler('the compiler for MLC', {
+  createCompiler: createMlcCompiler,
+  compilerOptions: [
+    { contextTokens: 64, chunkTokens: 16 },
+    { contextTokens: 64, chunkTokens: 32 },
+  ],
+  stepUnderWay: 'generating code',
+  async expectToOpen(files) {
+    const { metadata } = await runLibrary(dirname(files.files[0]!.path), []);
+    expect([16, 32]).toContain(metadata.prefill_chunk_size);
+  },
+});
 
 describe('a compiled model', () => {
   it('is a folder with all that the engine needs, its configuration first', async () => {
@@ -107,82 +117,6 @@ describe('a compiled model', () => {
 });
 
 describe('compiling', () => {
-  it('tells how far it is, at least once a second and never falling', () => {
-    expect(reports.length).toBeGreaterThan(4);
-    for (const [i, report] of reports.entries()) {
-      const before = reports[i - 1] ?? { share: 0, at: report.at };
-      expect(report.share).toBeGreaterThanOrEqual(before.share);
-      expect(report.share).toBeLessThanOrEqual(1);
-      expect(report.at - before.at).toBeLessThan(1000);
-    }
-    expect(new Set(reports.map(({ step }) => step))).toContain('generating code');
-  });
-
-  it('returns what is there already when source and options are the same', async () => {
-    const before = await stat(join(folder, 'f32', 'model.so'));
-    const options = { folder: join(folder, 'f32'), compilerOptions: { quantization: 'f32' } };
-    expect(await compiler.compile(source, options)).toEqual(compiled);
-    expect((await stat(join(folder, 'f32', 'model.so'))).ino).toBe(before.ino);
-  });
-
-  it('replaces what other options had made, and what is damaged', async () => {
-    const options = { folder: join(folder, 'again'), compilerOptions: { chunkTokens: 16 } };
-    const library = join(folder, 'again', 'model.so');
-    await compiler.compile(source, options);
-    const first = await stat(library);
-    await writeFile(join(folder, 'again', 'params_shard_0.bin'), 'short');
-    await compiler.compile(source, options);
-    const second = await stat(library);
-    expect(second.ino).not.toBe(first.ino);
-    await compiler.compile(source, { ...options, compilerOptions: { chunkTokens: 32 } });
-    expect((await stat(library)).ino).not.toBe(second.ino);
-    expect((await runLibrary(join(folder, 'again'), [])).metadata.prefill_chunk_size).toBe(32);
-  });
-
-  it('stops when its signal says so, and leaves nothing behind', async () => {
-    const parent = temporaryFolder();
-    const stop = new AbortController();
-    const reason = new Error('enough');
-    const compiling = compiler.compile(source, {
-      folder: join(parent, 'model'),
-      signal: stop.signal,
-      onProgress: ({ step }) => {
-        if (step === 'generating code') stop.abort(reason);
-      },
-    });
-    await expect(compiling).rejects.toBe(reason);
-    expect(await readdir(parent)).toEqual([]);
-  });
-
-  it('stops with what the function that it tells has thrown, and leaves nothing behind', async () => {
-    const parent = temporaryFolder();
-    for (const last of ['reading the model', 'generating code']) {
-      const error = new Error(last);
-      const compiling = compiler.compile(source, {
-        folder: join(parent, 'model'),
-        onProgress: ({ step }) => {
-          if (step === last) throw error;
-        },
-      });
-      await expect(compiling).rejects.toBe(error);
-      expect(await readdir(parent)).toEqual([]);
-    }
-  });
-
-  it('refuses a source that is changed meanwhile, and leaves nothing behind', async () => {
-    const parent = temporaryFolder();
-    const changed = join(folder, 'changed.gguf');
-    await copyFile(source, changed);
-    const compiling = compiler.compile(changed, {
-      folder: join(parent, 'model'),
-      onProgress: ({ step }) => {
-        if (step === 'generating code') appendFileSync(changed, 'more');
-      },
-    });
-    expect(await codeOf(compiling)).toBe('INTEGRITY_FAILED');
-    expect(await readdir(parent)).toEqual([]);
-  });
-
   it('writes over nothing that it did not make', async () => {
     const parent = temporaryFolder();
     await writeFile(join(parent, 'letters.txt'), 'mine');
@@ -201,16 +135,8 @@ describe('compiling', () => {
     expect(await readdir(join(to.folder, '..'))).toEqual([]);
   });
 
-  it('refuses what is no plain Llama model, and options that cannot be', async () => {
+  it('refuses a context that the model was not trained for', async () => {
     const to = { folder: join(temporaryFolder(), 'model') };
-    const other = join(folder, 'other.gguf');
-    await writeTinyLlamaGguf(other, { metadata: { 'general.architecture': 'mamba' } });
-    expect(await codeOf(compiler.compile(other, to))).toBe('MODEL_UNSUPPORTED');
-    expect(await codeOf(compiler.compile(join(folder, 'none.gguf'), to))).toBe('FILE_NOT_FOUND');
-    const files: ModelFiles = { format: 'mlc', files: compiled.files };
-    expect(await codeOf(compiler.compile(files, to))).toBe('UNSUPPORTED');
-    const wrong = { ...to, compilerOptions: { quantisation: 'f32' } };
-    await expect(compiler.compile(source, wrong)).rejects.toThrow('compilerOptions.quantisation');
     const long = { ...to, compilerOptions: { contextTokens: 4096 } };
     await expect(compiler.compile(source, long)).rejects.toThrow('at most 2048');
   });

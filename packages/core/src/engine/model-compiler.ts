@@ -32,7 +32,7 @@ export interface CompileOptions {
   readonly compilerOptions?: Readonly<Record<string, unknown>>;
   /** Stops it; the promise then rejects with the signal's reason and nothing stays behind. */
   readonly signal?: AbortSignal;
-  /** Told what is being done, at least once a second. */
+  /** Told what is being done, at least once a second, and a share of 1 at the end. */
   readonly onProgress?: (progress: CompileProgress) => void;
 }
 
@@ -49,8 +49,8 @@ export interface ModelCompiler {
   /**
    * Compiles a model; its lineage stays that of the source.
    *
-   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`; `MODEL_UNSUPPORTED` for an architecture or
-   * weight type that it does not know; `UNSUPPORTED` where a tool that it needs is missing, with how
+   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`; `MODEL_UNSUPPORTED` for a format, an
+   * architecture or a weight type that it does not know; `UNSUPPORTED` where a tool that it needs is missing, with how
    * to get it; `INTEGRITY_FAILED` when the source is changed meanwhile; `IO_FAILED`.
    */
   compile(files: ModelFiles | string, options: CompileOptions): Promise<ModelFiles>;

@@ -1,5 +1,6 @@
 export * from './compare-teacher-forced.js';
 export * from './contract-table.js';
+export * from './describe-compiler.js';
 export * from './describe-engine.js';
 export * from './describe-teardown.js';
 export * from './describe-tokenizer.js';

@@ -3,14 +3,13 @@ import { createReadStream } from 'node:fs';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { toTokenizerJson } from '@mobillm/core';
+import { type CompileReport, toTokenizerJson } from '@mobillm/core';
 import { fromNative, onAbort } from '@mobillm/core/native';
 import { loadMlcAddon, type NativeShardRecord } from '../addon.js';
 import { configFileName } from '../folder/chat-config.js';
 import type { ResolvedCompileOptions } from './compiler-options.js';
 import { chatConfigOf, type CompiledAs, tensorCacheOf } from './folder-content.js';
 import { ioFailed } from './place-folder.js';
-import type { ProgressReport } from './progress-report.js';
 import { type PythonPackage, pythonRuntime } from './python-package.js';
 import { type CompileSource, requireUnchanged } from './read-source.js';
 import { runPython } from './run-python.js';
@@ -26,13 +25,15 @@ export interface Compilation {
   readonly compiler: PythonPackage;
   readonly python: string | undefined;
   readonly addon: string | object | undefined;
-  readonly progress: ProgressReport;
+  readonly report: CompileReport;
   readonly signal: AbortSignal | undefined;
 }
 
 /** Writes all files of a compiled model into an empty folder. */
 export async function compileInto(folder: string, compilation: Compilation): Promise<void> {
   const { source, compiledAs } = compilation;
+  // Before anything that takes seconds: it refuses what it does not know.
+  const { tokenizer, config } = toTokenizerJson(source.vocabulary);
   // The library and the weights have nothing to do with each other; when one fails, the other ends.
   const stop = new AbortController();
   const takeOff = onAbort(compilation.signal, () => stop.abort(compilation.signal?.reason));
@@ -46,7 +47,6 @@ export async function compileInto(folder: string, compilation: Compilation): Pro
     stop.signal.throwIfAborted();
     const [library, shards] = await Promise.all(inParallel);
     await requireUnchanged(source);
-    const { tokenizer, config } = toTokenizerJson(source.vocabulary);
     const { lineage, parameters } = source;
     const chatConfig = chatConfigOf({ lineage, parameters, compiledAs, library });
     await writeJson(join(folder, 'tensor-cache.json'), tensorCacheOf(shards));
@@ -60,10 +60,10 @@ export async function compileInto(folder: string, compilation: Compilation): Pro
 
 async function compileLibrary(
   folder: string,
-  { source, compiledAs, options, compiler, python, progress, signal }: Compilation,
+  { source, compiledAs, options, compiler, python, report, signal }: Compilation,
 ): Promise<{ file: string; sha256: string; bytes: number }> {
-  const part = progress.part(0.6);
-  const runtime = await pythonRuntime(python, (step) => progress.step(step), signal);
+  const part = report.part(0.6);
+  const runtime = await pythonRuntime(python, (step) => report.step(step), signal);
   const spec = join(folder, 'spec.json');
   const path = join(folder, libraryName);
   const { tensors: _, ropePairing: __, trainedContextTokens: ___, ...model } = source.parameters;
@@ -84,7 +84,7 @@ async function compileLibrary(
     folder,
     onProgress: (step, share) => {
       part.share = share;
-      progress.step(step);
+      report.step(step);
     },
     ...(signal !== undefined && { signal }),
   });
@@ -96,9 +96,9 @@ async function compileLibrary(
 
 async function convertWeights(
   folder: string,
-  { source, compiledAs, addon, progress, signal }: Compilation,
+  { source, compiledAs, addon, report, signal }: Compilation,
 ): Promise<readonly NativeShardRecord[]> {
-  const part = progress.part(0.4);
+  const part = report.part(0.4);
   const native = await loadMlcAddon(addon);
   const converter = new native.WeightConverter({
     source: source.path,
@@ -108,7 +108,7 @@ async function convertWeights(
     weights: planWeights(source.parameters),
   });
   const takeOff = onAbort(signal, () => converter.abort());
-  const refresh = progress.before(() => (part.share = converter.share));
+  const refresh = report.before(() => (part.share = converter.share));
   try {
     return await converter.run();
   } catch (error) {

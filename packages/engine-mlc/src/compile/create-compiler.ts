@@ -5,9 +5,9 @@ import {
   type ModelCompiler,
   type ModelDescription,
   probeHardware,
+  runCompilation,
   wrongValue,
 } from '@mobillm/core';
-import { onAbort } from '@mobillm/core/native';
 import { compileInto } from './compile-folder.js';
 import { filesOf, findCompiled } from './compiled-folder.js';
 import {
@@ -19,7 +19,6 @@ import {
 import type { CompiledAs } from './folder-content.js';
 import { targetFor } from './machine-target.js';
 import { placeFolder } from './place-folder.js';
-import { ProgressReport } from './progress-report.js';
 import { pythonPackage, type PythonPackage } from './python-package.js';
 import { type CompileSource, readSource } from './read-source.js';
 
@@ -48,31 +47,21 @@ export function createMlcCompiler(options?: MlcCompilerOptions): ModelCompiler {
     to: 'mlc',
     estimate: (description) => estimate(description, resolveCompileOptions(undefined, defaults)),
     async compile(files, compileOptions) {
-      const { folder, compilerOptions, signal, onProgress } = checkOptions(compileOptions, '');
+      const { folder, compilerOptions } = checkOptions(compileOptions, '');
       if (folder === undefined) throw wrongValue('folder', 'is missing');
       const own = resolveCompileOptions(compilerOptions, defaults);
-      signal?.throwIfAborted();
-      const stop = new AbortController();
-      const takeOff = onAbort(signal, () => stop.abort(signal?.reason));
-      const progress = new ProgressReport(onProgress, () => stop.abort());
-      try {
-        const source = await readSource(files, stop.signal);
+      return runCompilation(compileOptions, async (report, stop) => {
+        const source = await readSource(files, stop);
         const compiler = await pythonPackage();
         const compiledAs = await settle(own, source, compiler);
         const former = await findCompiled(folder, source.lineage, compiledAs);
         if (former !== undefined) return former;
         const work = { source, compiledAs, options: own, compiler, python, addon };
         return await placeFolder(folder, async (aside) => {
-          await compileInto(aside, { ...work, progress, signal: stop.signal });
+          await compileInto(aside, { ...work, report, signal: stop });
           return filesOf(aside, folder);
         });
-      } catch (error) {
-        if (signal?.aborted) throw signal.reason;
-        throw progress.failure === undefined ? error : progress.failure.error;
-      } finally {
-        progress.stop();
-        takeOff();
-      }
+      });
     },
   };
 }

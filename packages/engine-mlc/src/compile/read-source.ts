@@ -2,16 +2,15 @@ import { open, stat } from 'node:fs/promises';
 import {
   type ByteSource,
   ggufLineage,
+  ggufWeightsFile,
   type GgufVocabulary,
   type KvLineage,
   type LlamaParameters,
   MobillmError,
-  type ModelFile,
   type ModelFiles,
   readGgufVocabulary,
   readLlamaParameters,
   validateGgufFile,
-  wrongType,
 } from '@mobillm/core';
 
 /** The model to compile, as far as it is read before its weights are. */
@@ -30,13 +29,13 @@ export interface CompileSource {
  * recorded it.
  *
  * @throws MobillmError `FILE_NOT_FOUND`, `IO_FAILED`, `MODEL_INVALID`; `MODEL_UNSUPPORTED` for anything
- * but a plain Llama model; `UNSUPPORTED` for files of another format.
+ * but a plain Llama model in GGUF.
  */
 export async function readSource(
   files: ModelFiles | string,
   signal: AbortSignal | undefined,
 ): Promise<CompileSource> {
-  const { path, sha256 } = weightsFile(files);
+  const { path, sha256 } = ggufWeightsFile(files);
   const options = signal === undefined ? {} : { signal };
   const stamp = await stampOf(path);
   const layout = await validateGgufFile(path, options);
@@ -72,26 +71,6 @@ function stampOf(path: string): Promise<string> {
     ({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(' '),
     () => 'missing',
   );
-}
-
-function weightsFile(files: ModelFiles | string): { path: string; sha256?: string } {
-  if (typeof files === 'string' && files !== '') return { path: files };
-  if (typeof files !== 'object' || !Array.isArray(files.files)) {
-    throw wrongType('files', 'a path or the files of a stored model', files);
-  }
-  if (files.format !== 'gguf') {
-    throw new MobillmError(
-      'UNSUPPORTED',
-      `This compiler starts from GGUF files, and the model is in the format "${files.format}".`,
-      { details: { format: files.format, formats: ['gguf'] } },
-    );
-  }
-  const weights = files.files.find((file: ModelFile) => file.role === 'weights') as
-    ModelFile | undefined;
-  if (weights === undefined) {
-    throw wrongType('files.files', 'a list with a file of the role "weights"', files.files);
-  }
-  return weights;
 }
 
 async function openFile(path: string): Promise<ByteSource> {

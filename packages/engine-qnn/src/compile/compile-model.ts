@@ -1,4 +1,4 @@
-import { MobillmError, type ModelFiles, toTokenizerJson } from '@mobillm/core';
+import { type CompileReport, MobillmError, type ModelFiles, toTokenizerJson } from '@mobillm/core';
 import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import type { NativeCompileOptions, NativeCompiled } from '../addon.js';
 import { shapeOf } from '../manifest/shape-of.js';
@@ -8,7 +8,6 @@ import { tokenizerConfigFileName, tokenizerFileName } from '../model-folder.js';
 import type { OpenLibraries } from '../open-libraries.js';
 import { compiledFiles } from './compiled-files.js';
 import type { ResolvedCompileOptions } from './compiler-options.js';
-import type { Heartbeat } from './heartbeat.js';
 import { OutputFolder, type OutputSystem } from './output-folder.js';
 import type { SourceModel } from './source-model.js';
 
@@ -41,7 +40,7 @@ const nativeShare = { from: 0.03, to: 0.97 };
 export async function compileModel(
   job: CompileJob,
   system: OutputSystem,
-  heartbeat: Heartbeat,
+  report: CompileReport,
 ): Promise<ModelFiles> {
   const { source, folder } = job;
   const { tokenizer, config } = toTokenizerJson(source.vocabulary);
@@ -49,9 +48,9 @@ export async function compileModel(
   try {
     await output.writeText(tokenizerFileName, JSON.stringify(tokenizer));
     await output.writeText(tokenizerConfigFileName, JSON.stringify(config));
-    const compiled = await runNative(job, output.pathAside(binaryAside), heartbeat);
+    const compiled = await runNative(job, output.pathAside(binaryAside), report);
     await requireUnchanged(source, system);
-    heartbeat.report('writing the folder', nativeShare.to);
+    report.reach('writing the folder', nativeShare.to);
     const manifest = manifestOf(job, compiled);
     await output.writeText(manifestFileName, writeManifest(manifest));
     job.signal.throwIfAborted();
@@ -69,7 +68,6 @@ export async function compileModel(
     for (const name of before.filter((file) => ownBinary.test(file) && file !== binary.file)) {
       await output.removeFormer(name);
     }
-    heartbeat.report('compiled', 1);
     return compiledFiles(folder, manifest);
   } finally {
     await output.discard();
@@ -91,7 +89,7 @@ export function graphsOf({ chunkTokens }: ResolvedCompileOptions): readonly QnnG
 async function runNative(
   { source, options, libraries, signal }: CompileJob,
   path: string,
-  heartbeat: Heartbeat,
+  report: CompileReport,
 ): Promise<NativeCompiled> {
   const { rmsEpsilon } = source.parameters;
   const nativeOptions: NativeCompileOptions = {
@@ -106,7 +104,7 @@ async function runNative(
     shareWeights: options.shareWeights,
     output: path,
     onProgress: (step, share) => {
-      heartbeat.report(step, nativeShare.from + share * (nativeShare.to - nativeShare.from));
+      report.reach(step, nativeShare.from + share * (nativeShare.to - nativeShare.from));
     },
   };
   signal.throwIfAborted();

@@ -1,11 +1,13 @@
 import {
   type CompileEstimate,
   type CompileOptions,
+  ggufWeightsFile,
   type HardwareProfile,
   MobillmError,
   type ModelCompiler,
   type ModelDescription,
   type ModelFiles,
+  runCompilation,
 } from '@mobillm/core';
 import { system } from '#system';
 import { openLibraries } from '../open-libraries.js';
@@ -19,8 +21,7 @@ import {
 } from './compiler-options.js';
 import { estimateCompilation } from './compile-estimate.js';
 import { findCompiled } from './find-compiled.js';
-import { Heartbeat } from './heartbeat.js';
-import { readSourceModel, sourceFile } from './source-model.js';
+import { readSourceModel } from './source-model.js';
 
 /**
  * Makes the compiler from GGUF files of the Llama architecture to context binaries for Qualcomm's
@@ -51,38 +52,22 @@ class QnnCompiler implements ModelCompiler {
 
   async compile(files: ModelFiles | string, options: CompileOptions): Promise<ModelFiles> {
     const wanted = checkCompileOptions(options);
-    const { folder, signal, onProgress } = options;
+    const { folder } = options;
     const writable = requireFiles(system.files);
-    signal?.throwIfAborted();
-    const abort = new AbortController();
-    const stop = (): void => abort.abort(signal?.reason);
-    signal?.addEventListener('abort', stop, { once: true });
-    const heartbeat = new Heartbeat(onProgress, { step: 'reading the model', share: 0 }, () =>
-      abort.abort(),
-    );
-    try {
-      const source = await readSourceModel(writable, sourceFile(files), abort.signal);
+    return runCompilation(options, async (report, stop) => {
+      const source = await readSourceModel(writable, ggufWeightsFile(files), stop);
       const resolved = resolveCompileOptions(wanted, source.parameters.trainedContextTokens);
       const libraries = await openLibraries(this.#options);
       try {
-        const job = { source, options: resolved, libraries, folder, signal: abort.signal };
+        const job = { source, options: resolved, libraries, folder, signal: stop };
         const former = await findCompiled(job, writable);
-        if (former !== undefined) {
-          heartbeat.report('found compiled already', 1);
-          return former;
-        }
+        if (former !== undefined) return former;
         const output = { listFolder: (path: string) => system.listFolder(path), files: writable };
-        return await compileModel(job, output, heartbeat);
+        return await compileModel(job, output, report);
       } finally {
         await libraries.close();
       }
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      throw heartbeat.failure === undefined ? error : heartbeat.failure.error;
-    } finally {
-      heartbeat.stop();
-      signal?.removeEventListener('abort', stop);
-    }
+    });
   }
 }
 

@@ -1,12 +1,11 @@
 import {
   ggufLineage,
+  type ggufWeightsFile,
   type GgufLayout,
   type GgufTensor,
   type GgufVocabulary,
   type KvLineage,
   type LlamaParameters,
-  MobillmError,
-  type ModelFiles,
   readGgufVocabulary,
   readLlamaParameters,
   validateGguf,
@@ -33,28 +32,6 @@ export interface SourceModel {
   readonly stamp: string;
 }
 
-/** Path and, where it is recorded, sha256 of the GGUF file that a model consists of. */
-export function sourceFile(files: ModelFiles | string): {
-  readonly path: string;
-  readonly sha256?: string;
-} {
-  if (typeof files === 'string') return { path: files };
-  if (files.format !== 'gguf') {
-    throw new MobillmError(
-      'MODEL_UNSUPPORTED',
-      `This compiler starts from GGUF files, and the model is in the format "${files.format}". Take its GGUF form.`,
-      { details: { format: files.format } },
-    );
-  }
-  const weights = files.files.find((file) => file.role === 'weights');
-  if (weights === undefined) {
-    throw new MobillmError('MODEL_INVALID', 'The model has no file of weights. Add it again.', {
-      details: { name: files.name },
-    });
-  }
-  return { path: weights.path, ...(weights.sha256 !== undefined && { sha256: weights.sha256 }) };
-}
-
 /**
  * Reads the header and the vocabulary of a GGUF file, and its whole content for the sha256 where that
  * is not recorded.
@@ -64,7 +41,7 @@ export function sourceFile(files: ModelFiles | string): {
  */
 export async function readSourceModel(
   files: FileAccess,
-  { path, sha256 }: ReturnType<typeof sourceFile>,
+  { path, sha256 }: ReturnType<typeof ggufWeightsFile>,
   signal?: AbortSignal,
 ): Promise<SourceModel> {
   const stop = signal && { signal };

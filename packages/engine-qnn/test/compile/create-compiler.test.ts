@@ -1,15 +1,7 @@
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { ggufLineage, type CompileProgress, type ModelFiles } from '@mobillm/core';
-import { rejection, tinyLlamaGguf, withSequence } from '@mobillm/core/testing';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ggufLineage, type ModelFiles } from '@mobillm/core';
+import { describeCompiler, rejection, withSequence } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { emulatorPin } from '../../scripts/emulator-pin.mjs';
 import { createQnnCompiler } from '../../src/compile/index.js';
@@ -42,6 +34,13 @@ const canGenerate = async (files: ModelFiles): Promise<void> => {
   await model.close();
   await driver.close?.();
 };
+
+describeCompiler("the compiler for Qualcomm's HTP", {
+  createCompiler: createQnnCompiler,
+  compilerOptions: [compilerOptions, { ...compilerOptions, chunkTokens: 4 }],
+  stepUnderWay: 'making the binary',
+  expectToOpen: canGenerate,
+});
 
 describe('the compiler', () => {
   it('writes a folder that the engine opens, and says what it made it from and with', async () => {
@@ -89,72 +88,17 @@ describe('the compiler', () => {
     await canGenerate(files);
   });
 
-  it('tells its progress at least once a second, never falling, up to 1', async () => {
-    const told: (CompileProgress & { readonly at: number })[] = [];
-    const startedAt = performance.now();
-    await compiler.compile(source, {
-      folder: place(),
-      compilerOptions,
-      onProgress: (progress) => told.push({ ...progress, at: performance.now() }),
-    });
-    const times = [startedAt, ...told.map(({ at }) => at), performance.now()];
-    const gaps = times.slice(1).map((at, index) => at - times[index]!);
-    expect(Math.max(...gaps)).toBeLessThan(1000);
-    const shares = told.map(({ share }) => share);
-    expect(shares).toEqual([...shares].sort((a, b) => a - b));
-    expect(shares.at(-1)).toBe(1);
-    expect(told.every(({ step }) => /^\w.*\w$/.test(step))).toBe(true);
-  });
-
-  it('returns what it finds compiled of the same source with the same options', async () => {
+  it('compiles again for a binary that was changed, and leaves one model', async () => {
     const path = place();
-    const first = await compiler.compile(source, { folder: path, compilerOptions });
-    const stamp = () => first.files.map((file) => statSync(file.path).mtimeMs);
-    const before = stamp();
-    const told: string[] = [];
-    const second = await compiler.compile(source, {
-      folder: path,
-      compilerOptions,
-      onProgress: ({ step }) => told.push(step),
-    });
-    expect(second).toEqual(first);
-    expect(stamp()).toEqual(before);
-    expect(told.at(-1)).toBe('found compiled already');
-  });
-
-  it.each([
-    [
-      'other options',
-      (_path: string) => ({ source, options: { ...compilerOptions, chunkTokens: 4 } }),
-    ],
-    [
-      'another source',
-      (_path: string) => ({ source: writeTinyModel(folder, 2), options: compilerOptions }),
-    ],
-    [
-      'a binary that was changed',
-      (path: string) => {
-        const name = readdirSync(path).find((file) => file.endsWith('.bin'))!;
-        const bytes = readFileSync(join(path, name));
-        bytes[bytes.length >> 1]! ^= 1;
-        writeFileSync(join(path, name), bytes);
-        return { source, options: compilerOptions };
-      },
-    ],
-  ])('compiles again for %s, and leaves one model', async (_what, change) => {
-    const path = place();
-    const first = manifestOf(await compiler.compile(source, { folder: path, compilerOptions }));
-    const changed = change(path);
-    const files = await compiler.compile(changed.source, {
-      folder: path,
-      compilerOptions: changed.options,
-    });
-    const manifest = manifestOf(files);
-    expect(readdirSync(path).filter((name) => name.endsWith('.bin'))).toEqual([
-      manifest.binaries[0].file,
+    await compiler.compile(source, { folder: path, compilerOptions });
+    const name = readdirSync(path).find((file) => file.endsWith('.bin'))!;
+    const bytes = readFileSync(join(path, name));
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(join(path, name), bytes);
+    const files = await compiler.compile(source, { folder: path, compilerOptions });
+    expect(readdirSync(path).filter((file) => file.endsWith('.bin'))).toEqual([
+      manifestOf(files).binaries[0].file,
     ]);
-    expect(manifest.graphs[0]!.tokens).toBe(changed.options.chunkTokens);
-    if (changed.source !== source) expect(manifest.derivedFrom).not.toEqual(first.derivedFrom);
     await canGenerate(files);
   });
 
@@ -166,107 +110,6 @@ describe('the compiler', () => {
     ]);
     expect(readdirSync(path).filter((name) => name.startsWith('.'))).toEqual([]);
     await canGenerate(both[0]);
-  });
-
-  it.each(['before it starts', 'while it reads', 'while it compiles'])(
-    'stopped %s, rejects with the reason and leaves nothing behind',
-    async (when) => {
-      const path = place();
-      const reason = new Error('not needed any more');
-      const abort = new AbortController();
-      if (when === 'before it starts') abort.abort(reason);
-      const compiling = compiler.compile(source, {
-        folder: path,
-        compilerOptions,
-        signal: abort.signal,
-        onProgress: ({ share }) => {
-          if (when === 'while it reads' || share > 0.1) abort.abort(reason);
-        },
-      });
-      expect(await rejection(compiling)).toBe(reason);
-      expect(existsSync(path)).toBe(false);
-    },
-  );
-
-  it('rejects with what the progress function throws, and leaves nothing behind', async () => {
-    const path = place();
-    const error = new Error('the window was closed');
-    const compiling = compiler.compile(source, {
-      folder: path,
-      compilerOptions,
-      onProgress: ({ share }) => {
-        if (share > 0.1) throw error;
-      },
-    });
-    expect(await rejection(compiling)).toBe(error);
-    expect(existsSync(path)).toBe(false);
-  });
-
-  const gguf = (
-    name: string,
-    metadata: NonNullable<Parameters<typeof tinyLlamaGguf>[0]>['metadata'],
-  ) => {
-    const path = join(folder, name);
-    writeFileSync(path, tinyLlamaGguf({ ...(metadata && { metadata }) }));
-    return path;
-  };
-  const sources: Readonly<Record<string, readonly [() => ModelFiles | string, string]>> = {
-    'a file that is missing': [() => join(folder, 'none.gguf'), 'FILE_NOT_FOUND'],
-    'a folder': [() => folder, 'FILE_NOT_FOUND'],
-    'a file that is no model': [
-      () => {
-        writeFileSync(join(folder, 'text.gguf'), 'This is no model.');
-        return join(folder, 'text.gguf');
-      },
-      'MODEL_INVALID',
-    ],
-    'another architecture': [
-      () =>
-        gguf('qwen2.gguf', {
-          'general.architecture': 'qwen2',
-          'qwen2.context_length': { type: 'uint32', value: 64 },
-        }),
-      'MODEL_UNSUPPORTED',
-    ],
-    'a tokenizer that nobody knows': [
-      () => gguf('tokenizer.gguf', { 'tokenizer.ggml.model': 'octopus' }),
-      'MODEL_UNSUPPORTED',
-    ],
-    'files of another format': [
-      () => ({ format: 'mlc', files: [{ path: source, role: 'weights' }] }),
-      'MODEL_UNSUPPORTED',
-    ],
-    'files without weights': [
-      () => ({ format: 'gguf', files: [{ path: source, role: 'config' }] }),
-      'MODEL_INVALID',
-    ],
-  };
-
-  it.each(Object.entries(sources))(
-    'refuses %s, and leaves nothing behind',
-    async (_what, [from, code]) => {
-      const path = place();
-      expect(
-        await rejection(compiler.compile(from(), { folder: path, compilerOptions })),
-      ).toMatchObject({
-        name: 'MobillmError',
-        code,
-      });
-      expect(existsSync(path)).toBe(false);
-    },
-  );
-
-  it('refuses a source that is changed meanwhile, and leaves nothing behind', async () => {
-    const [changed, path] = [writeTinyModel(temporaryFolder()), place()];
-    const compiling = compiler.compile(changed, {
-      folder: path,
-      compilerOptions,
-      onProgress: ({ step }) => {
-        if (step === 'making the binary') appendFileSync(changed, 'more');
-      },
-    });
-    await expect(compiling).rejects.toMatchObject({ code: 'INTEGRITY_FAILED' });
-    expect(existsSync(path)).toBe(false);
   });
 
   it('refuses a context that the model was not trained for', async () => {
@@ -286,17 +129,5 @@ describe('the compiler', () => {
       compilerOptions: { ...compilerOptions, socModel: 999_999 },
     });
     expect(await rejection(compiling)).toMatchObject({ code: 'UNSUPPORTED' });
-  });
-
-  it('says IO_FAILED where a file is in the way of its folder', async () => {
-    const path = place();
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, 'a file');
-    expect(
-      await rejection(compiler.compile(source, { folder: path, compilerOptions })),
-    ).toMatchObject({
-      code: 'IO_FAILED',
-    });
-    expect(readFileSync(path, 'utf8')).toBe('a file');
   });
 });

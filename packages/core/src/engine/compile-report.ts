@@ -1,32 +1,37 @@
-import type { CompileProgress } from '@mobillm/core';
+import type { CompileProgress } from './model-compiler.js';
 
 /** How often a caller is told at least. */
 const intervalMs = 500;
 
-/** One part of the work and how much of the whole it is. */
-export interface ProgressPart {
+/** One part of a compilation and how much of the whole it is. */
+export interface CompilePart {
+  /** Share of the whole; all parts together are 1. */
   readonly weight: number;
   /** Share of the part that is done, from 0 to 1. */
   share: number;
 }
 
-/** Tells a caller what is being done, at once when it changes and otherwise twice a second. */
-export class ProgressReport {
+/** Tells a caller how far a compilation is, at once when it changes and otherwise twice a second. */
+export class CompileReport {
   readonly #tell: (progress: CompileProgress) => void;
-  readonly #timer: NodeJS.Timeout;
-  readonly #parts: ProgressPart[] = [];
-  #step = 'reading the model';
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #parts: CompilePart[] = [];
+  readonly #refreshers = new Set<() => void>();
+  #step: string;
   #told = 0;
   #failure: { readonly error: unknown } | undefined;
-
-  readonly #refreshers = new Set<() => void>();
 
   /**
    * Starts telling.
    *
    * @param tell once it throws, it is not called again, and `onFailure` is
+   * @param step what is done first
    */
-  constructor(tell: ((progress: CompileProgress) => void) | undefined, onFailure: () => void) {
+  constructor(
+    tell: ((progress: CompileProgress) => void) | undefined,
+    step: string,
+    onFailure: () => void,
+  ) {
     this.#tell = (progress) => {
       if (this.#failure !== undefined) return;
       try {
@@ -36,12 +41,25 @@ export class ProgressReport {
         onFailure();
       }
     };
+    this.#step = step;
     this.#timer = setInterval(() => this.#report(), intervalMs);
     this.#report();
   }
 
-  /** Adds a part; all weights together are 1. */
-  part(weight: number): ProgressPart {
+  /** Says what is being done now. */
+  step(step: string): void {
+    this.#step = step;
+    this.#report();
+  }
+
+  /** Says what is being done now and how far the whole is; a share below the last one is raised to it. */
+  reach(step: string, share: number): void {
+    this.#told = Math.min(1, Math.max(this.#told, share));
+    this.step(step);
+  }
+
+  /** Adds a part, for compilations that do several things at once. */
+  part(weight: number): CompilePart {
     const part = { weight, share: 0 };
     this.#parts.push(part);
     return part;
@@ -51,12 +69,6 @@ export class ProgressReport {
   before(refresh: () => void): () => void {
     this.#refreshers.add(refresh);
     return () => void this.#refreshers.delete(refresh);
-  }
-
-  /** Says what is being done now. */
-  step(step: string): void {
-    this.#step = step;
-    this.#report();
   }
 
   /** What the caller's function threw, if it did. */
