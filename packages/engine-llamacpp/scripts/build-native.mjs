@@ -8,13 +8,13 @@
  *                                              and runs the tests there
  */
 
-import { engine, sourceDefinitions } from './engine.mjs';
+import { engine, buildInputs } from './engine.mjs';
 import { buildAddon, main } from './shared.mjs';
 
 await main(async () => {
   await buildAddon({
     ...engine,
-    definitions: await sourceDefinitions(),
+    ...(await buildInputs()),
     // What somebody else's checkout holds is not known by its path: there, ninja finds out.
     alwaysBuild: process.env.MOBILLM_LLAMA_CPP_DIR !== undefined,
   });

@@ -12,14 +12,14 @@ export const engine = Object.freeze({
   sanitizedLife: join(packageFolder, 'test', 'fixtures', 'sanitized-life.mjs'),
 });
 
-/** CMake variables that say where the library's source lies, and which one it is. */
-export async function sourceDefinitions() {
+/** What else the addon is built from: the library's source, and which one it is. */
+export async function buildInputs() {
   const source = await fetchSource();
-  const definitions = { MOBILLM_LLAMA_CPP_DIR: source };
+  const sources = { MOBILLM_LLAMA_CPP_DIR: source };
   if (process.env.MOBILLM_LLAMA_CPP_DIR === undefined) {
-    return { ...definitions, MOBILLM_LLAMA_CPP_COMMIT: sourcePin.commit };
+    return { sources, definitions: { MOBILLM_LLAMA_CPP_COMMIT: sourcePin.commit } };
   }
-  if (!existsSync(join(source, '.git'))) return definitions;
+  if (!existsSync(join(source, '.git'))) return { sources };
   const commit = capture('git', ['rev-parse', '--short=9', 'HEAD'], { cwd: source });
-  return { ...definitions, MOBILLM_LLAMA_CPP_COMMIT: commit };
+  return { sources, definitions: { MOBILLM_LLAMA_CPP_COMMIT: commit } };
 }

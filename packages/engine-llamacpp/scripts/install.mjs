@@ -3,7 +3,7 @@
  * In a checkout it does nothing, because `npm run build:native` builds there.
  */
 
-import { engine, sourceDefinitions } from './engine.mjs';
+import { engine, buildInputs } from './engine.mjs';
 import { installAddon, main } from './shared.mjs';
 
-await main(() => installAddon({ ...engine, prepare: sourceDefinitions }));
+await main(() => installAddon({ ...engine, prepare: buildInputs }));

@@ -27,24 +27,25 @@ const flavours = {
  * @param {string} engine.addonName name of the addon's file without `.node`
  * @param {string} engine.addonVariable environment variable that names an addon to load
  * @param {Record<string, string>} [engine.definitions] CMake variables
+ * @param {Record<string, string>} [engine.sources] CMake variables that name source trees
  * @param {boolean} [engine.alwaysBuild] for inputs whose changes only the build itself can tell
  * @param {string} [engine.sanitizedLife] program that is run under the sanitizers in Node
  */
 export async function buildAddon(engine) {
-  const { packageFolder, addonName, definitions: own = {}, alwaysBuild = false } = engine;
+  const { packageFolder, addonName, definitions: own = {}, sources = {}, alwaysBuild = false } = engine;
   const { values } = parseArgs({
     options: { release: { type: 'boolean' }, sanitize: { type: 'boolean' } },
   });
   const flavour = values.release ? 'release' : values.sanitize ? 'sanitize' : 'develop';
   const { folder, definitions } = flavours[flavour];
   const buildFolder = join(packageFolder, folder);
-  const stamp = buildStamp(packageFolder, { flavour, own });
+  const stamp = buildStamp(packageFolder, { flavour, own, sources });
   if (alwaysBuild || !isBuilt(buildFolder, stamp) || !existsSync(addonFile(buildFolder, addonName))) {
     const name = basename(packageFolder);
     const startedAt = performance.now();
     process.stderr.write(`${name}: building the addon (${flavour}) …\n`);
     const variables = { ...own, ...definitions };
-    await compile({ packageFolder, addonName, buildFolder, definitions: variables });
+    await compile({ packageFolder, addonName, buildFolder, definitions: variables, sources });
     markBuilt(buildFolder, stamp);
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
     process.stderr.write(`${name}: built in ${seconds} s\n`);

@@ -1,6 +1,6 @@
 /** Configures and builds an addon: by cmake-js where it is installed, by plain cmake elsewhere. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -43,6 +43,21 @@ function cmakeJs(packageFolder) {
 }
 
 /**
+ * A source tree under a name in the build folder: by its own path a compiler cache would take the
+ * same source in another place, as in an installed package, for another one.
+ */
+function linkSource(buildFolder, name, source) {
+  const link = join(buildFolder, 'source', name);
+  const there = lstatSync(link, { throwIfNoEntry: false });
+  if (there?.isSymbolicLink() && readlinkSync(link) === source) return link;
+  if (there !== undefined) rmSync(link, { recursive: true });
+  mkdirSync(dirname(link), { recursive: true });
+  // A junction needs no privilege on Windows, and is a symbolic link elsewhere.
+  symlinkSync(source, link, 'junction');
+  return link;
+}
+
+/**
  * Builds an engine's addon.
  *
  * @param {object} options
@@ -50,8 +65,15 @@ function cmakeJs(packageFolder) {
  * @param {string} options.addonName name of the addon's file without `.node`
  * @param {string} options.buildFolder where everything that is made goes
  * @param {Record<string, string>} [options.definitions] CMake variables
+ * @param {Record<string, string>} [options.sources] CMake variables that name source trees
  */
-export async function compile({ packageFolder, addonName, buildFolder, definitions = {} }) {
+export async function compile(engine) {
+  const { packageFolder, addonName, buildFolder, sources = {} } = engine;
+  const links = Object.entries(sources).map(([variable, source]) => [
+    variable,
+    linkSource(buildFolder, variable.toLowerCase(), source),
+  ]);
+  const definitions = { ...engine.definitions, ...Object.fromEntries(links) };
   const cmake = requireProgram('cmake');
   requireCompiler();
   // Windows has its own generator; make serves where ninja is missing and make is not.

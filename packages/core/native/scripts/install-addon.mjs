@@ -24,8 +24,9 @@ function hasPrebuilt(packageFolder, packageName) {
  * @param {string} engine.packageFolder folder of the engine's package
  * @param {string} engine.addonName name of the addon's file without `.node`
  * @param {string} engine.addonVariable environment variable that names an addon to load
- * @param {() => Promise<Record<string, string>>} [engine.prepare] fetches what the addon is built
- * from, and returns CMake variables; called only when something is to be built
+ * @param {() => Promise<{ definitions?: Record<string, string>, sources?: Record<string, string> }>}
+ * [engine.prepare] fetches what the addon is built from, and returns CMake variables, those that name
+ * source trees apart; called only when something is to be built
  */
 export async function installAddon({ packageFolder, addonName, addonVariable, prepare }) {
   const isCheckout = existsSync(join(packageFolder, '..', '..', 'pnpm-workspace.yaml'));
@@ -35,8 +36,9 @@ export async function installAddon({ packageFolder, addonName, addonVariable, pr
   const rebuild = process.env.npm_command === 'rebuild';
   if (existsSync(addonFile(buildFolder, addonName)) && !rebuild) return;
   process.stderr.write(`${name}: no prebuilt addon for this platform, compiling it (minutes) …\n`);
-  const definitions = { ...(await prepare?.()), MOBILLM_WARNINGS_AS_ERRORS: 'OFF' };
-  await compile({ packageFolder, addonName, buildFolder, definitions });
+  const { definitions: own, sources } = (await prepare?.()) ?? {};
+  const definitions = { ...own, MOBILLM_WARNINGS_AS_ERRORS: 'OFF' };
+  await compile({ packageFolder, addonName, buildFolder, definitions, sources });
   // What is left over from compiling is ten times the addon.
   for (const entry of readdirSync(buildFolder)) {
     if (entry !== 'Release') rmSync(join(buildFolder, entry), { recursive: true });
