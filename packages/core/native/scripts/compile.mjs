@@ -50,22 +50,28 @@ function linkSource(buildFolder, name, source) {
   const link = join(buildFolder, 'source', name);
   const there = lstatSync(link, { throwIfNoEntry: false });
   if (there?.isSymbolicLink() && readlinkSync(link) === source) return link;
-  if (there !== undefined) rmSync(link, { recursive: true });
-  mkdirSync(dirname(link), { recursive: true });
-  // A junction needs no privilege on Windows, and is a symbolic link elsewhere.
-  symlinkSync(source, link, 'junction');
-  return link;
+  // What was compiled from another source has the same path now, and files of that one may be newer.
+  if (there !== undefined) rmSync(buildFolder, { recursive: true });
+  try {
+    mkdirSync(dirname(link), { recursive: true });
+    // A junction needs no privilege on Windows, and is a symbolic link elsewhere.
+    symlinkSync(source, link, 'junction');
+    return link;
+  } catch {
+    // A file system without links: only the compiler cache misses it.
+    return source;
+  }
 }
 
 /**
  * Builds an engine's addon.
  *
- * @param {object} options
- * @param {string} options.packageFolder folder of the engine's package, with its CMakeLists.txt
- * @param {string} options.addonName name of the addon's file without `.node`
- * @param {string} options.buildFolder where everything that is made goes
- * @param {Record<string, string>} [options.definitions] CMake variables
- * @param {Record<string, string>} [options.sources] CMake variables that name source trees
+ * @param {object} engine
+ * @param {string} engine.packageFolder folder of the engine's package, with its CMakeLists.txt
+ * @param {string} engine.addonName name of the addon's file without `.node`
+ * @param {string} engine.buildFolder where everything that is made goes
+ * @param {Record<string, string>} [engine.definitions] CMake variables
+ * @param {Record<string, string>} [engine.sources] CMake variables that name source trees
  */
 export async function compile(engine) {
   const { packageFolder, addonName, buildFolder, sources = {} } = engine;
