@@ -56,7 +56,9 @@ export default class CountsReporter {
  */
 function becauseOf(error) {
   if (error === undefined) return '';
-  const message = (error.message ?? String(error)).replace(/\s+/g, ' ').trim();
+  const message = String(error.message ?? error)
+    .replace(/\s+/g, ' ')
+    .trim();
   const text = message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message;
   const at = error.stacks?.[0];
   return ` (${text}${at === undefined ? '' : `, at ${basename(at.file)}:${at.line}`})`;
