@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,6 +52,11 @@ export function compileForQnn(
   });
 }
 
+/** Whether a folder was left alone for a day: another checkout may be using a younger one. */
+function isOld(folder: string): boolean {
+  return Date.now() - statSync(folder).mtimeMs > 24 * 60 * 60 * 1000;
+}
+
 /** A folder whose name says by which sources of ours its content was made. */
 function compiledFolder(engine: 'mlc' | 'qnn', name: string): string {
   const sources = fileURLToPath(
@@ -61,7 +66,8 @@ function compiledFolder(engine: 'mlc' | 'qnn', name: string): string {
   const [parent, start] = [join(cacheFolder(), 'compiled'), `${engine}-${name}-`];
   // What earlier sources made is hundreds of megabytes that nobody asks for again.
   for (const other of existsSync(parent) ? readdirSync(parent) : []) {
-    if (other.startsWith(start) && other !== `${start}${key}`) {
+    const ours = other.startsWith(start) && /^[0-9a-f]{12}$/.test(other.slice(start.length));
+    if (ours && other !== `${start}${key}` && isOld(join(parent, other))) {
       rmSync(join(parent, other), { recursive: true, force: true });
     }
   }
