@@ -4,6 +4,7 @@ import { MobillmError, type ModelFiles, probeHardware } from '@mobillm/core';
 import { describeCompiler, writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createMlcCompiler } from '../src/compile/index.js';
+import { createMlcEngine } from '../src/index.js';
 import { runLibrary } from './support/compiled.js';
 import { temporaryFolder } from './support/models.js';
 import { ReferenceLlama } from './support/reference-llama.js';
@@ -47,9 +48,14 @@ describeCompiler('the compiler for MLC', {
     { contextTokens: 64, chunkTokens: 32 },
   ],
   stepUnderWay: 'generating code',
-  async expectToOpen(files) {
+  async expectToOpen(files, { chunkTokens }) {
     const { metadata } = await runLibrary(dirname(files.files[0]!.path), []);
-    expect([16, 32]).toContain(metadata.prefill_chunk_size);
+    expect(metadata.prefill_chunk_size).toBe(chunkTokens);
+    // What was cut short would be found by the engine, which compares checksums.
+    const engine = await createMlcEngine();
+    const model = await engine.open(files);
+    await model.generate({ prompt: 'a', maxTokens: 2 });
+    await engine.close();
   },
 });
 

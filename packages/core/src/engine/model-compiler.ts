@@ -50,8 +50,10 @@ export interface ModelCompiler {
    * Compiles a model; its lineage stays that of the source.
    *
    * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`; `MODEL_UNSUPPORTED` for a format, an
-   * architecture or a weight type that it does not know; `UNSUPPORTED` where a tool that it needs is missing, with how
-   * to get it; `INTEGRITY_FAILED` when the source is changed meanwhile; `IO_FAILED`.
+   * architecture or a weight type that it does not know; `UNSUPPORTED` for a target that it does not
+   * know, or where a tool that it needs is missing, with how to get it; `INTEGRITY_FAILED` when the
+   * source is changed meanwhile; `IO_FAILED`; `NATIVE_FAILURE` with the tool's own words.
+   * @throws InvalidArgument for a bad option.
    */
   compile(files: ModelFiles | string, options: CompileOptions): Promise<ModelFiles>;
 }

@@ -4,7 +4,8 @@ import type { CompileOptions } from './model-compiler.js';
 /**
  * Runs the work of a {@link ModelCompiler}, with what its contract asks of every one: the caller is told
  * at least twice a second, from reading the model to a share of 1; a signal that aborts, or a caller's
- * function that throws, stops the work and is what the promise rejects with.
+ * function that throws, stops the work and is what the promise rejects with. Neither undoes what is
+ * complete: what comes after the work's end is not heard.
  *
  * @param work is to end soon, in whichever way, once its signal aborts
  */
@@ -22,7 +23,6 @@ export async function runCompilation<T>(
     stop.signal.throwIfAborted();
     const result = await work(report, stop.signal);
     report.reach('done', 1);
-    if (report.failure !== undefined) throw report.failure.error;
     return result;
   } catch (error) {
     if (signal?.aborted) throw signal.reason;

@@ -8,7 +8,8 @@ import type { ModelFile, ModelFiles } from '../store/model-files.js';
  * @param files a path, or the files of a stored model
  * @returns its path and, where it is recorded, its sha256
  * @throws MobillmError `MODEL_UNSUPPORTED` for files of another format, `MODEL_INVALID` where none of them
- * are weights; TypeError for what is neither.
+ * are weights.
+ * @throws InvalidArgument for what is neither.
  */
 export function ggufWeightsFile(
   files: ModelFiles | string,

@@ -39,7 +39,10 @@ describeCompiler("the compiler for Qualcomm's HTP", {
   createCompiler: createQnnCompiler,
   compilerOptions: [compilerOptions, { ...compilerOptions, chunkTokens: 4 }],
   stepUnderWay: 'making the binary',
-  expectToOpen: canGenerate,
+  async expectToOpen(files, { chunkTokens }) {
+    expect(manifestOf(files).graphs[0]!.tokens).toBe(chunkTokens);
+    await canGenerate(files);
+  },
 });
 
 describe('the compiler', () => {

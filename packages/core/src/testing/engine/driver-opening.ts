@@ -123,7 +123,7 @@ export function testDriverOpening(fixture: EngineFixture): void {
       // Engines round a context up, to 256 tokens some of them; a compiled model has a longest one.
       const { trainedContextTokens } = await fixture.driver.inspect(fixture.options.files);
       const longest = Math.min(trainedContextTokens, 4 * contextTokensOf(fixture.options));
-      const small = await ask(longest / 4);
+      const small = await ask(Math.floor(longest / 4));
       const large = await ask(longest);
       if (!small || !large) throw new Error('estimate() gave nothing');
       for (const result of [small, large]) {
