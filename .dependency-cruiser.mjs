@@ -127,7 +127,15 @@ export default {
   options: {
     doNotFollow: { path: ['node_modules', '/dist/'] },
     exclude: {
-      path: ['/build/', '/vendor/', '/\\.turbo/', '/test/fixtures/', '/test/testing/fixtures/'],
+      path: [
+        '/build/',
+        '/build-release/',
+        '/build-sanitize/',
+        '/vendor/',
+        '/\\.turbo/',
+        '/test/fixtures/',
+        '/test/testing/fixtures/',
+      ],
     },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },

@@ -1,9 +1,17 @@
 /** Configures and builds an addon: by cmake-js where it is installed, by plain cmake elsewhere. */
 
-import { existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import { findProgram, requireProgram, run } from './tools.mjs';
 
 /** An addon's file in a build folder; `addonName` is its name without `.node`. */
@@ -46,8 +54,14 @@ function cmakeJs(packageFolder) {
  * A source tree under a name in the build folder: by its own path a compiler cache would take the
  * same source in another place, as in an installed package, for another one.
  */
-function linkSource(buildFolder, name, source) {
+function linkSource({ packageFolder, buildFolder }, name, source) {
   const link = join(buildFolder, 'source', name);
+  // The cache would see through a link to a source beside the build folder, as packed ones are.
+  const way = relative(packageFolder, source);
+  if (!way.startsWith('..') && !isAbsolute(way)) {
+    cpSync(source, link, { recursive: true });
+    return link;
+  }
   const there = lstatSync(link, { throwIfNoEntry: false });
   if (there?.isSymbolicLink() && readlinkSync(link) === source) return link;
   // What was compiled from another source has the same path now, and files of that one may be newer.
@@ -77,7 +91,7 @@ export async function compile(engine) {
   const { packageFolder, addonName, buildFolder, sources = {} } = engine;
   const links = Object.entries(sources).map(([variable, source]) => [
     variable,
-    linkSource(buildFolder, variable.toLowerCase(), source),
+    linkSource(engine, variable.toLowerCase(), source),
   ]);
   const definitions = { ...engine.definitions, ...Object.fromEntries(links) };
   const cmake = requireProgram('cmake');
