@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { contractTableVariable } from '../../src/testing/contract-table.js';
 
 /** What became of the tests of one outermost block, each as `inner block > title`. */
@@ -75,7 +75,7 @@ function runVitest(fixture: string): Promise<JsonReport> {
 }
 
 /** Expects that the suite in a block, named by how it begins, failed in the test of that title. */
-export function expectSuiteToFail(
+function expectSuiteToFail(
   outcomes: ReadonlyMap<string, SuiteOutcome>,
   block: string,
   title: string,
@@ -86,4 +86,36 @@ export function expectSuiteToFail(
     failed.filter((test) => test === title || test.endsWith(` > ${title}`)),
     `failed tests of "${block}", which are ${JSON.stringify(failed)}`,
   ).not.toEqual([]);
+}
+
+/**
+ * Describes that a suite notices every fault, in the test that is named for it, and that each of its
+ * tests notices one.
+ *
+ * @param fixture file of `fixtures/` that runs the suite once a fault, each block named by its fault
+ */
+export function describeNoticing(
+  [suite, subject]: readonly [suite: string, subject: string],
+  fixture: string,
+  faults: Readonly<Record<string, string>>,
+): void {
+  describe(`the ${suite} suite notices a ${subject} that`, () => {
+    let outcomes: ReadonlyMap<string, SuiteOutcome>;
+
+    beforeAll(async () => {
+      outcomes = await runSuite(fixture);
+    }, 300_000);
+
+    it.each(Object.entries(faults))('%s', (fault, title) => {
+      expectSuiteToFail(outcomes, fault, title);
+    });
+
+    it('breaks any promise: no test of the suite is passed by all of them', () => {
+      const noticed = new Set([...outcomes.values()].flatMap(({ failed }) => failed));
+      const all = new Set(
+        [...outcomes.values()].flatMap(({ passed, failed }) => [...passed, ...failed]),
+      );
+      expect([...all].filter((title) => !noticed.has(title))).toEqual([]);
+    });
+  });
 }
