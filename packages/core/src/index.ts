@@ -4,6 +4,7 @@ export * from './engine/device.js';
 export * from './engine/driver.js';
 export * from './engine/engine.js';
 export * from './engine/model-compiler.js';
+export { checkCompileOptions } from './engine/check-compile-options.js';
 export type { CompilePart, CompileReport } from './engine/compile-report.js';
 export { runCompilation } from './engine/run-compilation.js';
 export type { ResolvedSampling, SamplingOptions } from './engine/sampling.js';

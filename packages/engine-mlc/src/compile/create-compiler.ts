@@ -1,7 +1,6 @@
 import {
-  check,
+  checkCompileOptions,
   type CompileEstimate,
-  type CompileOptions,
   type ModelCompiler,
   type ModelDescription,
   probeHardware,
@@ -22,13 +21,6 @@ import { placeFolder } from './place-folder.js';
 import { pythonPackage, type PythonPackage } from './python-package.js';
 import { type CompileSource, readSource } from './read-source.js';
 
-const checkOptions = check.optionsObject({
-  folder: check.string({ nonEmpty: true }),
-  compilerOptions: check.record,
-  signal: check.abortSignal,
-  onProgress: check.callback<NonNullable<CompileOptions['onProgress']>>(),
-});
-
 const megabyte = 1e6;
 
 /**
@@ -47,8 +39,7 @@ export function createMlcCompiler(options?: MlcCompilerOptions): ModelCompiler {
     to: 'mlc',
     estimate: (description) => estimate(description, resolveCompileOptions(undefined, defaults)),
     async compile(files, compileOptions) {
-      const { folder, compilerOptions } = checkOptions(compileOptions, '');
-      if (folder === undefined) throw wrongValue('folder', 'is missing');
+      const { folder, compilerOptions } = checkCompileOptions(compileOptions);
       const own = resolveCompileOptions(compilerOptions, defaults);
       return runCompilation(compileOptions, async (report, stop) => {
         const source = await readSource(files, stop);

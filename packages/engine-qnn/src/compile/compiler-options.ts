@@ -50,22 +50,13 @@ const checkCompile = check.optionsObject({
   shareWeights: check.boolean,
 });
 
-const checkContract = check.optionsObject({
-  folder: check.string({ nonEmpty: true }),
-  compilerOptions: check.record,
-  signal: check.abortSignal,
-  onProgress: check.callback(),
-});
-
 /** Checks the factory's options. */
 export function checkCompilerOptions(options: unknown): QnnCompilerOptions {
   return checkCompiler(options, '');
 }
 
-/** Checks what `compile` was called with, but for what only the model can tell. */
-export function checkCompileOptions(options: unknown): QnnCompileOptions {
-  const { folder, compilerOptions } = checkContract(options, '');
-  check.string({ nonEmpty: true })(folder, 'folder');
+/** Checks `compilerOptions` of `compile`, but for what only the model can tell. */
+export function checkOwnOptions(compilerOptions: unknown): QnnCompileOptions {
   return checkCompile(compilerOptions, 'compilerOptions');
 }
 

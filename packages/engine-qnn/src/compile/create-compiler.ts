@@ -1,4 +1,5 @@
 import {
+  checkCompileOptions,
   type CompileEstimate,
   type CompileOptions,
   ggufWeightsFile,
@@ -14,8 +15,8 @@ import { openLibraries } from '../open-libraries.js';
 import type { FileAccess } from '../system/system.js';
 import { compileModel } from './compile-model.js';
 import {
-  checkCompileOptions,
   checkCompilerOptions,
+  checkOwnOptions,
   type QnnCompilerOptions,
   resolveCompileOptions,
 } from './compiler-options.js';
@@ -51,8 +52,8 @@ class QnnCompiler implements ModelCompiler {
   }
 
   async compile(files: ModelFiles | string, options: CompileOptions): Promise<ModelFiles> {
-    const wanted = checkCompileOptions(options);
-    const { folder } = options;
+    const { folder, compilerOptions } = checkCompileOptions(options);
+    const wanted = checkOwnOptions(compilerOptions);
     const writable = requireFiles(system.files);
     return runCompilation(options, async (report, stop) => {
       const source = await readSourceModel(writable, ggufWeightsFile(files), stop);
