@@ -16,4 +16,5 @@ export type { FakeReply } from './fake-model.js';
 export { fakeTokens } from './fake-tokenizer.js';
 export * from './gguf-writer.js';
 export * from './describe-model-store.js';
+export * from './memory-growth.js';
 export * from './tiny-llama.js';
