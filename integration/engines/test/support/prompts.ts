@@ -14,6 +14,11 @@ export const prompts: readonly string[] = [
   'Привет! Меня зовут',
 ];
 
+/** All of them in tokens. */
+export function allPrompts({ model }: TeacherForcedSide): readonly (readonly number[])[] {
+  return prompts.map((text) => model.tokenizer.encode(text, { addSpecial: true }));
+}
+
 /** A prompt of 40 tokens: with chunks of 32, two. */
 export function twoChunks({ model }: TeacherForcedSide): readonly number[] {
   return model.tokenizer.encode(prompts.join(' ')).slice(0, 40);
