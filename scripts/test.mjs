@@ -1,11 +1,12 @@
 // The whole of `npm test`: installs, builds and runs every test, on a machine with Node and the
 // tools of a C++ build alone. Uses nothing that is installed by it before it is.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureDefaultModelAloud } from './default-model.mjs';
 import { ensureVendorLibraries, noVendorLibraries } from './vendor-libraries.mjs';
+import { inLanes } from './lib/in-lanes.mjs';
 import { installDependencies, turbo } from './lib/pnpm.mjs';
 import { runCommand } from './lib/run-command.mjs';
 import { noTests, readJunitCounts, readVitestCounts, sumCounts } from './lib/test-counts.mjs';
@@ -23,6 +24,9 @@ const needVendorLibraries = [
   'mobillm-example-npu-hybrid',
   'mobillm-integration-engines',
 ];
+
+/** Packages whose tests keep two cores busy: they come last, one after another. */
+const alone = new Set(['mobillm-integration-engines']);
 
 await runMain(async () => {
   requireNode();
@@ -52,39 +56,57 @@ await runMain(async () => {
   }
 });
 
-/** One package after another: tests on real weights use every core and measure what they do. */
+/** Two packages at a time, where there are cores and memory for two: most tests use one core. */
 async function runAll(reports, noLibraries) {
-  const all = [];
-  const runs = [
+  const isLeftOut = ({ name }) =>
+    noLibraries !== undefined && needVendorLibraries.some((it) => name.startsWith(it));
+  const runs = testRuns().map((run, index) => ({
+    ...run,
+    file: join(reports, `${index}.${run.report}`),
+  }));
+  const leftOut = runs
+    .filter(isLeftOut)
+    .map(({ name }) => ({ ...noTests(), skips: [{ name, reason: noLibraries }] }));
+  const jobs = (chosen) => chosen.map((run) => () => runTests(run));
+  const rest = runs.filter((run) => !isLeftOut(run));
+  return [
+    ...(await inLanes(lanes(), jobs(rest.filter(({ name }) => !alone.has(name))))),
+    ...(await inLanes(1, jobs(rest.filter(({ name }) => alone.has(name))))),
+    ...leftOut,
+  ];
+}
+
+function testRuns() {
+  const ofPackages = workspacePackages().flatMap(({ folder, manifest: { name, scripts = {} } }) =>
+    [
+      { folder, name, script: 'test', report: 'vitest' },
+      { folder, name: `${name} (C++)`, script: 'test:native', report: 'junit' },
+    ].filter(({ script }) => script in scripts),
+  );
+  return [
+    ...ofPackages,
     { folder: root, name: 'scripts', script: 'test:scripts', report: 'vitest' },
-    ...workspacePackages().flatMap(({ folder, manifest }) => [
-      { folder, name: manifest.name, script: 'test', report: 'vitest', in: manifest.scripts ?? {} },
-      {
-        folder,
-        name: `${manifest.name} (C++)`,
-        script: 'test:native',
-        report: 'junit',
-        in: manifest.scripts ?? {},
-      },
-    ]),
-  ].filter((run) => run.in === undefined || run.script in run.in);
-  for (const [index, { folder, name, script, report }] of runs.entries()) {
-    if (noLibraries !== undefined && needVendorLibraries.some((it) => name.startsWith(it))) {
-      all.push({ ...noTests(), skips: [{ name, reason: noLibraries }] });
-      continue;
-    }
-    const file = join(reports, `${index}.${report}`);
-    const args = report === 'vitest' ? ['--', '--reporter=default', `--reporter=${reporter}`] : [];
-    const { status } = await timed(`test ${name}`, () =>
-      runCommand('npm', ['run', '--silent', script, ...args], {
-        cwd: folder,
-        env: { ...process.env, MOBILLM_COUNTS_FILE: file, MOBILLM_JUNIT_FILE: file },
-      }),
-    );
-    const read = report === 'vitest' ? readVitestCounts : readJunitCounts;
-    all.push(read(file, name, status));
-  }
-  return all;
+  ];
+}
+
+/** @returns {number} how many packages are tested at a time. */
+function lanes() {
+  const given = Number(process.env.MOBILLM_TEST_LANES);
+  if (Number.isInteger(given) && given > 0) return given;
+  return availableParallelism() >= 2 && totalmem() >= 8 * 2 ** 30 ? 2 : 1;
+}
+
+async function runTests({ folder, name, script, report, file }) {
+  const args = report === 'vitest' ? ['--', '--reporter=default', `--reporter=${reporter}`] : [];
+  const { status } = await timed(`test ${name}`, () =>
+    runCommand('npm', ['run', '--silent', script, ...args], {
+      cwd: folder,
+      env: { ...process.env, MOBILLM_COUNTS_FILE: file, MOBILLM_JUNIT_FILE: file },
+      prefix: `${name.replace('@mobillm/', '')} | `,
+    }),
+  );
+  const read = report === 'vitest' ? readVitestCounts : readJunitCounts;
+  return read(file, name, status);
 }
 
 /** Prints what became of the contract suites by engine; none to print is a failure of its own. */

@@ -1,20 +1,22 @@
 import { spawn } from 'node:child_process';
+import { prefixLines } from './prefix-lines.mjs';
 
 /** How much of a command's output is kept to tell why it failed. */
 const tailBytes = 64 * 1024;
 
 /**
  * Runs a command and waits for its end. Its output goes to this process's own as it comes (all of it
- * to `output`, where that is given), unless `quiet`; the end of it is kept either way.
+ * to `output`, where that is given), unless `quiet`; the end of it is kept either way. With a
+ * `prefix` each line of it stands behind that: commands side by side are told apart.
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, output?: NodeJS.WriteStream, signal?: AbortSignal }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, output?: NodeJS.WriteStream, prefix?: string, signal?: AbortSignal }} [options]
  * @returns {Promise<{ status: number, output: string }>} `status` is 127 when there is no such
  * command and 1 when a signal ended it.
  */
 export async function runCommand(command, args, options = {}) {
-  const { quiet = false, env = process.env, output: target, ...rest } = options;
+  const { quiet = false, env = process.env, output: target, prefix, ...rest } = options;
   const child = spawn(command, args, {
     ...rest,
     // Through a pipe tools drop their colours, although a person is reading.
@@ -24,18 +26,24 @@ export async function runCommand(command, args, options = {}) {
     shell: process.platform === 'win32',
   });
   let output = '';
+  const targets = [target ?? process.stdout, target ?? process.stderr].map((stream) =>
+    prefix === undefined ? stream : prefixLines(prefix, stream),
+  );
   const keep = (stream) => (chunk) => {
     if (!quiet) stream.write(chunk);
     output = (output + chunk.toString()).slice(-tailBytes);
   };
-  child.stdout.on('data', keep(target ?? process.stdout));
-  child.stderr.on('data', keep(target ?? process.stderr));
+  child.stdout.on('data', keep(targets[0]));
+  child.stderr.on('data', keep(targets[1]));
   return new Promise((resolve, reject) => {
     child.on('error', (error) => {
       if (error.code === 'ENOENT') resolve({ status: 127, output: error.message });
       else reject(options.signal?.aborted ? options.signal.reason : error);
     });
-    child.on('close', (status) => resolve({ status: status ?? 1, output }));
+    child.on('close', (status) => {
+      if (prefix !== undefined) for (const it of targets) it.end();
+      resolve({ status: status ?? 1, output });
+    });
   });
 }
 
