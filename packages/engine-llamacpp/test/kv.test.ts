@@ -298,7 +298,7 @@ describe('handing a cache over', () => {
   it('stops with the reason of the signal, and leaves the cache', async () => {
     const model = await openModel(
       defaultModelPath,
-      { batchTokens: 64 },
+      { batchTokens: 512 },
       { contextTokens: 4096, sequences: 3 },
     );
     const [first, second] = [await model.createSequence(), await model.createSequence()];
@@ -310,17 +310,17 @@ describe('handing a cache over', () => {
       (signal: AbortSignal) => second.importKv!(snapshot, signal),
     ]) {
       const other = await model.createSequence();
-      const long = Array.from({ length: 1500 }, (_, index) => 20 + ((index * 31) % 200));
+      const long = Array.from({ length: 300 }, (_, index) => 20 + ((index * 31) % 200));
       const spec = greedySpec(model, { maxTokens: 0 });
-      const busy = other.generate(long, spec)[Symbol.asyncIterator]();
-      // From its first batch on the model's thread works at the rest of that prompt.
-      await busy.next();
+      // One step of all of it: the model's thread works at that for a second or more.
+      const busy = other.generate(long, spec)[Symbol.asyncIterator]().next();
       const controller = new AbortController();
       const pending = call(controller.signal);
-      // By then the transfer has been handed to that thread, behind a step of the other sequence.
+      // By then the transfer has been handed to that thread, behind the step.
       await setImmediate();
       controller.abort(reason);
       await expect(pending).rejects.toBe(reason);
+      await busy;
       await other.close();
     }
     expect(second.tokenCount).toBe(0);
