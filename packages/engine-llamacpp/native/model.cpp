@@ -11,6 +11,8 @@
 #include "model_header.hpp"
 #include "open_error.hpp"
 #include "sampler.hpp"
+#include "sequence.hpp"
+#include "status.hpp"
 #include "system_memory.hpp"
 
 namespace mobillm::llamacpp {
@@ -77,8 +79,7 @@ void Model::load() {
     llama_context_params params = to_params(model_.get(), options_.context);
     // A callback on the model's own thread: with one thread or many, ggml asks on the calling one.
     params.abort_callback = [](void* data) {
-      const auto* self = static_cast<const Model*>(data);
-      return self->aborted() || (self->step_abort_ != nullptr && self->step_abort_->is_set());
+      return static_cast<const Model*>(data)->step_aborted();
     };
     params.abort_callback_data = this;
     context_.reset(llama_init_from_model(model_.get(), params));
@@ -116,6 +117,39 @@ void Model::free() {
 std::unique_ptr<TokenSampler> Model::make_sampler(const SamplingOptions& options,
                                                   std::span<const Token> history) {
   return std::make_unique<LlamaSampler>(options, vocabulary_size(), history);
+}
+
+bool Model::step_aborted() const {
+  return aborted() ||
+         std::ranges::any_of(polled_, [](const StepItem& item) { return item.abort->is_set(); });
+}
+
+StepStatus Model::compute(std::span<const StepItem> items) {
+  llama_context* context = this->context();
+  batch_.assign(items);
+  polled_ = items;
+  if (step_aborted()) {
+    polled_ = {};
+    return StepStatus::kAborted;
+  }
+  // A state that each token changes cannot be cut back: one sequence's abort would cost the others
+  // theirs.
+  if (items.size() > 1 && !caches_by_token(model_.get())) polled_ = {};
+  const std::int32_t status = llama_decode(context, batch_.get());
+  polled_ = {};
+  for (const StepItem& item : items) {
+    if (status == 0) {
+      static_cast<LlamaSequence*>(item.sequence)->add(item.tokens);
+    } else {
+      // After an abort or a failure, what the library had done of the step may lie in its cache.
+      item.sequence->truncate(item.sequence->token_count());
+    }
+  }
+  return check_decode(status);
+}
+
+const float* Model::logits(std::size_t item) {
+  return llama_get_logits_ith(context(), batch_.last_token(item));
 }
 
 llama_context* Model::context() const {

@@ -21,6 +21,7 @@
 #include "mobillm/c_ptr.hpp"
 #include "mobillm/sequence.hpp"
 #include "mobillm/serial_worker.hpp"
+#include "step_batch.hpp"
 #include "thread_pool.hpp"
 #include "vocabulary.hpp"
 
@@ -73,11 +74,11 @@ class Model final : public SequenceModel {
   llama_context* context() const;
 
   std::size_t step_tokens() const override { return batch_tokens_; }
+  std::size_t step_sequences() const override { return options_.context.sequences; }
+  StepStatus compute(std::span<const StepItem> items) override;
+  const float* logits(std::size_t item) override;
   std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                              std::span<const Token> history) override;
-
-  // Makes the running step poll `flag`, too; null for none.
-  void set_step_abort(const AbortFlag* flag) { step_abort_ = flag; }
 
   // Any thread ------------------------------------------------------------------------------------
 
@@ -105,10 +106,14 @@ class Model final : public SequenceModel {
  private:
   void check_memory_for_weights() const;
   void check_memory_for_context() const;
+  // Whether somebody wants the running step to end.
+  bool step_aborted() const;
 
   OpenOptions options_;
   AbortFlagPtr closing_ = std::make_shared<AbortFlag>();
-  const AbortFlag* step_abort_ = nullptr;  // model's thread
+  // Model's thread: whose flags the running step looks at.
+  std::span<const StepItem> polled_;
+  StepBatch batch_;
 
   ModelFacts facts_;
   std::atomic<int> threads_{0};

@@ -1,12 +1,10 @@
 #include "sequence.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "kv_hand_over.hpp"
 #include "model.hpp"
-#include "status.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -20,39 +18,10 @@ void LlamaSequence::release() {
   model_->return_sequence_id(id_);
 }
 
-StepStatus LlamaSequence::append(std::span<const Token> tokens, bool wants_logits,
-                                 const AbortFlag& abort) {
-  const auto before = static_cast<std::int32_t>(tokens_.size());
-  const std::size_t count = tokens.size();
-  batch_.tokens.assign(tokens.begin(), tokens.end());
-  batch_.positions.resize(count);
-  std::iota(batch_.positions.begin(), batch_.positions.end(), before);
-  batch_.id_counts.assign(count, 1);
-  batch_.ids.assign(count, &id_);
-  batch_.outputs.assign(count, 0);
-  batch_.outputs.back() = wants_logits ? 1 : 0;
-  const llama_batch batch{static_cast<std::int32_t>(count),
-                          batch_.tokens.data(),
-                          nullptr,
-                          batch_.positions.data(),
-                          batch_.id_counts.data(),
-                          batch_.ids.data(),
-                          batch_.outputs.data()};
-
-  model_->set_step_abort(&abort);
-  const std::int32_t status = llama_decode(model_->context(), batch);
-  model_->set_step_abort(nullptr);
-  if (status == 0) {
-    tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-    publish();
-    return StepStatus::kDone;
-  }
-  // After an abort or a failure, what the library had done of the step may still lie in its cache.
-  truncate(before);
-  return check_decode(status);
+void LlamaSequence::add(std::span<const Token> tokens) {
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  publish();
 }
-
-const float* LlamaSequence::logits() { return llama_get_logits_ith(model_->context(), -1); }
 
 std::int32_t LlamaSequence::truncate(std::int32_t count) {
   llama_memory_t memory = llama_get_memory(model_->context());
@@ -86,8 +55,7 @@ void LlamaSequence::import_kv(const KvView& in, std::span<const Token> tokens,
     truncate(before);
     throw;
   }
-  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-  publish();
+  add(tokens);
 }
 
 }  // namespace mobillm::llamacpp

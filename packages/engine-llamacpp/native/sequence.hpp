@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/sequence.hpp"
@@ -22,9 +21,9 @@ class LlamaSequence final : public Sequence {
   LlamaSequence(std::shared_ptr<Model> model, llama_seq_id id);
 
   SequenceModel& model() override;
-  StepStatus append(std::span<const Token> tokens, bool wants_logits,
-                    const AbortFlag& abort) override;
-  const float* logits() override;
+  llama_seq_id id() const { return id_; }
+  // Notes that a step put tokens into the cache.
+  void add(std::span<const Token> tokens);
   std::int32_t truncate(std::int32_t count) override;
   void release() override;
 
@@ -33,18 +32,8 @@ class LlamaSequence final : public Sequence {
   void import_kv(const KvView& in, std::span<const Token> tokens, const AbortFlag& abort) override;
 
  private:
-  // The arrays of a `llama_batch`, kept so that a step allocates nothing.
-  struct Batch {
-    std::vector<llama_token> tokens;
-    std::vector<llama_pos> positions;
-    std::vector<std::int32_t> id_counts;
-    std::vector<llama_seq_id*> ids;
-    std::vector<std::int8_t> outputs;
-  };
-
   std::shared_ptr<Model> model_;
   llama_seq_id id_;
-  Batch batch_;
 };
 
 }  // namespace mobillm::llamacpp

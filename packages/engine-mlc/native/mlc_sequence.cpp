@@ -13,7 +13,7 @@ KvCache& MlcSequence::cache() {
   return *cache_;
 }
 
-StepStatus MlcSequence::append(std::span<const Token> tokens, bool, const AbortFlag& abort) {
+StepStatus MlcSequence::append(std::span<const Token> tokens, const AbortFlag& abort) {
   if (abort.is_set() || model_->aborted()) return StepStatus::kAborted;
   if (tokens_.size() + tokens.size() > static_cast<std::size_t>(model_->context_tokens())) {
     return StepStatus::kNoRoom;

@@ -16,9 +16,10 @@ class MlcSequence final : public Sequence {
   explicit MlcSequence(std::shared_ptr<Model> model);
 
   SequenceModel& model() override { return *model_; }
-  StepStatus append(std::span<const Token> tokens, bool wants_logits,
-                    const AbortFlag& abort) override;
-  const float* logits() override { return logits_; }
+  // Computes a step; see SequenceModel::compute. On a failure the sequence is empty.
+  StepStatus append(std::span<const Token> tokens, const AbortFlag& abort);
+  // The row after the last appended token; good until the next step of any sequence.
+  const float* logits() const { return logits_; }
   std::int32_t truncate(std::int32_t count) override;
   void release() override;
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "mlc_sequence.hpp"
 #include "processors.hpp"
 
 #ifdef __GLIBC__
@@ -160,6 +161,14 @@ bool Model::take_place() {
   if (++taken_places_ <= options_.sequences) return true;
   --taken_places_;
   return false;
+}
+
+StepStatus Model::compute(std::span<const StepItem> items) {
+  const StepItem& item = items.front();
+  auto& sequence = static_cast<MlcSequence&>(*item.sequence);
+  const StepStatus status = sequence.append(item.tokens, *item.abort);
+  logits_ = sequence.logits();
+  return status;
 }
 
 const float* Model::forward(KvCache& cache, std::span<const Token> tokens) {

@@ -71,6 +71,8 @@ class Model final : public SequenceModel {
   const float* forward(KvCache& cache, std::span<const Token> tokens);
 
   std::size_t step_tokens() const override { return step_tokens_; }
+  StepStatus compute(std::span<const StepItem> items) override;
+  const float* logits(std::size_t) override { return logits_; }
 
   // Any thread ------------------------------------------------------------------------------------
 
@@ -107,6 +109,7 @@ class Model final : public SequenceModel {
   std::int32_t vocabulary_size_ = 0;
   std::uint32_t chunk_tokens_ = 0;
   std::atomic<std::uint32_t> step_tokens_;
+  const float* logits_ = nullptr;  // of the latest step
   std::atomic<int> threads_;
   std::atomic<std::int32_t> taken_places_{0};
 

@@ -7,6 +7,7 @@
 #include "codes.hpp"
 #include "device.hpp"
 #include "mobillm/float16.hpp"
+#include "model_sequence.hpp"
 
 namespace mobillm::qnn {
 
@@ -128,6 +129,12 @@ std::uint32_t Model::step(SequenceId sequence, KvCache& cache, std::uint32_t pas
 
 void Model::forget(SequenceId sequence, std::uint32_t count) {
   for (const auto& runner : runners_) runner->forget(sequence, count);
+}
+
+StepStatus Model::compute(std::span<const StepItem> items) {
+  const StepItem& item = items.front();
+  return static_cast<ModelSequence&>(*item.sequence)
+      .append(item.tokens, item.wants_logits, *item.abort);
 }
 
 std::size_t Model::step_tokens() const { return runners_.empty() ? 1 : runners_.back()->tokens(); }

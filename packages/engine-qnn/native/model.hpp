@@ -61,13 +61,12 @@ class Model final : public SequenceModel {
   std::uint32_t step(SequenceId sequence, KvCache& cache, std::uint32_t past,
                      std::span<const Token> tokens, bool wants_logits);
 
-  // The row that the last `step` with `wants_logits` kept.
-  const float* logits() const { return logits_.data(); }
-
   // A sequence's cache was cut to its first `count` tokens, or changed behind them.
   void forget(SequenceId sequence, std::uint32_t count);
 
   std::size_t step_tokens() const override;
+  StepStatus compute(std::span<const StepItem> items) override;
+  const float* logits(std::size_t) override { return logits_.data(); }
 
   // Any thread ------------------------------------------------------------------------------------
 

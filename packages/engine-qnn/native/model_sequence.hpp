@@ -17,9 +17,8 @@ class ModelSequence final : public Sequence {
   explicit ModelSequence(std::shared_ptr<Model> model);
 
   SequenceModel& model() override { return *model_; }
-  StepStatus append(std::span<const Token> tokens, bool wants_logits,
-                    const AbortFlag& abort) override;
-  const float* logits() override { return model_->logits(); }
+  // Computes a step; see SequenceModel::compute.
+  StepStatus append(std::span<const Token> tokens, bool wants_logits, const AbortFlag& abort);
   std::int32_t truncate(std::int32_t count) override;
   void release() override;
 

@@ -77,6 +77,7 @@ function(mobillm_generation_sources target)
     "${folder}/generation.cpp"
     "${folder}/logprobs.cpp"
     "${folder}/sampler_chain.cpp"
+    "${folder}/scheduler.cpp"
     "${folder}/sequence.cpp")
 endfunction()
 

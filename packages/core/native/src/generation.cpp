@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mobillm/error.hpp"
+#include "mobillm/scheduler.hpp"
 
 namespace mobillm {
 
@@ -43,7 +44,7 @@ void Generation::abort() {
     const std::lock_guard lock(mutex_);
     std::swap(resume, parked_);
   }
-  if (resume) post_step();
+  if (resume) this->resume();
 }
 
 bool Generation::wait() {
@@ -64,7 +65,7 @@ GenerationBatch Generation::take() {
     news_ = false;
     std::swap(resume, parked_);
   }
-  if (resume) post_step();
+  if (resume) this->resume();
   return batch;
 }
 
@@ -73,13 +74,14 @@ bool Generation::ended() const {
   return ended_;
 }
 
-void Generation::post_step() {
-  if (model_.worker().post([self = shared_from_this()] { self->step(); })) return;
+void Generation::resume() { model_.scheduler().add(shared_from_this()); }
+
+void Generation::end_closed() noexcept {
   bool notify = false;
   {
     const std::lock_guard lock(mutex_);
     outbox_.error = std::make_exception_ptr(
-        Error(code::kClosed, "The model was closed while this generation was parked."));
+        Error(code::kClosed, "The model was closed while this generation was running."));
     news_ = true;
     ended_ = true;
     notify = std::exchange(waiting_, false);
@@ -87,23 +89,56 @@ void Generation::post_step() {
   if (notify) on_ready_();
 }
 
-void Generation::step() noexcept {
-  std::optional<Finish> finish;
-  std::exception_ptr error;
-  step_token_.reset();
-  step_logprobs_.clear();
-  try {
-    finish = work();
-  } catch (...) {
-    error = std::current_exception();
-  }
+bool Generation::settle() noexcept {
+  if (abort_.is_set() || model_.aborted()) return publish(Finish::kAborted, nullptr);
+  if (!pending().empty()) return true;
+  return advance([this] { return sample_kept(); });
+}
 
-  bool repost = false;
+std::span<const Token> Generation::pending() const noexcept {
+  if (prefilling()) return std::span(prompt_).subspan(prefilled_);
+  return sampled_ == 0 ? std::span<const Token>() : std::span<const Token>(&last_token_, 1);
+}
+
+StepItem Generation::step_item(std::size_t tokens) const noexcept {
+  const std::size_t left = pending().size();
+  const bool wants_logits =
+      !prefilling() || (tokens == left && (spec_.max_tokens > 0 || spec_.keep_logits));
+  return {sequence_.get(), pending().first(tokens), wants_logits, &abort_};
+}
+
+bool Generation::complete(const StepItem& item, const StepOutcome& outcome,
+                          const float* logits) noexcept {
+  (prefilling() ? prefill_ms_ : decode_ms_) += outcome.milliseconds;
+  if (outcome.error) return publish(std::nullopt, outcome.error);
+  switch (outcome.status) {
+    case StepStatus::kNoRoom:
+      return publish(Finish::kContextFull, nullptr);
+    case StepStatus::kAborted:
+      return publish(Finish::kAborted, nullptr);
+    case StepStatus::kDone:
+      break;
+  }
+  return advance([&] { return after_step(item, logits); });
+}
+
+template <typename Work>
+bool Generation::advance(Work work) noexcept {
+  try {
+    return publish(work(), nullptr);
+  } catch (...) {
+    return publish(std::nullopt, std::current_exception());
+  }
+}
+
+bool Generation::publish(std::optional<Finish> finish, std::exception_ptr error) noexcept {
+  bool goes_on = false;
   bool notify = false;
   {
     const std::lock_guard lock(mutex_);
-    if (step_token_) outbox_.tokens.push_back(*step_token_);
+    if (step_token_) outbox_.tokens.push_back(*std::exchange(step_token_, std::nullopt));
     outbox_.logprobs.insert(outbox_.logprobs.end(), step_logprobs_.begin(), step_logprobs_.end());
+    step_logprobs_.clear();
     outbox_.prefilled_tokens = static_cast<std::int64_t>(prefilled_);
     outbox_.prefill_ms = prefill_ms_;
     outbox_.decode_ms = decode_ms_;
@@ -116,77 +151,35 @@ void Generation::step() noexcept {
       // Out of credit it waits, unless it is to end: an abort that came just before has found it
       // not parked, and relies on the next step.
       parked_ = outbox_.tokens.size() >= spec_.credit_tokens && !abort_.is_set();
-      repost = !parked_;
+      goes_on = !parked_;
     }
   }
   if (notify) on_ready_();
-  if (repost) post_step();
-}
-
-std::optional<Finish> Generation::work() {
-  if (abort_.is_set() || model_.aborted()) return Finish::kAborted;
-  if (prefilled_ < prompt_.size()) return prefill_step();
-  return sampled_ == 0 ? first_step_without_tokens() : decode_step();
+  return goes_on;
 }
 
 // The logits were kept when the last token was computed, or came with an import.
-std::optional<Finish> Generation::first_step_without_tokens() {
+std::optional<Finish> Generation::sample_kept() {
   if (spec_.max_tokens == 0) return Finish::kMaxTokens;
   const Stopwatch watch(decode_ms_);
   sampler_ = model_.make_sampler(spec_.sampling, sequence_->tokens());
   return sample(sequence_->kept_logits().data());
 }
 
-std::optional<Finish> Generation::prefill_step() {
-  const std::size_t count =
-      std::min<std::size_t>(prompt_.size() - prefilled_, model_.step_tokens());
-  const bool last = prefilled_ + count == prompt_.size();
-  const bool samples = last && spec_.max_tokens > 0;
-  const bool wants_logits = last && (samples || spec_.keep_logits);
-  {
-    const Stopwatch watch(prefill_ms_);
-    const std::span<const Token> tokens(prompt_.data() + prefilled_, count);
-    switch (sequence_->append(tokens, wants_logits, abort_)) {
-      case StepStatus::kNoRoom:
-        return Finish::kContextFull;
-      case StepStatus::kAborted:
-        return Finish::kAborted;
-      case StepStatus::kDone:
-        break;
-    }
-    prefilled_ += count;
-  }
-  if (!last) return std::nullopt;
+std::optional<Finish> Generation::after_step(const StepItem& item, const float* logits) {
+  const bool prefilled = prefilling();
+  if (prefilled) prefilled_ += item.tokens.size();
+  if (prefilling()) return std::nullopt;
   const Stopwatch watch(decode_ms_);
-  const float* logits = wants_logits ? take_logits() : nullptr;
-  if (!samples) return Finish::kMaxTokens;
-  // The prompt is in the sequence by now, so the penalties see it.
-  sampler_ = model_.make_sampler(spec_.sampling, sequence_->tokens());
-  // The logits belong to the context: whichever sequence steps next overwrites them.
-  return sample(logits);
-}
-
-std::optional<Finish> Generation::decode_step() {
-  const Stopwatch watch(decode_ms_);
-  switch (sequence_->append({&last_token_, 1}, true, abort_)) {
-    case StepStatus::kNoRoom:
-      return Finish::kContextFull;
-    case StepStatus::kAborted:
-      return Finish::kAborted;
-    case StepStatus::kDone:
-      return sample(take_logits());
-  }
-  return std::nullopt;
-}
-
-// Kept at each step, and not only at the last one: whether a step was the last is known when the
-// next one finds no room, and by then another sequence may have overwritten the row.
-const float* Generation::take_logits() {
-  const float* logits = sequence_->logits();
+  // Kept at each step, and not only at the last one: whether a step was the last is known when the
+  // next one finds no room, and by then another step may have overwritten the row.
   if (spec_.keep_logits) {
     sequence_->keep_logits({logits, static_cast<std::size_t>(model_.vocabulary_size())});
   }
-  return logits;
+  if (spec_.max_tokens == 0) return Finish::kMaxTokens;
+  // The prompt is in the sequence by now, so the penalties see it.
+  if (prefilled) sampler_ = model_.make_sampler(spec_.sampling, sequence_->tokens());
+  return sample(logits);
 }
 
 std::optional<Finish> Generation::sample(const float* logits) {

@@ -2,6 +2,7 @@
 
 #include "mobillm/error.hpp"
 #include "mobillm/sampler_chain.hpp"
+#include "mobillm/scheduler.hpp"
 
 namespace mobillm {
 
@@ -13,6 +14,10 @@ namespace {
 }
 
 }  // namespace
+
+SequenceModel::SequenceModel() : scheduler_(std::make_unique<Scheduler>(*this)) {}
+
+SequenceModel::~SequenceModel() = default;
 
 std::unique_ptr<TokenSampler> SequenceModel::make_sampler(const SamplingOptions& options,
                                                           std::span<const Token> history) {

@@ -1,131 +1,36 @@
 // Generations over a made-up engine: what is the same for all of them.
 #include "mobillm/generation.hpp"
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "check.hpp"
+#include "fake_engine.hpp"
 #include "mobillm/error.hpp"
 
 using mobillm::AbortFlag;
 using mobillm::Finish;
-using mobillm::Generation;
-using mobillm::GenerationBatch;
-using mobillm::Sequence;
-using mobillm::SequenceModel;
-using mobillm::SerialWorker;
-using mobillm::StepStatus;
 using mobillm::Token;
+using mobillm::test::FakeModel;
+using mobillm::test::FakeSequence;
+using mobillm::test::kVocabulary;
+using mobillm::test::Outcome;
+using mobillm::test::Reader;
+using mobillm::test::spec_of;
 
 namespace {
-
-constexpr std::int32_t kVocabulary = 16;
-
-class FakeModel final : public SequenceModel {
- public:
-  SerialWorker& worker() override { return worker_; }
-  bool aborted() const override { return false; }
-  std::int32_t vocabulary_size() const override { return kVocabulary; }
-  std::int32_t context_tokens() const override { return 12; }
-  std::size_t step_tokens() const override { return 4; }
-
-  // The row that all sequences share, as a library's context has one.
-  std::vector<float> row = std::vector<float>(kVocabulary);
-
- private:
-  SerialWorker worker_;
-};
-
-// The token after some others is their sum, plus 1, modulo the vocabulary.
-class FakeSequence final : public Sequence {
- public:
-  explicit FakeSequence(std::shared_ptr<FakeModel> model) : model_(std::move(model)) {}
-
-  SequenceModel& model() override { return *model_; }
-  StepStatus append(std::span<const Token> tokens, bool wants_logits,
-                    const AbortFlag& abort) override {
-    if (abort.is_set()) return StepStatus::kAborted;
-    if (tokens_.size() + tokens.size() > room) return StepStatus::kNoRoom;
-    computed += tokens.size();
-    steps.push_back(tokens.size());
-    tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-    publish();
-    if (wants_logits) write_logits();
-    return StepStatus::kDone;
-  }
-  const float* logits() override { return model_->row.data(); }
-  std::int32_t truncate(std::int32_t count) override {
-    tokens_.resize(static_cast<std::size_t>(count));
-    publish();
-    return count;
-  }
-  void release() override { truncate(0); }
-
-  std::size_t computed = 0;
-  std::vector<std::size_t> steps;
-  std::size_t room = 100;
-
- private:
-  void write_logits() {
-    Token sum = 1;
-    for (const Token token : tokens_) sum += token;
-    model_->row.assign(kVocabulary, 0.0f);
-    model_->row[static_cast<std::size_t>(sum % kVocabulary)] = 5;
-  }
-
-  std::shared_ptr<FakeModel> model_;
-};
-
-struct Outcome {
-  std::vector<Token> tokens;
-  std::optional<Finish> finish;
-};
 
 // Runs a generation to its end, as a reader does.
 Outcome run(const std::shared_ptr<FakeSequence>& sequence, std::vector<Token> prompt,
             mobillm::GenerateSpec spec) {
-  std::mutex mutex;
-  std::condition_variable wake;
-  bool ready = false;
-  const auto generation = std::make_shared<Generation>(sequence, std::move(prompt), spec, [&] {
-    const std::lock_guard lock(mutex);
-    ready = true;
-    wake.notify_one();
-  });
-  generation->start();
-  Outcome outcome;
-  for (;;) {
-    if (!generation->wait()) {
-      std::unique_lock lock(mutex);
-      wake.wait(lock, [&] { return ready; });
-      ready = false;
-    }
-    GenerationBatch batch = generation->take();
-    if (batch.error) std::rethrow_exception(batch.error);
-    outcome.tokens.insert(outcome.tokens.end(), batch.tokens.begin(), batch.tokens.end());
-    outcome.finish = batch.finish;
-    if (batch.finish) return outcome;
-  }
-}
-
-mobillm::GenerateSpec spec_of(std::int64_t max_tokens, bool keep_logits) {
-  mobillm::GenerateSpec spec;
-  spec.max_tokens = max_tokens;
-  spec.keep_logits = keep_logits;
-  spec.credit_tokens = 2;
-  return spec;
+  return Reader(sequence, std::move(prompt), std::move(spec)).finish();
 }
 
 struct Fixture {
-  std::shared_ptr<FakeModel> model = std::make_shared<FakeModel>();
+  FakeModel model;
   std::shared_ptr<FakeSequence> sequence = std::make_shared<FakeSequence>(model);
-
-  // A job may be the last to hold the model, and a thread cannot join itself.
-  ~Fixture() { model->worker().stop(); }
 };
 
 std::vector<float> kept(const FakeSequence& sequence) {
@@ -145,7 +50,7 @@ void a_prompt_goes_in_steps_and_the_last_token_is_not_cached() {
   const Outcome outcome = run(fixture.sequence, {1, 1, 1, 1, 1, 1}, spec_of(3, false));
   CHECK((outcome.tokens == std::vector<Token>{7, 14, 12}));
   CHECK(outcome.finish == Finish::kMaxTokens);
-  CHECK((fixture.sequence->steps == std::vector<std::size_t>{4, 2, 1, 1}));
+  CHECK((fixture.model.steps == std::vector<std::vector<std::size_t>>{{4}, {2}, {1}, {1}}));
   CHECK((fixture.sequence->tokens() == std::vector<Token>{1, 1, 1, 1, 1, 1, 7, 14}));
   CHECK(!fixture.sequence->has_kept_logits());
 }

@@ -27,6 +27,7 @@ export const fakeFaults = {
   'ignores-frequency-penalty': 'avoids a token that was seen, with frequencyPenalty',
   'ignores-presence-penalty': 'avoids a token that was seen, with presencePenalty',
   'sequences-mix': 'run side by side without mixing',
+  'abort-disturbs-others': 'go on undisturbed when one beside them is aborted',
   'overfills-context': 'stops when the context is full, and says so',
   'close-does-not-stop': 'stops a running generation, which then says CLOSED',
   'works-after-close': 'leaves nothing of a closed model to use',

@@ -145,6 +145,11 @@ export class FakeModel implements ModelDriver {
     return this.fault === 'sequences-mix' && other ? other : own;
   }
 
+  /** The caches that others work on. */
+  workingBeside(own: FakeCache): FakeCache[] {
+    return this.#working.filter((cache) => cache !== own);
+  }
+
   /** Ends work on a sequence's cache. */
   end(own: FakeCache): void {
     this.#working.splice(this.#working.indexOf(own), 1);

@@ -46,6 +46,9 @@ export class FakeSequence implements SequenceDriver {
     const { fault } = this.#model;
     const onAbort = () => {
       if (fault === 'ignores-abort') return;
+      if (fault === 'abort-disturbs-others') {
+        for (const cache of this.#model.workingBeside(this.#cache)) cache.wipe(cache.length - 1);
+      }
       outbox.stopped = true;
       outbox.wake();
     };

@@ -42,18 +42,18 @@ struct GenerationBatch {
   std::exception_ptr error;  // set instead of `finish`
 };
 
-// Steps are jobs of the model's thread that post themselves again, so generations of one model take
-// turns. A generation that is `credit_tokens` ahead of its reader posts nothing, until the reader
-// takes what there is.
+// Takes part in the steps of its model's scheduler until it ends. A generation that is
+// `credit_tokens` ahead of its reader is parked, until the reader takes what there is.
 class Generation : public std::enable_shared_from_this<Generation> {
  public:
-  // An empty `prompt` needs kept logits to begin with. `on_ready` is called on the model's thread,
-  // once after each `wait` that returned false, as soon as there is something to take.
+  // An empty `prompt` needs kept logits to begin with. `on_ready` is called once after each `wait`
+  // that returned false, as soon as there is something to take: on the model's thread, or on the
+  // one that stopped it.
   Generation(std::shared_ptr<Sequence> sequence, std::vector<Token> prompt, GenerateSpec spec,
              std::function<void()> on_ready);
 
   // Begins.
-  void start() { post_step(); }
+  void start() { resume(); }
 
   // Ends it within one step; any thread, more than once. The last batch then has kAborted, or
   // what it ended by just before.
@@ -68,18 +68,34 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // Whether the last batch is made: no step will run any more.
   bool ended() const;
 
+  // Scheduler's side, on the model's thread -------------------------------------------------------
+
+  // To be called before each step: ends it where it was aborted, and samples the first token where
+  // the logits are known. Returns whether it has tokens to compute.
+  bool settle() noexcept;
+  // Whether tokens of the prompt are to be computed next, and not the one that was sampled last.
+  bool prefilling() const noexcept { return prefilled_ < prompt_.size(); }
+  // What is to be computed next.
+  std::span<const Token> pending() const noexcept;
+  // Its part in a step: the first `tokens` of those.
+  StepItem step_item(std::size_t tokens) const noexcept;
+  // Takes what its part of a step came to. Returns whether it takes part in the next one: it has
+  // not ended and is not parked.
+  bool complete(const StepItem& item, const StepOutcome& outcome, const float* logits) noexcept;
+  // Ends it with CLOSED: there will be no more steps. On whichever thread finds that out.
+  void end_closed() noexcept;
+
  private:
-  // Posts the next step; ends with CLOSED when the model's thread has been stopped.
-  void post_step();
-  void step() noexcept;
+  // Goes to the scheduler, anew or after it was parked.
+  void resume();
+  // Runs `work`, which tells how the generation ended if it did, and makes public what it did.
+  template <typename Work>
+  bool advance(Work work) noexcept;
+  bool publish(std::optional<Finish> finish, std::exception_ptr error) noexcept;
   // Each returns how the generation ended, if it did.
-  std::optional<Finish> work();
-  std::optional<Finish> first_step_without_tokens();
-  std::optional<Finish> prefill_step();
-  std::optional<Finish> decode_step();
+  std::optional<Finish> sample_kept();
+  std::optional<Finish> after_step(const StepItem& item, const float* logits);
   std::optional<Finish> sample(const float* logits);
-  // The row after the last token, kept if that was asked for.
-  const float* take_logits();
 
   const std::shared_ptr<Sequence> sequence_;
   SequenceModel& model_;

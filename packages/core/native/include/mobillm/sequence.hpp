@@ -1,10 +1,11 @@
-// What a generation needs of an engine: a model with a thread of its own, and sequences in it.
-// Plain C++: no Node-API here.
+// What generations need of an engine: a model with a thread of its own, which computes steps, and
+// sequences in it. Plain C++: no Node-API here.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <vector>
@@ -17,6 +18,9 @@
 
 namespace mobillm {
 
+class Scheduler;
+class Sequence;
+
 // How a step ended. Failures are thrown.
 enum class StepStatus {
   kDone,
@@ -24,13 +28,33 @@ enum class StepStatus {
   kAborted
 };
 
+// What one sequence computes in a step: keys and values of tokens behind those that it has.
+struct StepItem {
+  Sequence* sequence = nullptr;
+  std::span<const Token> tokens;  // at least one
+  bool wants_logits = false;      // the row after the last one
+  const AbortFlag* abort = nullptr;
+};
+
+// What a step came to, for one of its items.
+struct StepOutcome {
+  StepStatus status = StepStatus::kDone;
+  std::exception_ptr error;  // set instead of `status`
+  double milliseconds = 0;
+
+  bool done() const noexcept { return !error && status == StepStatus::kDone; }
+};
+
 // An open model, as far as generations go. Implemented by each engine.
 class SequenceModel {
  public:
-  SequenceModel() = default;
+  SequenceModel();
   SequenceModel(const SequenceModel&) = delete;
   SequenceModel& operator=(const SequenceModel&) = delete;
-  virtual ~SequenceModel() = default;
+  virtual ~SequenceModel();
+
+  // Any thread. What shares the steps among this model's generations.
+  Scheduler& scheduler() { return *scheduler_; }
 
   // Any thread ------------------------------------------------------------------------------------
 
@@ -44,12 +68,25 @@ class SequenceModel {
 
   // Model's thread --------------------------------------------------------------------------------
 
-  // Most tokens of one prefill step; at least 1.
+  // Most tokens of one step, of all its sequences together; at least 1.
   virtual std::size_t step_tokens() const = 0;
+  // Most sequences of one step; at least 1.
+  virtual std::size_t step_sequences() const { return 1; }
+  // Computes a step: at least one item, no sequence twice, within both limits. All or nothing: on
+  // anything but kDone, and when it throws, each sequence is as it was before, or empty where the
+  // engine cannot cut it back. kAborted once an item's flag is set or the model is being closed;
+  // an engine that could not cut the other sequences back looks at the flags before it begins
+  // alone.
+  virtual StepStatus compute(std::span<const StepItem> items) = 0;
+  // The row of an item of the latest step that wanted logits; good until the next step.
+  virtual const float* logits(std::size_t item) = 0;
   // What chooses the tokens of one generation; core's own chain by default. `history` is what is in
   // the sequence before the first choice.
   virtual std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                                      std::span<const Token> history);
+
+ private:
+  const std::unique_ptr<Scheduler> scheduler_;
 };
 
 // One sequence: its part of the KV cache and the tokens in it. Implemented by each engine. All but
@@ -69,13 +106,6 @@ class Sequence {
   // The tokens in the cache, in order.
   const std::vector<Token>& tokens() const noexcept { return tokens_; }
 
-  // Computes keys and values of more tokens: at least one, at most `step_tokens()`. With
-  // `wants_logits`, `logits()` is the row after the last one. On anything but kDone, and when it
-  // throws, the cache is as it was before, or empty where the engine cannot cut it back.
-  virtual StepStatus append(std::span<const Token> tokens, bool wants_logits,
-                            const AbortFlag& abort) = 0;
-  // The row after the last appended token; good until the next step of any sequence.
-  virtual const float* logits() = 0;
   // Cuts the cache to its first `count` tokens, at most as many as there are, or to none where the
   // engine can only start over; returns how many are left.
   virtual std::int32_t truncate(std::int32_t count) = 0;

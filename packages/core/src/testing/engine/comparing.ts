@@ -128,7 +128,10 @@ async function expectSameNext(
  *
  * @param reference has log-probabilities where the engine reports them; else all tokens have to agree.
  */
-export function expectSameRun(actual: Driven, reference: Driven): void {
+export function expectSameRun(
+  actual: Pick<Driven, 'tokens'>,
+  reference: Pick<Driven, 'tokens' | 'logprobs'>,
+): void {
   const parting = reference.tokens.findIndex((token, index) => actual.tokens[index] !== token);
   if (parting === -1) return;
   const [best, second] = reference.logprobs[parting]?.top ?? [];

@@ -1,10 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import { MobillmError } from '../../errors/mobillm-error.js';
+import type { SequenceDriver, TokenBatch } from '../../engine/driver.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
 import type { EngineFixture } from './fixture.js';
 import { expectContinuation, expectSameRun, nextAfter } from './comparing.js';
-import { type Driven, drive, rejection, withSequence } from '../drive.js';
+import { type Driven, drive, rejection, specOf, withSequence } from '../drive.js';
 import { longPrompt, promptOf } from './driving.js';
+
+/** Runs a generation to its end, and does something as soon as its first token is there. */
+async function driveThen(
+  sequence: SequenceDriver,
+  prompt: readonly Token[],
+  logprobs: number | undefined,
+  afterFirst: () => void,
+): Promise<Pick<Driven, 'tokens' | 'logprobs'>> {
+  const batches: TokenBatch[] = [];
+  for await (const batch of sequence.generate(prompt, specOf({ logprobs, creditTokens: 1 }))) {
+    batches.push(batch);
+    if (batch.tokens.length > 0) afterFirst();
+  }
+  return {
+    tokens: batches.flatMap(({ tokens }) => tokens),
+    logprobs: batches.flatMap((batch) => batch.logprobs ?? []),
+  };
+}
 
 /** Sequences beside each other, cut and copied. */
 export function testDriverSequences(fixture: EngineFixture): void {
@@ -84,6 +103,33 @@ export function testDriverSequences(fixture: EngineFixture): void {
       for (const prompt of prompts) alone.push(await answer(prompt));
       const together = await Promise.all(prompts.map(answer));
       for (const [index, run] of together.entries()) expectSameRun(run, alone[index]!);
+    });
+
+    it('go on undisturbed when one beside them is aborted', async (context) => {
+      requireTwo((note) => {
+        context.skip(note);
+      });
+      const prompt = promptOf(fixture.model);
+      const logprobs = fixture.driver.capabilities.logprobs ? 2 : undefined;
+      const quiet = await withSequence(fixture.model, (sequence) =>
+        drive(sequence, prompt, { logprobs }),
+      );
+      const reason = new Error('enough');
+      // In its prompt, then while it decodes: an engine may compute both in one step with others.
+      for (const beside of [longPrompt(fixture.model, 60), prompt]) {
+        const controller = new AbortController();
+        const aborted = withSequence(fixture.model, (sequence) =>
+          drive(sequence, beside, { maxTokens: 60 }, controller.signal),
+        );
+        const refused = rejection(aborted);
+        const run = await withSequence(fixture.model, (sequence) =>
+          driveThen(sequence, prompt, logprobs, () => {
+            controller.abort(reason);
+          }),
+        );
+        expect(await refused).toBe(reason);
+        expectSameRun(run, quiet);
+      }
     });
 
     it('are refused with BUSY past the number that was opened', async (context) => {

@@ -1,0 +1,214 @@
+#include "mobillm/scheduler.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "mobillm/generation.hpp"
+
+namespace mobillm {
+
+namespace {
+
+// How long prompts may hold up those that decode beside them, in milliseconds a step: a reader sees
+// text come ten times a second still as flowing.
+constexpr double kPrefillBesideDecodingMs = 100;
+// A step is not cut to less than this many prompt tokens: below it, a step costs about the same.
+constexpr std::size_t kLeastPrefillTokens = 8;
+// Before the speed is known.
+constexpr std::size_t kFirstPrefillTokens = 32;
+
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+}  // namespace
+
+// The job of one step. A worker that stops drops it unrun, and then it says so.
+class Scheduler::Tick {
+ public:
+  explicit Tick(Scheduler& scheduler) : scheduler_(scheduler) {}
+  Tick(const Tick&) = delete;
+  Tick& operator=(const Tick&) = delete;
+  ~Tick() {
+    if (!ran_) scheduler_.abandon();
+  }
+
+  void run() {
+    ran_ = true;
+    scheduler_.step();
+  }
+
+ private:
+  Scheduler& scheduler_;
+  bool ran_ = false;
+};
+
+Scheduler::Scheduler(SequenceModel& model) : model_(model) {}
+
+Scheduler::~Scheduler() = default;
+
+void Scheduler::add(std::shared_ptr<Generation> generation) {
+  {
+    const std::lock_guard lock(mutex_);
+    arrived_.push_back(std::move(generation));
+    if (std::exchange(posted_, true)) return;
+  }
+  post();
+}
+
+void Scheduler::post() {
+  // Shared, since a job can be copied. Where the worker has stopped, the tick is dropped at once.
+  model_.worker().post([tick = std::make_shared<Tick>(*this)] { tick->run(); });
+}
+
+// Runs on the thread that stopped the worker, or that came too late to post: never beside a step.
+void Scheduler::abandon() noexcept {
+  std::vector<std::shared_ptr<Generation>> all(queue_.begin(), queue_.end());
+  queue_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    posted_ = false;
+    all.insert(all.end(), arrived_.begin(), arrived_.end());
+    arrived_.clear();
+  }
+  for (const auto& generation : all) generation->end_closed();
+}
+
+void Scheduler::step() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.insert(queue_.end(), std::make_move_iterator(arrived_.begin()),
+                  std::make_move_iterator(arrived_.end()));
+    arrived_.clear();
+  }
+  settle_without_step();
+  if (!queue_.empty()) {
+    compose();
+    compute();
+    chosen_.clear();
+    items_.clear();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (queue_.empty() && arrived_.empty()) {
+      posted_ = false;
+      return;
+    }
+  }
+  post();
+}
+
+void Scheduler::settle_without_step() noexcept {
+  std::erase_if(queue_, [](const auto& generation) { return !generation->settle(); });
+}
+
+void Scheduler::compose() {
+  const std::size_t tokens = model_.step_tokens();
+  const std::size_t sequences = std::min(model_.step_sequences(), tokens);
+  const auto prefills = [](const auto& generation) { return generation->prefilling(); };
+  if (sequences == 1) {
+    // There is no beside: they take turns.
+    const std::size_t pending = queue_.front()->pending().size();
+    choose(queue_.front(), std::min(pending, tokens));
+  } else {
+    // However many decode, one prompt goes on, too.
+    const std::size_t kept = std::ranges::any_of(queue_, prefills) ? 1 : 0;
+    for (const auto& generation : queue_) {
+      if (chosen_.size() == sequences - kept) break;
+      if (!generation->prefilling()) choose(generation, 1);
+    }
+    const std::size_t limit =
+        chosen_.empty() ? tokens : std::min(tokens, chosen_.size() + prefill_beside_decoding());
+    std::size_t used = chosen_.size();
+    for (const auto& generation : queue_) {
+      if (chosen_.size() == sequences || used == limit) break;
+      if (!generation->prefilling()) continue;
+      const std::size_t count = std::min(generation->pending().size(), limit - used);
+      choose(generation, count);
+      used += count;
+    }
+  }
+  // Who was served goes behind those who were not.
+  std::erase_if(queue_, [this](const auto& generation) {
+    return std::ranges::find(chosen_, generation) != chosen_.end();
+  });
+}
+
+void Scheduler::choose(const std::shared_ptr<Generation>& generation, std::size_t tokens) {
+  items_.push_back(generation->step_item(tokens));
+  chosen_.push_back(generation);
+}
+
+std::size_t Scheduler::prefill_beside_decoding() const noexcept {
+  if (prefill_token_ms_ <= 0) return kFirstPrefillTokens;
+  return std::max(kLeastPrefillTokens,
+                  static_cast<std::size_t>(kPrefillBesideDecodingMs / prefill_token_ms_));
+}
+
+StepOutcome Scheduler::run(std::span<const StepItem> items) noexcept {
+  const auto start = std::chrono::steady_clock::now();
+  StepOutcome outcome;
+  try {
+    outcome.status = model_.compute(items);
+  } catch (...) {
+    outcome.error = std::current_exception();
+  }
+  outcome.milliseconds = milliseconds_since(start);
+  return outcome;
+}
+
+void Scheduler::compute() noexcept {
+  const StepOutcome outcome = run(items_);
+  if (outcome.done()) {
+    learn_speed(outcome.milliseconds);
+    for (std::size_t i = 0; i < items_.size(); ++i) deliver(i, outcome, i);
+  } else if (stopped_by_an_item(outcome)) {
+    // Nothing was computed: the others go on with the next step, before which that one ends.
+    queue_.insert(queue_.end(), chosen_.begin(), chosen_.end());
+  } else if (items_.size() == 1) {
+    deliver(0, outcome, 0);
+  } else {
+    compute_singly();
+  }
+}
+
+void Scheduler::compute_singly() noexcept {
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    const StepOutcome outcome = run({&items_[i], 1});
+    if (stopped_by_an_item(outcome)) {
+      queue_.push_back(chosen_[i]);
+    } else {
+      deliver(i, outcome, 0);
+    }
+  }
+}
+
+void Scheduler::deliver(std::size_t item, const StepOutcome& outcome, std::size_t row) noexcept {
+  const bool wants = outcome.done() && items_[item].wants_logits;
+  const float* logits = wants ? model_.logits(row) : nullptr;
+  if (chosen_[item]->complete(items_[item], outcome, logits)) queue_.push_back(chosen_[item]);
+}
+
+bool Scheduler::stopped_by_an_item(const StepOutcome& outcome) const noexcept {
+  if (outcome.error || outcome.status != StepStatus::kAborted) return false;
+  return model_.aborted() ||
+         std::ranges::any_of(items_, [](const StepItem& item) { return item.abort->is_set(); });
+}
+
+void Scheduler::learn_speed(double milliseconds) noexcept {
+  std::size_t tokens = 0;
+  bool prefills = false;
+  for (const StepItem& item : items_) {
+    tokens += item.tokens.size();
+    prefills = prefills || item.tokens.size() > 1;
+  }
+  // A few tokens cost what a single one costs, and tell nothing.
+  if (!prefills || tokens < kLeastPrefillTokens) return;
+  const double latest = milliseconds / static_cast<double>(tokens);
+  prefill_token_ms_ = prefill_token_ms_ <= 0 ? latest : 0.7 * prefill_token_ms_ + 0.3 * latest;
+}
+
+}  // namespace mobillm
