@@ -1,3 +1,18 @@
+/** What a driver is asked for where it is measured: the most probable token, so many times. */
+export function greedySpec(maxTokens) {
+  return {
+    maxTokens,
+    keepLogits: false,
+    endTokens: new Set(),
+    logprobs: undefined,
+    creditTokens: 64,
+    sampling: {
+      ...{ logitBias: [], repeatPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },
+      ...{ penaltyLastTokens: 0, topK: 0, topP: 1, minP: 0, temperature: 0, seed: 0 },
+    },
+  };
+}
+
 /** An engine under measurement: one model, driven below core so that only the engine is measured. */
 export class DriverRunner {
   /** Opens files on a driver, which is closed with the runner. */
@@ -16,20 +31,6 @@ export class DriverRunner {
     this.model = model;
   }
 
-  spec(maxTokens) {
-    return {
-      maxTokens,
-      keepLogits: false,
-      endTokens: new Set(),
-      logprobs: undefined,
-      creditTokens: 64,
-      sampling: {
-        ...{ logitBias: [], repeatPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },
-        ...{ penaltyLastTokens: 0, topK: 0, topP: 1, minP: 0, temperature: 0, seed: 0 },
-      },
-    };
-  }
-
   /** The same as the reference's `run`; every token is pulled by JavaScript, as an application does. */
   async run(prompt, maxTokens) {
     const sequence = await this.model.createSequence();
@@ -38,7 +39,7 @@ export class DriverRunner {
     let prefillCpuMs;
     let wall = performance.now();
     let cpu = process.cpuUsage();
-    for await (const batch of sequence.generate(prompt, this.spec(maxTokens))) {
+    for await (const batch of sequence.generate(prompt, greedySpec(maxTokens))) {
       tokens.push(...batch.tokens);
       if (prefillMs === undefined && batch.prefilledTokens === prompt.length) {
         prefillMs = performance.now() - wall;
@@ -62,7 +63,7 @@ export class DriverRunner {
   async abortLatency(prompt) {
     const sequence = await this.model.createSequence();
     const controller = new AbortController();
-    const stream = sequence.generate(prompt, this.spec(1), controller.signal);
+    const stream = sequence.generate(prompt, greedySpec(1), controller.signal);
     const pulls = stream[Symbol.asyncIterator]();
     await pulls.next();
     const pending = pulls.next();
