@@ -19,7 +19,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: [],
   logprobs: false,
-  fork: false,
+  copySequence: false,
   exportKv: false,
   importKv: false,
   saveSequence: false,

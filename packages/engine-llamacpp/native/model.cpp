@@ -134,7 +134,7 @@ StepStatus Model::compute(std::span<const StepItem> items) {
   }
   // A state that each token changes cannot be cut back: one sequence's abort would cost the others
   // theirs.
-  if (items.size() > 1 && !caches_by_token(model_.get())) polled_ = {};
+  if (items.size() > 1 && !cuts_back()) polled_ = {};
   const std::int32_t status = llama_decode(context, batch_.get());
   polled_ = {};
   for (const StepItem& item : items) {

@@ -80,6 +80,9 @@ class Model final : public SequenceModel {
   std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                              std::span<const Token> history) override;
 
+  // Whether a sequence's cache can be cut within. After `load` only.
+  bool cuts_back() const { return caches_by_token(model_.get()); }
+
   // Any thread ------------------------------------------------------------------------------------
 
   // After `load` only.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kv_hand_over.hpp"
+#include "mobillm/error.hpp"
 #include "model.hpp"
 
 namespace mobillm::llamacpp {
@@ -26,11 +27,8 @@ void LlamaSequence::add(std::span<const Token> tokens) {
 std::int32_t LlamaSequence::truncate(std::int32_t count) {
   llama_memory_t memory = llama_get_memory(model_->context());
   const auto wanted = std::min(count, static_cast<std::int32_t>(tokens_.size()));
-  bool cut = llama_memory_seq_rm(memory, id_, wanted, -1);
   // What is left has to be there in full: a cache with a window may have let go of its beginning.
-  cut = cut && llama_memory_seq_pos_max(memory, id_) == wanted - 1 &&
-        (wanted == 0 || llama_memory_seq_pos_min(memory, id_) == 0);
-  if (cut) {
+  if (llama_memory_seq_rm(memory, id_, wanted, -1) && holds(wanted)) {
     tokens_.resize(static_cast<std::size_t>(wanted));
   } else {
     llama_memory_seq_rm(memory, id_, -1, -1);
@@ -38,6 +36,30 @@ std::int32_t LlamaSequence::truncate(std::int32_t count) {
   }
   publish();
   return token_count();
+}
+
+bool LlamaSequence::holds(std::int32_t count) const {
+  llama_memory_t memory = llama_get_memory(model_->context());
+  return llama_memory_seq_pos_max(memory, id_) == count - 1 &&
+         (count == 0 || llama_memory_seq_pos_min(memory, id_) == 0);
+}
+
+bool LlamaSequence::copy_from(const Sequence& source, std::int32_t count) {
+  const auto& other = static_cast<const LlamaSequence&>(source);
+  const bool whole = count == other.token_count();
+  // The state of a recurrent model stands for all tokens together.
+  if (!whole && !model_->cuts_back()) return false;
+  truncate(0);
+  llama_memory_t memory = llama_get_memory(model_->context());
+  // In one pool of cells nothing is copied: the same cells count for both.
+  llama_memory_seq_cp(memory, other.id_, id_, whole ? -1 : 0, whole ? -1 : count);
+  if (!holds(count)) {
+    llama_memory_seq_rm(memory, id_, -1, -1);
+    throw Error(code::kNativeFailure, "llama.cpp did not copy a sequence, without saying why.");
+  }
+  add(std::span(other.tokens()).first(static_cast<std::size_t>(count)));
+  if (whole && other.has_kept_logits()) keep_logits(other.kept_logits());
+  return true;
 }
 
 KvShape LlamaSequence::kv_shape() const { return model_->kv_hand_over().shape(); }

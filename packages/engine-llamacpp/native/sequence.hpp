@@ -25,6 +25,7 @@ class LlamaSequence final : public Sequence {
   // Notes that a step put tokens into the cache.
   void add(std::span<const Token> tokens);
   std::int32_t truncate(std::int32_t count) override;
+  bool copy_from(const Sequence& source, std::int32_t count) override;
   void release() override;
 
   KvShape kv_shape() const override;
@@ -32,6 +33,9 @@ class LlamaSequence final : public Sequence {
   void import_kv(const KvView& in, std::span<const Token> tokens, const AbortFlag& abort) override;
 
  private:
+  // Whether the library's cache has the first `count` tokens, all of them and no more.
+  bool holds(std::int32_t count) const;
+
   std::shared_ptr<Model> model_;
   llama_seq_id id_;
 };

@@ -39,7 +39,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
-  fork: false,
+  copySequence: true,
   // Not of every model: what keeps a state, a window or compressed keys is refused, with the reason.
   exportKv: true,
   importKv: true,

@@ -28,7 +28,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
-  fork: false,
+  copySequence: false,
   exportKv: true,
   importKv: true,
   saveSequence: false,

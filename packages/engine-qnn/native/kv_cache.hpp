@@ -1,6 +1,7 @@
 // A sequence's keys and values in ordinary memory.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -33,6 +34,16 @@ class KvCache {
   }
   std::uint16_t* value(std::uint32_t layer, std::uint32_t head, std::uint32_t token) {
     return data_.get() + (2 * layer + 1) * tensor() + row(head, token);
+  }
+
+  // Takes the first tokens of a cache of the same shape.
+  void copy_from(const KvCache& other, std::uint32_t tokens) {
+    for (std::size_t part = 0; part < 2 * layers_; ++part) {
+      for (std::size_t head = 0; head < kv_heads_; ++head) {
+        const std::size_t at = part * tensor() + row(head, 0);
+        std::copy_n(other.data_.get() + at, tokens * head_length_, data_.get() + at);
+      }
+    }
   }
 
  private:

@@ -51,6 +51,17 @@ std::int32_t ModelSequence::truncate(std::int32_t count) {
   return token_count();
 }
 
+bool ModelSequence::copy_from(const Sequence& source, std::int32_t count) {
+  const auto& other = static_cast<const ModelSequence&>(source);
+  truncate(0);
+  if (!other.cache_) throw Error(code::kClosed, "The sequence to copy was closed.");
+  cache().copy_from(*other.cache_, static_cast<std::uint32_t>(count));
+  tokens_.assign(other.tokens().begin(), other.tokens().begin() + count);
+  publish();
+  if (count == other.token_count() && other.has_kept_logits()) keep_logits(other.kept_logits());
+  return true;
+}
+
 void ModelSequence::release() {
   if (!cache_) return;
   truncate(0);

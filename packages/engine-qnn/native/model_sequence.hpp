@@ -20,6 +20,7 @@ class ModelSequence final : public Sequence {
   // Computes a step; see SequenceModel::compute.
   StepStatus append(std::span<const Token> tokens, bool wants_logits, const AbortFlag& abort);
   std::int32_t truncate(std::int32_t count) override;
+  bool copy_from(const Sequence& source, std::int32_t count) override;
   void release() override;
 
   KvShape kv_shape() const override;

@@ -27,7 +27,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
-  fork: false,
+  copySequence: true,
   exportKv: true,
   importKv: true,
   saveSequence: false,

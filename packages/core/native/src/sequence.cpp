@@ -24,6 +24,11 @@ std::unique_ptr<TokenSampler> SequenceModel::make_sampler(const SamplingOptions&
   return std::make_unique<SamplerChain>(options, vocabulary_size(), history);
 }
 
+bool Sequence::copy_from(const Sequence&, std::int32_t) {
+  throw Error(code::kUnsupported,
+              "This engine cannot copy a sequence's cache. Ask its capabilities first.");
+}
+
 KvShape Sequence::kv_shape() const { throw_no_hand_over(); }
 
 void Sequence::export_kv(std::int32_t, KvSpan, const AbortFlag&) { throw_no_hand_over(); }

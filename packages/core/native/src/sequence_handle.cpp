@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -54,6 +55,7 @@ void SequenceHandle::define(Napi::Env env, JsEnvironment& environment) {
                                  {getter<&SequenceHandle::token_count>("tokenCount"),
                                   method<&SequenceHandle::generate>("generate"),
                                   method<&SequenceHandle::truncate>("truncate"),
+                                  method<&SequenceHandle::copy_from>("copyFrom"),
                                   method<&SequenceHandle::kv_shape>("kvShape"),
                                   method<&SequenceHandle::export_kv>("exportKv"),
                                   method<&SequenceHandle::import_kv>("importKv"),
@@ -136,6 +138,27 @@ Napi::Value SequenceHandle::truncate(const Info& info) {
       sequence_->model().worker(), info.This().As<Napi::Object>(),
       [sequence = sequence_, count] { return sequence->truncate(count); },
       [](Napi::Env env, std::int32_t left) { return Napi::Number::New(env, left); });
+}
+
+Napi::Value SequenceHandle::copy_from(const Info& info) {
+  require_idle();
+  SequenceHandle* const other = environment(info).made_by("Sequence", info[0])
+                                    ? SequenceHandle::Unwrap(info[0].As<Napi::Object>())
+                                    : nullptr;
+  if (other == nullptr || other == this || &other->sequence_->model() != &sequence_->model()) {
+    throw InvalidArgument(InvalidArgument::Kind::kRange, "source",
+                          "must be another sequence of the same model");
+  }
+  other->require_open("The sequence to copy");
+  const auto count = read_integer<std::int32_t>(info[1], "tokenCount", 0,
+                                                std::numeric_limits<std::int32_t>::max());
+  return environment(info).run(
+      sequence_->model().worker(), info.This().As<Napi::Object>(),
+      [sequence = sequence_, source = other->sequence_, count] {
+        // It may have been cut since it was counted.
+        return source->token_count() >= count && sequence->copy_from(*source, count);
+      },
+      [](Napi::Env env, bool copied) { return Napi::Boolean::New(env, copied); });
 }
 
 Napi::Value SequenceHandle::kv_shape(const Info& info) {

@@ -18,8 +18,8 @@ export interface EngineCapabilities {
   readonly sampling: readonly SamplingFeature[];
   /** Log-probabilities of sampled tokens. */
   readonly logprobs: boolean;
-  /** Copies of a sequence that share its cache. */
-  readonly fork: boolean;
+  /** A sequence can take over the beginning of another one's cache. */
+  readonly copySequence: boolean;
   /** A sequence's cache can be read as a `KvSnapshot`. */
   readonly exportKv: boolean;
   /** A sequence's cache can be set from a `KvSnapshot`. */

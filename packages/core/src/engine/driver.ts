@@ -221,8 +221,17 @@ export interface SequenceDriver {
    * where `capabilities.truncate` is `all-or-nothing` and something had to go.
    */
   truncate(tokenCount: number): Promise<number>;
-  /** A second sequence with the same cache. Declared by `capabilities.fork`. */
-  fork?(): Promise<SequenceDriver>;
+  /**
+   * Replaces the cache by the first tokens of another sequence of the same model. From then on each
+   * goes its own way; where sequences share one pool of tokens, these take no more room than before.
+   * The other one may be generating meanwhile. Kept logits come along with a whole cache.
+   *
+   * @returns whether it was done. Not where the other one has fewer tokens by then, or where the engine
+   * can only copy whole caches and it has more; this cache is then as it was.
+   *
+   * Declared by `capabilities.copySequence`.
+   */
+  copyFrom?(source: SequenceDriver, tokenCount: number): Promise<boolean>;
   /** Reads the cache, or its end. Declared by `capabilities.exportKv`. */
   exportKv?(options?: ExportKvOptions): Promise<KvSnapshot>;
   /**

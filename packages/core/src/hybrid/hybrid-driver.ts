@@ -111,7 +111,7 @@ function joinedCapabilities(
   prefill: EngineCapabilities,
   decode: EngineCapabilities,
 ): EngineCapabilities {
-  const both = (key: 'fork' | 'adjust' | 'estimate') => prefill[key] && decode[key];
+  const both = (key: 'copySequence' | 'adjust' | 'estimate') => prefill[key] && decode[key];
   const exact = prefill.truncate === 'exact' && decode.truncate === 'exact';
   return {
     formats: decode.formats,
@@ -119,7 +119,7 @@ function joinedCapabilities(
     truncate: exact ? 'exact' : 'all-or-nothing',
     sampling: decode.sampling,
     logprobs: decode.logprobs,
-    fork: both('fork'),
+    copySequence: both('copySequence'),
     exportKv: decode.exportKv,
     importKv: decode.importKv,
     // A file would hold the one cache or the other.

@@ -69,7 +69,7 @@ export class HybridModel implements ModelDriver {
     try {
       const prefill = await this.#parts.prefill.model.createSequence();
       const { contextTokens } = this;
-      return new HybridSequence({ ...this.#parts, contextTokens }, { prefill, decode }, []);
+      return new HybridSequence({ ...this.#parts, contextTokens }, { prefill, decode });
     } catch (error) {
       await decode.close();
       throw error;

@@ -5,6 +5,7 @@ import type {
   TokenBatch,
 } from '../engine/driver.js';
 import type { ResolvedSampling } from '../engine/sampling.js';
+import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
 import { allOf } from '../runtime/all-of.js';
@@ -34,22 +35,14 @@ export class HybridSequence implements SequenceDriver {
   readonly #prefill: SequenceDriver;
   readonly #decode: SequenceDriver;
   /** The tokens of the decoding side's cache. */
-  #tokens: Token[];
+  #tokens: Token[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor(
-    parts: HybridModelParts & { readonly contextTokens: number },
-    pair: SequencePair,
-    tokens: readonly Token[],
-  ) {
+  constructor(parts: HybridModelParts & { readonly contextTokens: number }, pair: SequencePair) {
     this.#parts = parts;
     this.#prefill = pair.prefill;
     this.#decode = pair.decode;
-    this.#tokens = [...tokens];
-    if (pair.prefill.fork && pair.decode.fork) this.fork = () => this.#fork();
   }
-
-  fork?: () => Promise<SequenceDriver>;
 
   get tokenCount(): number {
     return this.#decode.tokenCount;
@@ -233,6 +226,27 @@ export class HybridSequence implements SequenceDriver {
     }
   }
 
+  async copyFrom(source: SequenceDriver, tokenCount: number): Promise<boolean> {
+    if (!(source instanceof HybridSequence)) {
+      throw wrongValue('source', 'must be a sequence of the same model');
+    }
+    const copy = (to: SequenceDriver, from: SequenceDriver, name: string, count: number) => {
+      if (!to.copyFrom) throw unsupported(name, 'copy a sequence', 'copySequence');
+      return to.copyFrom(from, count);
+    };
+    const { prefill, decode } = this.#parts;
+    // What the source sampled last may be cached there already, and not known here.
+    const tokens = source.#tokens.slice(0, tokenCount);
+    if (tokens.length < tokenCount) return false;
+    if (!(await copy(this.#decode, source.#decode, decode.name, tokenCount))) return false;
+    this.#tokens = tokens;
+    // What this side lacks is brought up when it has to go on.
+    const count = Math.min(tokenCount, source.#prefill.tokenCount);
+    const copied = await copy(this.#prefill, source.#prefill, prefill.name, count);
+    if (!copied) await this.#prefill.truncate(0);
+    return true;
+  }
+
   /** Appends a snapshot to the decoding side, and to the record of its tokens. */
   async #take(snapshot: KvSnapshot, signal: AbortSignal | undefined): Promise<void> {
     const { name } = this.#parts.decode;
@@ -252,22 +266,6 @@ export class HybridSequence implements SequenceDriver {
     this.#tokens.length = Math.min(this.#tokens.length, this.#decode.tokenCount);
     if (this.#prefill.tokenCount > this.#decode.tokenCount) {
       await this.#prefill.truncate(this.#decode.tokenCount);
-    }
-  }
-
-  async #fork(): Promise<SequenceDriver> {
-    await this.#settle();
-    const fork = (sequence: SequenceDriver, name: string) => {
-      if (!sequence.fork) throw unsupported(name, 'fork a sequence', 'fork');
-      return sequence.fork();
-    };
-    const decode = await fork(this.#decode, this.#parts.decode.name);
-    try {
-      const prefill = await fork(this.#prefill, this.#parts.prefill.name);
-      return new HybridSequence(this.#parts, { prefill, decode }, this.#tokens);
-    } catch (error) {
-      await decode.close();
-      throw error;
     }
   }
 }

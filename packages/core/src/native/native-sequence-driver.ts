@@ -5,6 +5,7 @@ import type {
   TokenBatch,
 } from '../engine/driver.js';
 import { integer } from '../errors/check-options.js';
+import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvLayer, KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
 import { requireImportable } from '../kv/require-importable.js';
@@ -62,6 +63,19 @@ export class NativeSequenceDriver implements SequenceDriver {
     integer({ min: 0, max: this.tokenCount })(tokenCount, 'tokenCount');
     try {
       return await callNative(() => this.#native.truncate(tokenCount));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  async copyFrom(source: SequenceDriver, tokenCount: number): Promise<boolean> {
+    if (!(source instanceof NativeSequenceDriver)) {
+      throw wrongValue('source', 'must be a sequence of the same model');
+    }
+    // It may be cut on its own thread at any time, so there is no upper bound to check here.
+    integer({ min: 0 })(tokenCount, 'tokenCount');
+    try {
+      return await callNative(() => this.#native.copyFrom(source.#native, tokenCount));
     } catch (error) {
       throw fromNative(error);
     }

@@ -11,6 +11,11 @@ export interface NativeSequence {
   generate(tokens: Int32Array, spec: NativeGenerateSpec): NativeGeneration;
   /** Cuts the cache and resolves with how many tokens are left. */
   truncate(tokenCount: number): Promise<number>;
+  /**
+   * Replaces the cache by the first tokens of another sequence of the same model, and resolves with
+   * whether it could.
+   */
+  copyFrom(source: NativeSequence, tokenCount: number): Promise<boolean>;
   /** What the cache is like; throws `UNSUPPORTED`, with the reason, where it cannot be handed over. */
   kvShape(): NativeKvShape;
   /** Reads the tokens from `fromToken` on, with their keys and values. */

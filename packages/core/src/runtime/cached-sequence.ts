@@ -1,5 +1,6 @@
 import type { GenerateSpec, SequenceDriver, TokenBatch } from '../engine/driver.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import { PoolPlaces } from './pool-places.js';
 
 /**
  * `idle`: in nobody's hands, with what it cached. `borrowed`: a stateless run works on it. `resting`
@@ -29,26 +30,34 @@ export class CachedSequence {
     return this.#driver.tokenCount;
   }
 
-  /** Tokens of a shared pool that are its own: cached or promised. */
+  /** Where in a shared pool its tokens lie. */
+  readonly places = new PoolPlaces();
+
+  /** Tokens cached or promised. */
   get heldTokens(): number {
     return Math.max(this.#driver.tokenCount, this.reservedTokens);
   }
 
   /** How many tokens at the beginning of a prompt are in the cache. */
   sharedTokens(prompt: readonly Token[]): number {
-    const limit = Math.min(prompt.length, this.#tokens.length);
+    // While it generates, what it was fed runs ahead of what is cached.
+    const limit = Math.min(prompt.length, this.#tokens.length, this.tokenCount);
     let shared = 0;
     while (shared < limit && prompt[shared] === this.#tokens[shared]) shared++;
     return shared;
   }
 
   /**
-   * Cuts the cache to what a prompt can use and returns that many tokens: one less than the prompt at
-   * most, because the logits after its last token have to be computed.
+   * How many cached tokens a prompt can use: one less than it has at most, because the logits after
+   * its last token have to be computed.
    */
+  usableTokens(prompt: readonly Token[]): number {
+    return Math.min(this.sharedTokens(prompt), Math.max(0, prompt.length - 1));
+  }
+
+  /** Cuts the cache to what a prompt can use and returns that many tokens. */
   async reuse(prompt: readonly Token[]): Promise<number> {
-    const usable = Math.min(this.sharedTokens(prompt), Math.max(0, prompt.length - 1));
-    await this.truncate(usable);
+    await this.truncate(this.usableTokens(prompt));
     return this.tokenCount;
   }
 
@@ -56,6 +65,21 @@ export class CachedSequence {
   async truncate(tokenCount: number): Promise<void> {
     if (tokenCount < this.#driver.tokenCount) await this.#driver.truncate(tokenCount);
     this.#tokens.length = Math.min(this.#tokens.length, this.#driver.tokenCount);
+    this.places.cut(this.#tokens.length);
+  }
+
+  /**
+   * Replaces the cache by the first tokens of another one, which may be generating. Returns false, and
+   * keeps it, where that cannot be.
+   */
+  async copyFrom(source: CachedSequence, tokenCount: number): Promise<boolean> {
+    // As they are now: meanwhile the other one may be cut, and filled again.
+    const tokens = source.#tokens.slice(0, tokenCount);
+    const lent = source.places.lend(tokenCount);
+    if (!(await this.#driver.copyFrom?.(source.#driver, tokenCount))) return false;
+    this.#tokens = tokens;
+    this.places.take(lent);
+    return true;
   }
 
   /** Appends tokens and generates; keeps the record of the cache through breaks and aborts. */
@@ -65,6 +89,7 @@ export class CachedSequence {
     signal: AbortSignal,
   ): AsyncGenerator<TokenBatch, void, void> {
     const fed = [...this.#tokens, ...newTokens];
+    this.#tokens = fed;
     try {
       for await (const batch of this.#driver.generate(newTokens, spec, signal)) {
         for (const token of batch.tokens) fed.push(token);
@@ -73,7 +98,6 @@ export class CachedSequence {
     } finally {
       // A driver that ran ahead of its reader holds tokens that were never seen here: they are cut
       // off, so that the record and the cache agree.
-      this.#tokens = fed;
       if (this.#driver.tokenCount > fed.length) await this.#driver.truncate(fed.length);
       this.#tokens.length = Math.min(fed.length, this.#driver.tokenCount);
     }

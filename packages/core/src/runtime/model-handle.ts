@@ -58,7 +58,7 @@ export class ModelHandle implements Model {
       this.tokenizer,
       options.chatTemplate ?? this.info.chatTemplate,
     );
-    this.#pool = new SequencePool(options.driver, options.sequences);
+    this.#pool = new SequencePool(options.driver, options.sequences, options.capabilities);
   }
 
   get placement(): Placement {

@@ -1,8 +1,10 @@
+import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { ModelDriver } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import { allOf } from './all-of.js';
 import { CachedSequence } from './cached-sequence.js';
+import { PoolPlaces } from './pool-places.js';
 
 /** Stateless generations that may wait for a sequence; one more is refused. */
 const maxWaiting = 64;
@@ -17,6 +19,7 @@ const maxWaiting = 64;
 export class SequencePool {
   readonly #model: ModelDriver;
   readonly #limit: number;
+  readonly #capabilities: Pick<EngineCapabilities, 'copySequence' | 'truncate'>;
   readonly #sequences = new Set<CachedSequence>();
   /** Borrowers that wait, first come first served. */
   readonly #queue: symbol[] = [];
@@ -25,9 +28,18 @@ export class SequencePool {
   #creating = 0;
   #uses = 0;
 
-  constructor(model: ModelDriver, limit: number) {
+  /**
+   * @param limit sequences that may be open at once.
+   * @param capabilities of the engine.
+   */
+  constructor(
+    model: ModelDriver,
+    limit: number,
+    capabilities: Pick<EngineCapabilities, 'copySequence' | 'truncate'>,
+  ) {
     this.#model = model;
     this.#limit = limit;
+    this.#capabilities = capabilities;
   }
 
   /**
@@ -111,8 +123,9 @@ export class SequencePool {
   }
 
   /**
-   * Cuts a sequence's cache to what some tokens can use, and makes room for the rest of them and for
-   * `moreTokens` after them. Returns how many are cached.
+   * Cuts a sequence's cache to what some tokens can use, or takes over what another one has of them if
+   * that is more, and makes room for the rest of them and for `moreTokens` after them. Returns how many
+   * are cached.
    *
    * Where sequences share one pool of tokens, caches that nobody works on go first, the one used
    * longest ago before others; they are computed again when they are needed. If runs hold the rest,
@@ -126,23 +139,65 @@ export class SequencePool {
   ): Promise<number> {
     const wanted = Math.min(tokens.length + moreTokens, this.#model.contextTokens);
     await sequence.reuse(tokens);
+    const refused = new Set<CachedSequence>();
     for (;;) {
       signal.throwIfAborted();
       const others = [...this.#sequences].filter((other) => other !== sequence);
-      const held = others.reduce((sum, other) => sum + other.heldTokens, 0);
-      if (held + wanted <= this.#model.kvPoolTokens) {
+      const donors = others.filter((other) => !refused.has(other));
+      const donor = this.#donor(sequence, donors, tokens);
+      if (this.#fits(sequence, wanted, others, donor)) {
         sequence.reservedTokens = wanted;
-        return sequence.tokenCount;
+        if (!donor || (await sequence.copyFrom(donor.sequence, donor.usable))) {
+          return sequence.tokenCount;
+        }
+        // It was cut meanwhile, or can only be copied whole. Without it there may be no room.
+        refused.add(donor.sequence);
+        sequence.reservedTokens = 0;
+        continue;
       }
-      const victim = oldest(others.filter((other) => isUnused(other) && other.tokenCount > 0));
-      if (victim) await this.#evict(victim);
-      else if (sequence.heldTokens > 0) {
+      const unused = others.filter((other) => isUnused(other) && other.tokenCount > 0);
+      const victim = oldest(unused.filter((other) => other !== donor?.sequence)) ?? oldest(unused);
+      if (victim) {
+        // The last to go: what can be used of it is kept.
+        if (victim === donor?.sequence) await sequence.copyFrom(victim, donor.usable);
+        await this.#evict(victim);
+      } else if (sequence.heldTokens > 0) {
         sequence.reservedTokens = 0;
         await sequence.truncate(0);
         // What changed meanwhile woke nobody here: looked at again before anything is waited for.
         this.#changed();
       } else await this.#change(signal);
     }
+  }
+
+  /** Whether a sequence may hold so many tokens beside the others, once it has copied. */
+  #fits(
+    sequence: CachedSequence,
+    wanted: number,
+    others: readonly CachedSequence[],
+    donor: Donor | undefined,
+  ): boolean {
+    const own = donor ? PoolPlaces.following(donor.sequence.places, donor.usable) : sequence.places;
+    const held = others.map((other) => [other.places, other.heldTokens] as const);
+    return PoolPlaces.count([[own, wanted], ...held]) <= this.#model.kvPoolTokens;
+  }
+
+  /** Who has more of some tokens cached than a sequence itself, and lets it be copied. */
+  #donor(
+    { tokenCount }: CachedSequence,
+    others: readonly CachedSequence[],
+    tokens: readonly Token[],
+  ): Donor | undefined {
+    const { copySequence, truncate } = this.#capabilities;
+    if (!copySequence) return undefined;
+    let best: Donor | undefined;
+    for (const other of others) {
+      if (other.state === 'evicting' || other.state === 'closing') continue;
+      const usable = other.usableTokens(tokens);
+      if (truncate === 'all-or-nothing' && usable < other.tokenCount) continue;
+      if (usable > (best?.usable ?? tokenCount)) best = { sequence: other, usable };
+    }
+    return best;
   }
 
   /** Frees every sequence. */
@@ -177,8 +232,9 @@ export class SequencePool {
     const extendsBest = best !== undefined && best.sharedTokens(prompt) === best.tokenCount;
     if (mayCreate && !extendsBest) return this.#create(state);
     if (!best) return undefined;
-    this.#use(best, state);
-    return Promise.resolve(best);
+    const chosen = this.#capabilities.copySequence && !extendsBest ? this.#leastUsed(best) : best;
+    this.#use(chosen, state);
+    return Promise.resolve(chosen);
   }
 
   async #create(state: 'resting' | 'borrowed'): Promise<CachedSequence> {
@@ -208,6 +264,14 @@ export class SequencePool {
       if (gain > 0 || (gain === 0 && best && sequence.lastUse < best.lastUse)) best = sequence;
     }
     return best;
+  }
+
+  /** The idle sequence used longest ago, but where there is another not this one: that is copied. */
+  #leastUsed(except: CachedSequence): CachedSequence {
+    const idle = [...this.#sequences].filter(
+      (sequence) => sequence.state === 'idle' && sequence !== except,
+    );
+    return oldest(idle) ?? except;
   }
 
   #some(...states: CachedSequence['state'][]): boolean {
@@ -244,6 +308,12 @@ export class SequencePool {
       { retryable: true, details: { sequences: this.#limit } },
     );
   }
+}
+
+/** A sequence whose first tokens another one can use. */
+interface Donor {
+  readonly sequence: CachedSequence;
+  readonly usable: number;
 }
 
 /** The signal of those who cannot be stopped. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { EngineDriver, ModelDriver } from '../engine/driver.js';
 import { testDriverClosing } from './engine/driver-closing.js';
+import { testDriverCopying } from './engine/driver-copying.js';
 import { testDriverGenerating } from './engine/driver-generating.js';
 import { testDriverKvExport } from './engine/driver-kv-export.js';
 import { testDriverKvImport } from './engine/driver-kv-import.js';
@@ -49,6 +50,7 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
     testDriverSampling(fixture);
     testDriverPrefilling(fixture);
     testDriverSequences(fixture);
+    testDriverCopying(fixture);
     testDriverKvExport(fixture);
     testDriverKvImport(fixture);
     testDriverClosing(fixture);

@@ -63,6 +63,11 @@ export class FakeCache {
     return this.#entries.length;
   }
 
+  /** What the tokens take of a pool: copies have the same objects. */
+  get places(): readonly object[] {
+    return this.#entries;
+  }
+
   /** The tokens, as they were put in. */
   get tokens(): Token[] {
     return this.#entries.map(({ token }) => token);

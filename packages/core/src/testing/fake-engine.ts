@@ -54,7 +54,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
-  fork: true,
+  copySequence: true,
   exportKv: true,
   importKv: true,
   saveSequence: false,

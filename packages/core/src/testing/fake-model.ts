@@ -107,9 +107,9 @@ export class FakeModel implements ModelDriver {
 
   /** Tokens that all sequences together can still take. */
   get freePoolTokens(): number {
-    let held = 0;
-    for (const sequence of this.#sequences) held += sequence.tokenCount;
-    return this.kvPoolTokens - held;
+    // What a copy has in common with another sequence lies in the pool once.
+    const held = new Set([...this.#sequences].flatMap((sequence) => [...sequence.places]));
+    return this.kvPoolTokens - held.size;
   }
 
   /** Counts a sequence as open. */

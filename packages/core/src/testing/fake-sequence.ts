@@ -16,20 +16,25 @@ import { FakeOutbox } from './fake-outbox.js';
 /** A sequence of the fake engine. */
 export class FakeSequence implements SequenceDriver {
   readonly #model: FakeModel;
-  readonly #cache: FakeCache;
+  #cache: FakeCache;
   /** Logits that follow the last cached token, where somebody asked to keep them. */
   #nextLogits: Float32Array | undefined;
   #reportedCount: number | undefined;
   #closed = false;
   #stopRunning: (() => Promise<void>) | undefined;
 
-  constructor(model: FakeModel, cache = new FakeCache(model.kv)) {
+  constructor(model: FakeModel) {
     this.#model = model;
-    this.#cache = cache;
+    this.#cache = new FakeCache(model.kv);
   }
 
   get tokenCount(): number {
     return this.#reportedCount ?? this.#cache.length;
+  }
+
+  /** What its tokens take of the pool: each an object of its own, but where a copy shares it. */
+  get places(): readonly object[] {
+    return this.#cache.places;
   }
 
   async *generate(
@@ -100,12 +105,25 @@ export class FakeSequence implements SequenceDriver {
     return this.#cache.length;
   }
 
-  async fork(): Promise<SequenceDriver> {
+  async copyFrom(source: SequenceDriver, tokenCount: number): Promise<boolean> {
     this.#requireOpen();
-    const shared = this.#model.fault === 'fork-shares-cache';
-    return this.#model.adopt(
-      new FakeSequence(this.#model, shared ? this.#cache : this.#cache.copy()),
-    );
+    if (!(source instanceof FakeSequence) || source.#model !== this.#model) {
+      throw wrongValue('source', 'must be a sequence of the same model');
+    }
+    await this.#model.tick();
+    const { fault, capabilities } = this.#model;
+    const count = source.#cache.length;
+    if (count < tokenCount) return false;
+    const whole = count === tokenCount;
+    if (!whole && capabilities.truncate === 'all-or-nothing') return false;
+    const had = this.#cache;
+    this.#cache = fault === 'copy-shares-cache' ? source.#cache : source.#cache.copy();
+    if (fault !== 'copy-takes-everything' && fault !== 'copy-shares-cache') {
+      this.#cache.cut(tokenCount);
+    }
+    if (fault === 'copy-keeps-own-cache' && had.length > this.#cache.length) this.#cache = had;
+    this.#nextLogits = whole && fault !== 'copy-forgets-logits' ? source.#nextLogits : undefined;
+    return true;
   }
 
   async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {

@@ -54,7 +54,7 @@ describeEngine('a hybrid with the least capabilities', {
         importKv: false,
         maxSequences: 1,
         truncate: 'all-or-nothing',
-        fork: false,
+        copySequence: false,
         estimate: false,
       },
       { exportKv: false, truncate: 'all-or-nothing', logprobs: false, sampling: [] },

@@ -62,12 +62,14 @@ describe('createHybridEngine', () => {
       maxSequences: 1,
       logprobs: true,
       truncate: 'exact',
-      fork: true,
+      copySequence: true,
       exportKv: true,
       importKv: true,
     });
-    expect(joined({ fork: false, truncate: 'all-or-nothing' }, { exportKv: false })).toMatchObject({
-      fork: false,
+    expect(
+      joined({ copySequence: false, truncate: 'all-or-nothing' }, { exportKv: false }),
+    ).toMatchObject({
+      copySequence: false,
       truncate: 'all-or-nothing',
       exportKv: false,
     });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { EngineCapabilities } from '../../src/engine/capabilities.js';
 import type { GenerateSpec, ModelDriver, SequenceDriver } from '../../src/engine/driver.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import type { CachedSequence } from '../../src/runtime/cached-sequence.js';
@@ -7,8 +8,11 @@ import { SequencePool } from '../../src/runtime/sequence-pool.js';
 const { signal } = new AbortController();
 const contextTokens = 100;
 
-/** A sequence that only counts, and may tell when it is cut. */
-function counting(onTruncate: () => void = () => undefined): SequenceDriver {
+/** A sequence that only counts, and may tell when it is cut, and which copies it makes. */
+function counting(
+  onTruncate: () => void = () => undefined,
+  copies: (sourceTokens: number, tokens: number) => boolean = () => true,
+): SequenceDriver {
   let tokenCount = 0;
   return {
     get tokenCount() {
@@ -24,20 +28,36 @@ function counting(onTruncate: () => void = () => undefined): SequenceDriver {
       tokenCount = count;
       return Promise.resolve(count);
     },
+    copyFrom(source, count) {
+      if (source.tokenCount < count || !copies(source.tokenCount, count)) {
+        return Promise.resolve(false);
+      }
+      tokenCount = count;
+      return Promise.resolve(true);
+    },
     close: () => Promise.resolve(),
   };
 }
 
 /** A pool over a model of which only this is asked. */
-function poolOf(createSequence: () => Promise<SequenceDriver>, limit: number): SequencePool {
+function poolOf(
+  createSequence: () => Promise<SequenceDriver>,
+  limit: number,
+  capabilities: Partial<Pick<EngineCapabilities, 'copySequence' | 'truncate'>> = {},
+): SequencePool {
   const model = { contextTokens, kvPoolTokens: contextTokens, createSequence };
-  return new SequencePool(model as unknown as ModelDriver, limit);
+  return new SequencePool(model as unknown as ModelDriver, limit, {
+    copySequence: false,
+    truncate: 'exact',
+    ...capabilities,
+  });
 }
 
 const numbers = (length: number) => Array.from({ length }, (_, token) => token);
 
-async function fill(sequence: CachedSequence, tokens: number): Promise<void> {
-  const run = sequence.generate(numbers(tokens), {} as GenerateSpec, signal);
+async function fill(sequence: CachedSequence, tokens: number | readonly number[]): Promise<void> {
+  const added = typeof tokens === 'number' ? numbers(tokens) : tokens;
+  const run = sequence.generate(added, {} as GenerateSpec, signal);
   for await (const _ of run);
 }
 
@@ -56,6 +76,70 @@ describe('a pool of sequences', () => {
       pool.rest(other);
     };
     await expect(pool.prepare(one, numbers(80), 0, signal)).resolves.toBe(0);
+  });
+
+  describe('that copies', () => {
+    const copying = { copySequence: true };
+
+    it('takes over what another one has, even while that one runs', async () => {
+      const pool = poolOf(() => Promise.resolve(counting()), 2, copying);
+      const [one, other] = [await pool.take(signal), await pool.take(signal)];
+      await pool.wake(one, signal);
+      await pool.prepare(one, numbers(40), 0, signal);
+      await fill(one, 40);
+      // All but the last, whose logits are wanted.
+      expect(await pool.prepare(other, numbers(40), 0, signal)).toBe(39);
+      expect(await pool.prepare(other, [...numbers(20), 77], 0, signal)).toBe(20);
+    });
+
+    it('counts what two have in common once', async () => {
+      const pool = poolOf(() => Promise.resolve(counting()), 2, copying);
+      const [one, other] = [await pool.take(signal), await pool.take(signal)];
+      await pool.wake(one, signal);
+      await pool.prepare(one, numbers(70), 10, signal);
+      await fill(one, 70);
+      // 80 are held by one that runs; of these 75 only 5 are new, and 15 more fit.
+      expect(await pool.prepare(other, [...numbers(70), 1, 2, 3, 4, 5], 15, signal)).toBe(70);
+      const controller = new AbortController();
+      const third = pool.prepare(other, [...numbers(70), 6, 7], 19, controller.signal);
+      controller.abort(new Error('no room'));
+      await expect(third).rejects.toThrow('no room');
+    });
+
+    it('keeps what it can use of the last cache that has to go', async () => {
+      const pool = poolOf(() => Promise.resolve(counting()), 2, copying);
+      const [one, other] = [await pool.take(signal), await pool.take(signal)];
+      await pool.prepare(one, numbers(90), 0, signal);
+      await fill(one, 90);
+      expect(await pool.prepare(other, [...numbers(30), 77], 60, signal)).toBe(30);
+      expect(one.tokenCount).toBe(0);
+    });
+
+    it('does not ask again for what was refused', async () => {
+      let asked = 0;
+      const wholeOnly = () => counting(undefined, (has, wants) => (asked++, has === wants));
+      const pool = poolOf(() => Promise.resolve(wholeOnly()), 2, copying);
+      const [one, other] = [await pool.take(signal), await pool.take(signal)];
+      await pool.prepare(one, numbers(40), 0, signal);
+      await fill(one, 40);
+      expect(await pool.prepare(other, [...numbers(20), 77], 0, signal)).toBe(0);
+      expect(asked).toBe(1);
+    });
+
+    it('spares the cache that it copies, and gives up the one used longest ago', async () => {
+      const pool = poolOf(() => Promise.resolve(counting()), 2, copying);
+      const use = async (tokens: readonly number[]) => {
+        const sequence = await pool.borrow(tokens, signal);
+        const cached = await pool.prepare(sequence, tokens, 0, signal);
+        await fill(sequence, tokens.slice(cached));
+        pool.giveBack(sequence);
+        return cached;
+      };
+      await use([7, 8, 9]);
+      await use(numbers(40));
+      expect(await use([...numbers(20), 77])).toBe(20);
+      expect(await use([...numbers(39), 78])).toBe(39);
+    });
   });
 
   it('lets a waiting borrower try when nobody else could get a sequence', async () => {

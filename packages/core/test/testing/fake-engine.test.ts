@@ -35,7 +35,7 @@ describeEngine('the fake engine with the least capabilities', {
         truncate: 'all-or-nothing',
         sampling: [],
         logprobs: false,
-        fork: false,
+        copySequence: false,
         exportKv: false,
         importKv: false,
         estimate: false,

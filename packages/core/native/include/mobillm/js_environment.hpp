@@ -120,6 +120,10 @@ class JsEnvironment {
   void define(const char* name, Napi::Function constructor) {
     classes_.emplace(name, Napi::Persistent(constructor));
   }
+  // Whether a value was made by such a class.
+  bool made_by(const char* name, Napi::Value value) const {
+    return value.IsObject() && value.As<Napi::Object>().InstanceOf(classes_.at(name).Value());
+  }
   Napi::Object construct(const char* name, std::initializer_list<napi_value> arguments) {
     return classes_.at(name).New(arguments);
   }

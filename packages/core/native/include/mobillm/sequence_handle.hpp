@@ -28,6 +28,7 @@ class SequenceHandle : public Handle<SequenceHandle> {
   Napi::Value token_count(const Info& info);
   Napi::Value generate(const Info& info);
   Napi::Value truncate(const Info& info);
+  Napi::Value copy_from(const Info& info);
   Napi::Value kv_shape(const Info& info);
   Napi::Value export_kv(const Info& info);
   Napi::Value import_kv(const Info& info);

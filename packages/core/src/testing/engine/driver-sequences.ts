@@ -146,31 +146,5 @@ export function testDriverSequences(fixture: EngineFixture): void {
       }
       await withSequence(fixture.model, () => Promise.resolve());
     });
-
-    it('can be forked, each going its own way', async (context) => {
-      requireTwo((note) => {
-        context.skip(note);
-      });
-      if (!fixture.driver.capabilities.fork) context.skip('the engine does not declare "fork"');
-      const prompt = promptOf(fixture.model);
-      const [head, tail] = [prompt.slice(0, -1), prompt.slice(-1)];
-      await withSequence(fixture.model, async (sequence) => {
-        await drive(sequence, head, { maxTokens: 0 });
-        const copy = await sequence.fork?.();
-        if (!copy) throw new Error('fork() is declared but missing');
-        try {
-          expect(copy.tokenCount).toBe(head.length);
-          await drive(sequence, promptOf(fixture.model, 'Two plus two is'));
-          expect(copy.tokenCount).toBe(head.length);
-          const expected = await withSequence(fixture.model, async (fresh) => {
-            await drive(fresh, head, { maxTokens: 0 });
-            return drive(fresh, tail);
-          });
-          expect((await drive(copy, tail)).tokens).toEqual(expected.tokens);
-        } finally {
-          await copy.close();
-        }
-      });
-    });
   });
 }

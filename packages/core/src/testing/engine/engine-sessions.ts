@@ -54,6 +54,34 @@ export function testEngineSessions(fixture: EngineFixture): void {
       await session.close();
     });
 
+    it('take over what another one has cached, and go their own ways', async (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const { copySequence, truncate, maxSequences } = engine.capabilities;
+      if (!copySequence || truncate !== 'exact' || maxSequences < 2) {
+        context.skip('the engine does not declare "copySequence" of parts');
+      }
+      const options = {
+        system: 'You are brief, kind and patient, and you like short words.',
+        defaults: { temperature: 0, maxTokens: 8 },
+      };
+      const question = 'Name a colour.';
+      const alone = await model.createSession(options);
+      const expected = await alone.send(question);
+      await alone.close();
+
+      const [one, other] = [await model.createSession(options), await model.createSession(options)];
+      await one.send('Tell me of the sea.');
+      const answer = await other.send(question);
+      // The system prompt at least, which is most of it.
+      expect(answer.usage.cachedTokens).toBeGreaterThan(answer.usage.promptTokens / 3);
+      expect(answer.text).toBe(expected.text);
+      const next = await one.send('And of the sky.');
+      expect(next.usage.cachedTokens).toBeGreaterThan(answer.usage.cachedTokens);
+      await Promise.all([one.close(), other.close()]);
+    });
+
     it('read the spelling of a special token in a message as text', (context) => {
       skipWithoutTemplate((note) => {
         context.skip(note);
