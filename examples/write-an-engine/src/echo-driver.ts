@@ -22,7 +22,6 @@ const capabilities: EngineCapabilities = {
   copySequence: false,
   exportKv: false,
   importKv: false,
-  saveSequence: false,
   embed: false,
   adjust: false,
   trim: false,

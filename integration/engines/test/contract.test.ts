@@ -17,7 +17,8 @@ const folder = temporaryFolder();
 const path = await writeTinyModel(folder, 'f16');
 // Every step of the Hexagon processor attends to the whole context that was compiled in.
 const contextTokens = 256;
-const common = { files: gguf(path), missingPath: join(folder, 'missing.gguf'), contextTokens };
+const missingPath = join(folder, 'missing.gguf');
+const common = { files: gguf(path), folder, missingPath, contextTokens };
 
 const engines: Engine[] = [];
 afterAll(() => Promise.all(engines.map((engine) => engine.close())));

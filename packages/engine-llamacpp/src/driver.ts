@@ -43,7 +43,6 @@ const capabilities: EngineCapabilities = {
   // Not of every model: what keeps a state, a window or compressed keys is refused, with the reason.
   exportKv: true,
   importKv: true,
-  saveSequence: false,
   embed: false,
   adjust: true,
   trim: false,

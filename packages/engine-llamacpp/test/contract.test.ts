@@ -25,6 +25,7 @@ const openTokenizer = (path: string) => async () => {
 // Its flash attention differs by a thousandth.
 const common = {
   createDriver: createLlamaCppDriver,
+  folder,
   missingPath,
   engineOptions: {
     keyType: 'f32',

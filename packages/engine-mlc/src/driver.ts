@@ -31,7 +31,6 @@ const capabilities: EngineCapabilities = {
   copySequence: false,
   exportKv: true,
   importKv: true,
-  saveSequence: false,
   embed: false,
   adjust: true,
   trim: false,

@@ -8,13 +8,15 @@ import {
   temporaryFolder,
 } from './support/models.js';
 
-const missingPath = join(temporaryFolder(), 'missing');
+const folder = temporaryFolder();
+const missingPath = join(folder, 'missing');
 const defaultFolder = await compiledDefaultModel();
 const tinyFolder = await compiledTinyModel();
 
 describeEngine('MLC with SmolLM2-135M in 4 bits', {
   createDriver: createMlcDriver,
   files: filesOf(defaultFolder),
+  folder,
   missingPath,
   engineOptions: { batchTokens: 32 },
   // Half of what the suite takes by itself: its long prompts take their time on real weights.
@@ -24,6 +26,7 @@ describeEngine('MLC with SmolLM2-135M in 4 bits', {
 describeEngine('MLC with a tiny model of random weights', {
   createDriver: createMlcDriver,
   files: filesOf(tinyFolder),
+  folder,
   missingPath,
   engineOptions: { batchTokens: 32 },
 });

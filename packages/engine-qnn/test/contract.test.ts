@@ -12,6 +12,7 @@ const files = await compileCached(writeTinyModel(folder), { chunkTokens: 32, con
 describeEngine("Qualcomm's HTP emulator with a tiny model of random weights", {
   createDriver: createQnnDriver,
   files,
+  folder,
   missingPath: join(folder, 'missing'),
   contextTokens,
 });

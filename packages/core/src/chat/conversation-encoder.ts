@@ -58,6 +58,20 @@ export class ConversationEncoder {
     return { text, tokens: [...bos, ...this.#encodeParts(text, false)], insideReasoning };
   }
 
+  /**
+   * The tokens that a conversation begins with, whatever is said next: what two ways to go on have in
+   * common.
+   *
+   * @throws MobillmError `UNSUPPORTED` without a template, `TEMPLATE_FAILED`.
+   */
+  beginning(messages: readonly Message[]): Token[] {
+    const [one, other] = ['A', 'If'].map(
+      (content) => this.encode([...messages, { role: 'user', content }]).tokens,
+    ) as [readonly Token[], readonly Token[]];
+    const parting = one.findIndex((token, index) => token !== other[index]);
+    return one.slice(0, parting === -1 ? one.length : parting);
+  }
+
   /** Encodes a text without a template, special spellings as plain text. */
   encodeText(text: string): Token[] {
     return this.#tokenizer.encode(text, { addSpecial: true, parseSpecial: false });

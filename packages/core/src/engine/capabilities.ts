@@ -24,8 +24,6 @@ export interface EngineCapabilities {
   readonly exportKv: boolean;
   /** A sequence's cache can be set from a `KvSnapshot`. */
   readonly importKv: boolean;
-  /** A sequence can be saved to a file and restored by the same engine and build. */
-  readonly saveSequence: boolean;
   /** Texts can be embedded, given a model made for it. */
   readonly embed: boolean;
   /** Threads and batch size can be changed on an open model. */

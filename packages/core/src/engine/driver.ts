@@ -245,10 +245,6 @@ export interface SequenceDriver {
    * `capabilities.importKv`.
    */
   importKv?(snapshot: KvSnapshot, signal?: AbortSignal): Promise<void>;
-  /** Writes the cache to a file, atomically. Declared by `capabilities.saveSequence`. */
-  save?(path: string): Promise<void>;
-  /** Replaces the cache by a saved one and returns its token count. Declared by `capabilities.saveSequence`. */
-  restore?(path: string): Promise<number>;
   /** Stops what runs, waits for it and gives the sequence back; may be called twice. */
   close(): Promise<void>;
 }

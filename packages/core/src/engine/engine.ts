@@ -1,3 +1,4 @@
+import type { MobillmError } from '../errors/mobillm-error.js';
 import type { Message } from '../chat/message.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { GenerationRun } from '../stream/generation-run.js';
@@ -89,6 +90,45 @@ export interface SessionOptions {
   readonly defaults?: Omit<GenerationOptions, 'signal'>;
 }
 
+/** Options of {@link Session.save}. */
+export interface SaveSessionOptions {
+  /** Stops it; nothing is written then. */
+  readonly signal?: AbortSignal;
+  /** Told the share of the file that is written, from 0 to 1, never falling. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** What {@link Session.save} wrote. */
+export interface SavedSessionReport {
+  /** Length of the file in bytes. */
+  readonly bytes: number;
+  /** Tokens whose keys and values are in it. */
+  readonly cachedTokens: number;
+  /** Why the cache is not in it, where it is not: then it is computed again after a restore. */
+  readonly reason?: MobillmError;
+}
+
+/** Options of {@link Model.restoreSession}. */
+export interface RestoreSessionOptions {
+  /** Defaults for every `send`. */
+  readonly defaults?: Omit<GenerationOptions, 'signal'>;
+  /** Stops it; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told the share of the file that is read, from 0 to 1, never falling. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** What became of the cache of a session that was restored. */
+export interface RestoredCache {
+  /** Tokens that need not be computed again. */
+  readonly cachedTokens: number;
+  /**
+   * Why the cache in the file was not used, where it was not: the next `send` computes the conversation
+   * again, and all else is as if it had been used.
+   */
+  readonly reason?: MobillmError;
+}
+
 /** A back end that opens models. The same class, made by core, stands over every driver. */
 export interface Engine {
   /** Short name: `llamacpp`. */
@@ -134,6 +174,17 @@ export interface Model {
   /** Opens a conversation that keeps its cache between turns. */
   createSession(options?: SessionOptions): Promise<Session>;
   /**
+   * Opens a conversation that {@link Session.save} wrote, with its cache. As often as wanted: a session
+   * that was saved with a system message alone serves as a beginning that many share.
+   *
+   * A cache that does not fit this model, or is damaged, is no error: `restored` of the session says
+   * so, and the conversation is computed again.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`, `IO_FAILED`; `INTEGRITY_FAILED` when the file holds no
+   * session; `BUSY` when all sequences are in use; `UNSUPPORTED` where the platform has no files.
+   */
+  restoreSession(path: string, options?: RestoreSessionOptions): Promise<Session>;
+  /**
    * Generates once, without a session. A cache left by an earlier call is used where the prompts
    * begin alike.
    *
@@ -176,6 +227,17 @@ export interface Session {
    * when the conversation no longer fits.
    */
   send(message: string | Message, options?: GenerationOptions): GenerationRun;
+  /** What became of the saved cache, where the session was restored from a file. */
+  readonly restored: RestoredCache | undefined;
+  /**
+   * Writes messages and cache to a file that is then there in full or not at all. What the
+   * conversation begins with and nobody has computed yet, such as a system message, is computed first.
+   * The file fits every engine and build that has these weights.
+   *
+   * @throws MobillmError `BUSY` while a run of this session goes on; `IO_FAILED`; `FILE_NOT_FOUND` for a
+   * folder that is not there; `UNSUPPORTED` where the platform has no files.
+   */
+  save(path: string, options?: SaveSessionOptions): Promise<SavedSessionReport>;
   /** Drops all messages but the system message, and the cache with them. */
   reset(): Promise<void>;
   /** Stops what runs, waits for it and frees the cache; may be called twice. */

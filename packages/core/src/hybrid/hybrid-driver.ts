@@ -122,8 +122,6 @@ function joinedCapabilities(
     copySequence: both('copySequence'),
     exportKv: decode.exportKv,
     importKv: decode.importKv,
-    // A file would hold the one cache or the other.
-    saveSequence: false,
     embed: decode.embed,
     adjust: both('adjust'),
     trim: false,

@@ -4,7 +4,7 @@ import type {
   SequenceDriver,
   TokenBatch,
 } from '../engine/driver.js';
-import type { ResolvedSampling } from '../engine/sampling.js';
+import { prefillSpec } from '../engine/prefill-spec.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
@@ -169,7 +169,11 @@ export class HybridSequence implements SequenceDriver {
     if (!(await this.#bringUp(base, spent, signal))) return false;
     const again = this.#tokens.slice(this.#prefill.tokenCount, base);
     const before = { ...spent };
-    const run = this.#prefill.generate([...again, ...tokens], prefillSpec(spec), signal);
+    const run = this.#prefill.generate(
+      [...again, ...tokens],
+      prefillSpec(spec.creditTokens, { keepLogits: true }),
+      signal,
+    );
     let computed = 0;
     let finish: TokenBatch['finish'];
     try {
@@ -269,31 +273,6 @@ export class HybridSequence implements SequenceDriver {
     }
   }
 }
-
-/** How a prompt is computed: nothing is sampled, and the logits after it are kept. */
-function prefillSpec({ creditTokens }: GenerateSpec): GenerateSpec {
-  return {
-    maxTokens: 0,
-    keepLogits: true,
-    endTokens: new Set(),
-    sampling: greedy,
-    logprobs: undefined,
-    creditTokens,
-  };
-}
-
-const greedy: ResolvedSampling = {
-  logitBias: [],
-  repeatPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  penaltyLastTokens: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  temperature: 0,
-  seed: 0,
-};
 
 function fullBatch(spent: Spent): TokenBatch {
   return { tokens: [], ...spent, decodeMs: 0, finish: 'context-full' };

@@ -27,6 +27,22 @@ interface Header extends Omit<KvSnapshot, 'version' | 'tokens' | 'layers' | 'nex
  * @throws MobillmError `KV_MISMATCH` when it is not sound.
  */
 export function encodeKvSnapshot(snapshot: KvSnapshot): Uint8Array {
+  const pieces = kvSnapshotPieces(snapshot);
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let offset = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return bytes;
+}
+
+/**
+ * The same bytes in pieces, of which the tensors are the snapshot's own and not copied.
+ *
+ * @throws MobillmError `KV_MISMATCH` when it is not sound.
+ */
+export function kvSnapshotPieces(snapshot: KvSnapshot): Uint8Array[] {
   checkKvSnapshot(snapshot);
   const { lineage, startPosition, dtype, kvHeads, keyLength, valueLength, rope } = snapshot;
   const header = headerBytes({
@@ -51,11 +67,7 @@ export function encodeKvSnapshot(snapshot: KvSnapshot): Uint8Array {
     logitCount: snapshot.nextLogits?.length ?? 0,
   });
   const numbers = snapshot.tokens.length + (snapshot.nextLogits?.length ?? 0);
-  const tensorBytes = snapshot.layers.reduce(
-    (sum, { keys, values }) => sum + keys.length + values.length,
-    0,
-  );
-  const bytes = new Uint8Array(fixedBytes + header.length + numbers * 4 + tensorBytes);
+  const bytes = new Uint8Array(fixedBytes + header.length + numbers * 4);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, magic, true);
   view.setUint32(4, version, true);
@@ -70,11 +82,7 @@ export function encodeKvSnapshot(snapshot: KvSnapshot): Uint8Array {
     view.setFloat32(offset, logit, true);
     offset += 4;
   }
-  for (const tensor of snapshot.layers.flatMap(({ keys, values }) => [keys, values])) {
-    bytes.set(tensor, offset);
-    offset += tensor.length;
-  }
-  return bytes;
+  return [bytes, ...snapshot.layers.flatMap(({ keys, values }) => [keys, values])];
 }
 
 /**
@@ -85,6 +93,15 @@ export function encodeKvSnapshot(snapshot: KvSnapshot): Uint8Array {
  * when they are of a version that this one cannot read.
  */
 export function decodeKvSnapshot(bytes: Uint8Array): KvSnapshot {
+  return decode(bytes, (start, end) => bytes.slice(start, end));
+}
+
+/** The same, with tensors that lie in the bytes. */
+export function viewKvSnapshot(bytes: Uint8Array): KvSnapshot {
+  return decode(bytes, (start, end) => bytes.subarray(start, end));
+}
+
+function decode(bytes: Uint8Array, part: (start: number, end: number) => Uint8Array): KvSnapshot {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { header, bodyOffset } = readHeader(bytes, view);
   const rowBytes = header.kvHeads * header.tokenCount * numberBytes(header.dtype);
@@ -101,7 +118,7 @@ export function decodeKvSnapshot(bytes: Uint8Array): KvSnapshot {
   };
   const take = (length: number): Uint8Array => {
     offset += length;
-    return bytes.slice(offset - length, offset);
+    return part(offset - length, offset);
   };
   const tokens = Array.from({ length: header.tokenCount }, () =>
     number((at) => view.getInt32(at, true)),

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Platform } from './platform.js';
@@ -59,6 +59,22 @@ export const platform: Platform = {
       };
     } catch (error) {
       await handle.close();
+      throw error;
+    }
+  },
+  async writeFileAtomically(path, pieces) {
+    const aside = `${path}.${randomUUID()}.part`;
+    const handle = await open(aside, 'wx', 0o600);
+    try {
+      try {
+        for await (const piece of pieces) await handle.writeFile(piece);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(aside, path);
+    } catch (error) {
+      await rm(aside, { force: true });
       throw error;
     }
   },

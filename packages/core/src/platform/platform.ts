@@ -24,6 +24,12 @@ export interface Platform {
   /** Opens a file for random reads. Rejects with the system's own error; a folder is `EISDIR`. */
   openFile(path: string): Promise<ByteSource>;
   /**
+   * Writes a file that is either there in full or not at all: beside it first, and under its name when
+   * everything lies on the disk. For the user's eyes alone. Rejects with the system's own error, or
+   * with what the pieces reject with; nothing is left behind then.
+   */
+  writeFileAtomically(path: string, pieces: AsyncIterable<Uint8Array>): Promise<void>;
+  /**
    * Starts a sha256.
    *
    * @throws MobillmError `UNSUPPORTED` where the platform has none that takes its input in pieces.

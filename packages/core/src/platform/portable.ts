@@ -31,6 +31,14 @@ export const platform: Platform = {
         { details: { path } },
       ),
     ),
+  writeFileAtomically: (path) =>
+    Promise.reject(
+      new MobillmError(
+        'UNSUPPORTED',
+        `This platform has no file system of its own, so "${path}" cannot be written here.`,
+        { details: { path } },
+      ),
+    ),
   createSha256() {
     throw new MobillmError(
       'UNSUPPORTED',

@@ -1,4 +1,7 @@
 import type { GenerateSpec, SequenceDriver, TokenBatch } from '../engine/driver.js';
+import { MobillmError } from '../errors/mobillm-error.js';
+import type { KvSnapshot } from '../kv/kv-snapshot.js';
+import { sliceKvSnapshot } from '../kv/slice-kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import { PoolPlaces } from './pool-places.js';
 
@@ -103,8 +106,44 @@ export class CachedSequence {
     }
   }
 
+  /**
+   * Reads the cache, to be written to a file.
+   *
+   * @throws MobillmError `UNSUPPORTED` where this engine, or this model's cache, cannot be read.
+   */
+  async export(signal: AbortSignal): Promise<KvSnapshot> {
+    if (!this.#driver.exportKv) throw missing('exportKv');
+    return this.#driver.exportKv({ signal });
+  }
+
+  /**
+   * Appends what the cache does not have yet of one that was exported.
+   *
+   * @throws MobillmError as `SequenceDriver.importKv` does; the cache is then as it was.
+   */
+  async import(snapshot: KvSnapshot, signal: AbortSignal): Promise<void> {
+    if (!this.#driver.importKv) throw missing('importKv');
+    const had = this.#driver.tokenCount;
+    await this.#driver.importKv(sliceKvSnapshot(snapshot, had), signal);
+    if (this.#driver.tokenCount !== snapshot.tokens.length) {
+      await this.truncate(had);
+      throw new MobillmError(
+        'NATIVE_FAILURE',
+        'The engine did not take all of a saved cache over, without saying why.',
+      );
+    }
+    this.#tokens = [...snapshot.tokens];
+  }
+
   /** Frees it. */
   close(): Promise<void> {
     return this.#driver.close();
   }
+}
+
+function missing(method: string): MobillmError {
+  return new MobillmError(
+    'UNSUPPORTED',
+    `The engine declares "${method}" and has no such method. This is a fault of the engine; its author can find it with describeEngine.`,
+  );
 }

@@ -4,9 +4,16 @@ import type { Message } from '../chat/message.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type { ModelDriver, ModelInfo, ModelLevers } from '../engine/driver.js';
-import type { GenerateOptions, Model, Session, SessionOptions } from '../engine/engine.js';
+import type {
+  GenerateOptions,
+  Model,
+  RestoreSessionOptions,
+  Session,
+  SessionOptions,
+} from '../engine/engine.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
+import { readSessionFile } from '../session/session-file.js';
 import type { GenerationRun } from '../stream/generation-run.js';
 import { checkText, requireToken } from '../tokenizer/check-text.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
@@ -68,31 +75,61 @@ export class ModelHandle implements Model {
 
   async createSession(options: SessionOptions = {}): Promise<Session> {
     const { system, messages, defaults } = checkSession(options, '');
-    return this.#lifetime.during(undefined, async (signal) => {
-      this.#settings(defaults ?? {});
-      const sequence = await this.#pool.take(signal);
-      const session = new SessionHandle({
-        model: this.#driver,
-        pool: this.#pool,
-        encoder: this.#encoder,
-        messages: [
+    return this.#lifetime.during(undefined, (signal) =>
+      this.#openSession(
+        [
           ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
           ...(messages ?? []),
         ],
-        settings: (own) => this.#settings(joined(defaults, own)),
-        sequence,
-        onClose: () => {
-          forget();
-        },
-      });
-      const forget = this.#lifetime.adopt(session);
-      // The model may have been closed while the sequence was made.
-      if (signal.aborted) {
+        defaults,
+        signal,
+      ),
+    );
+  }
+
+  async restoreSession(path: string, options: RestoreSessionOptions = {}): Promise<Session> {
+    const file = checkPath(path, 'path');
+    const { defaults, signal, onProgress } = checkRestore(options, '');
+    return this.#lifetime.during(signal, async (job) => {
+      const saved = await readSessionFile(file, { signal: job, onProgress });
+      const session = await this.#openSession(saved.messages, defaults, job);
+      try {
+        await session.restore(saved, job);
+        return session;
+      } catch (error) {
         await session.close();
-        throw signal.reason;
+        throw error;
       }
-      return session;
     });
+  }
+
+  async #openSession(
+    messages: readonly Message[],
+    defaults: object | undefined,
+    signal: AbortSignal,
+  ): Promise<SessionHandle> {
+    this.#settings(defaults ?? {});
+    const sequence = await this.#pool.take(signal);
+    const session = new SessionHandle({
+      model: this.#driver,
+      engine: this.#engine,
+      capabilities: this.#capabilities,
+      pool: this.#pool,
+      encoder: this.#encoder,
+      messages,
+      settings: (own) => this.#settings(joined(defaults, own)),
+      sequence,
+      onClose: () => {
+        forget();
+      },
+    });
+    const forget = this.#lifetime.adopt(session);
+    // The model may have been closed while the sequence was made.
+    if (signal.aborted) {
+      await session.close();
+      throw signal.reason;
+    }
+    return session;
   }
 
   generate(options: GenerateOptions): GenerationRun {
@@ -227,6 +264,14 @@ const checkSession = check.optionsObject({
   system: checkText,
   messages: check.arrayOf(checkMessage),
   defaults: check.optionsObject(defaultsChecks),
+});
+
+const checkPath = check.string({ nonEmpty: true });
+
+const checkRestore = check.optionsObject({
+  defaults: check.optionsObject(defaultsChecks),
+  signal: check.abortSignal,
+  onProgress: check.callback<(share: number) => void>(),
 });
 
 const checkSignalOnly = check.optionsObject({ signal: check.abortSignal });

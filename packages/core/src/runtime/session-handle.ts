@@ -1,12 +1,24 @@
 import { checkMessage } from '../chat/check-messages.js';
 import type { ConversationEncoder, KnownBeginning } from '../chat/conversation-encoder.js';
 import type { Message } from '../chat/message.js';
+import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { ModelDriver } from '../engine/driver.js';
-import type { GenerationOptions, Session } from '../engine/engine.js';
+import type {
+  GenerationOptions,
+  RestoredCache,
+  SavedSessionReport,
+  SaveSessionOptions,
+  Session,
+} from '../engine/engine.js';
+import { prefillSpec } from '../engine/prefill-spec.js';
+import { abortSignal, callback, optionsObject, string } from '../errors/check-options.js';
+import type { ErrorCode } from '../errors/error-code.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import type { KvSnapshot } from '../kv/kv-snapshot.js';
+import { type SavedSession, writeSessionFile } from '../session/session-file.js';
 import type { GenerationRun } from '../stream/generation-run.js';
 import type { CachedSequence } from './cached-sequence.js';
-import type { GenerationSettings } from './generation-request.js';
+import { type GenerationSettings, unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
 import type { SequencePool } from './sequence-pool.js';
 import { startRun } from './start-run.js';
@@ -14,6 +26,8 @@ import { startRun } from './start-run.js';
 /** What a {@link SessionHandle} is made of. */
 export interface SessionHandleOptions {
   readonly model: ModelDriver;
+  readonly engine: string;
+  readonly capabilities: EngineCapabilities;
   readonly pool: SequencePool;
   readonly encoder: ConversationEncoder;
   readonly messages: readonly Message[];
@@ -21,6 +35,24 @@ export interface SessionHandleOptions {
   readonly settings: (own: GenerationOptions) => GenerationSettings;
   readonly sequence: CachedSequence;
   readonly onClose: () => void;
+}
+
+const checkPath = string({ nonEmpty: true });
+const checkSave = optionsObject({
+  signal: abortSignal,
+  onProgress: callback<(share: number) => void>(),
+});
+
+/** What may be wrong with a saved cache: the conversation can be computed again. */
+const usableWithout: ReadonlySet<ErrorCode> = new Set([
+  'CONTEXT_FULL',
+  'KV_MISMATCH',
+  'NATIVE_FAILURE',
+  'UNSUPPORTED',
+]);
+
+function cannot(engine: string, what: string, capability: string): MobillmError {
+  return unsupported(engine, `${what} the cache of a session`, capability);
 }
 
 /** {@link Session} over a driver's sequence. */
@@ -32,6 +64,7 @@ export class SessionHandle implements Session {
   #messages: readonly Message[];
   /** Text and tokens that the cache stands for after the last turn. */
   #known: KnownBeginning | undefined;
+  #restored: RestoredCache | undefined;
   #busy = false;
 
   constructor(options: SessionHandleOptions) {
@@ -87,16 +120,52 @@ export class SessionHandle implements Session {
     });
   }
 
-  async reset(): Promise<void> {
-    await this.#lifetime.during(undefined, async (signal) => {
-      await this.#begin(signal);
-      try {
-        await this.#sequence.truncate(0);
-        this.#messages = this.#head;
-        this.#known = undefined;
-      } finally {
-        this.#end();
+  get restored(): RestoredCache | undefined {
+    return this.#restored;
+  }
+
+  async save(path: string, options: SaveSessionOptions = {}): Promise<SavedSessionReport> {
+    const file = checkPath(path, 'path');
+    const { signal, onProgress } = checkSave(options, '');
+    return this.#alone(signal, async (job) => {
+      await this.#computeBeginning(job);
+      const { cache, reason } = await this.#exported(job);
+      const bytes = await writeSessionFile(
+        file,
+        { messages: this.#messages, known: this.#known, ...(cache && { cache }) },
+        { signal: job, onProgress },
+      );
+      return { bytes, cachedTokens: cache?.tokens.length ?? 0, ...(reason && { reason }) };
+    });
+  }
+
+  /** Takes over what a file held of a session with these messages; to be called once, at first. */
+  async restore({ known, cache }: SavedSession, signal: AbortSignal): Promise<void> {
+    const size = this.#options.model.tokenizer.vocabularySize;
+    if (known?.tokens.every((token) => token < size)) this.#known = known;
+    this.#restored = await this.#alone(signal, async (job) => {
+      if (cache === undefined) return { cachedTokens: 0 };
+      if (MobillmError.is(cache)) return { cachedTokens: 0, reason: cache };
+      const { capabilities, engine } = this.#options;
+      if (!capabilities.importKv) {
+        return { cachedTokens: 0, reason: cannot(engine, 'import', 'importKv') };
       }
+      try {
+        await this.#options.pool.prepare(this.#sequence, cache.tokens, 0, job);
+        await this.#sequence.import(cache, job);
+        return { cachedTokens: this.#sequence.tokenCount };
+      } catch (error) {
+        if (!MobillmError.is(error) || !usableWithout.has(error.code)) throw error;
+        return { cachedTokens: this.#sequence.tokenCount, reason: error };
+      }
+    });
+  }
+
+  async reset(): Promise<void> {
+    await this.#alone(undefined, async () => {
+      await this.#sequence.truncate(0);
+      this.#messages = this.#head;
+      this.#known = undefined;
     });
   }
 
@@ -110,6 +179,46 @@ export class SessionHandle implements Session {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Computes what the messages begin with, where nothing is cached yet. */
+  async #computeBeginning(signal: AbortSignal): Promise<void> {
+    if (this.#sequence.tokenCount > 0 || this.#messages.length === 0) return;
+    const tokens = this.#options.encoder.beginning(this.#messages);
+    const cached = await this.#options.pool.prepare(this.#sequence, tokens, 0, signal);
+    const spec = prefillSpec(1, { keepLogits: false });
+    const run = this.#sequence.generate(tokens.slice(cached), spec, signal);
+    while (!(await run.next()).done);
+  }
+
+  /** The cache, or why there is none to be had. */
+  async #exported(
+    signal: AbortSignal,
+  ): Promise<{ readonly cache?: KvSnapshot; readonly reason?: MobillmError }> {
+    if (this.#sequence.tokenCount === 0) return {};
+    const { capabilities, engine } = this.#options;
+    if (!capabilities.exportKv) return { reason: cannot(engine, 'export', 'exportKv') };
+    try {
+      return { cache: await this.#sequence.export(signal) };
+    } catch (error) {
+      if (MobillmError.is(error, 'UNSUPPORTED')) return { reason: error };
+      throw error;
+    }
+  }
+
+  /** Works on the sequence while nobody else does. */
+  #alone<T>(
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return this.#lifetime.during(signal, async (job) => {
+      await this.#begin(job);
+      try {
+        return await work(job);
+      } finally {
+        this.#end();
+      }
+    });
   }
 
   async #begin(signal: AbortSignal): Promise<void> {

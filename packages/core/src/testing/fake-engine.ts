@@ -57,7 +57,6 @@ const capabilities: EngineCapabilities = {
   copySequence: true,
   exportKv: true,
   importKv: true,
-  saveSequence: false,
   embed: false,
   adjust: false,
   trim: false,

@@ -1,3 +1,4 @@
+import { temporaryFolder } from '../temporary-folder.js';
 import type { EngineDriver } from '../../src/engine/driver.js';
 import type { EngineCapabilities } from '../../src/engine/capabilities.js';
 import { createHybridEngine } from '../../src/hybrid/create-hybrid-engine.js';
@@ -37,7 +38,7 @@ function createDriver(
   return driverOf(hybrid);
 }
 
-const common = { files: fakeFiles, missingPath: fakeMissingPath };
+const common = { files: fakeFiles, folder: temporaryFolder(), missingPath: fakeMissingPath };
 
 describeEngine('a hybrid of two fakes', { ...common, createDriver: () => createDriver() });
 

@@ -1,3 +1,4 @@
+import { temporaryFolder } from '../temporary-folder.js';
 import {
   createFakeDriver,
   describeEngine,
@@ -6,7 +7,10 @@ import {
   fakeMissingPath,
 } from '../../src/testing/index.js';
 
+const folder = temporaryFolder();
+
 describeEngine('the fake engine', {
+  folder,
   createDriver: () => createFakeDriver(),
   files: fakeFiles,
   missingPath: fakeMissingPath,
@@ -28,6 +32,7 @@ describeEngine('the fake engine with one sequence, a short context and rounding 
 });
 
 describeEngine('the fake engine with the least capabilities', {
+  folder,
   createDriver: () =>
     createFakeDriver({
       capabilities: {

@@ -130,6 +130,36 @@ export function testEngineSessions(fixture: EngineFixture): void {
       await session.close();
     });
 
+    it('come back from a file with what they had cached', async (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const { folder } = fixture.options;
+      if (folder === undefined) context.skip('the suite was given no folder to write to');
+      const path = `${folder}/saved.session`;
+      const defaults = { temperature: 0, maxTokens: 8 };
+      const session = await model.createSession({ system: 'You are brief.', defaults });
+      await session.send('Name a colour.');
+      const saved = await session.save(path);
+      const cached = session.tokenCount;
+      const expected = await session.send('Name another one.');
+      await session.close();
+
+      const restored = await model.restoreSession(path, { defaults });
+      const messages = restored.messages.map(({ role }) => role);
+      expect(messages).toEqual(['system', 'user', 'assistant']);
+      const { exportKv, importKv } = engine.capabilities;
+      const tokens = exportKv && importKv ? cached : 0;
+      expect(restored.restored?.cachedTokens).toBe(tokens);
+      expect(restored.tokenCount).toBe(tokens);
+      if (!exportKv) expect(saved.reason).toMatchObject({ code: 'UNSUPPORTED' });
+      else if (!importKv) expect(restored.restored?.reason).toMatchObject({ code: 'UNSUPPORTED' });
+      const answer = await restored.send('Name another one.');
+      expect(answer.text).toBe(expected.text);
+      if (tokens > 0) expect(answer.usage.cachedTokens).toBe(expected.usage.cachedTokens);
+      await restored.close();
+    });
+
     it('begin anew after a reset', async (context) => {
       skipWithoutTemplate((note) => {
         context.skip(note);

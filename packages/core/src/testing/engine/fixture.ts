@@ -9,6 +9,8 @@ export interface DescribeEngineOptions {
   readonly files: ModelFiles;
   /** A path at which there is no file. */
   readonly missingPath: string;
+  /** A folder to write to. Without it nothing is saved, and the tests of that are skipped. */
+  readonly folder?: string;
   /**
    * Context to open the model with, in tokens, for models that are compiled for a shorter one than the
    * 512 that the suite takes by default. 256 at least; a chat model needs room for two turns.

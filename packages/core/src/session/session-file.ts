@@ -1,0 +1,230 @@
+import { platform } from '#platform';
+import type { KnownBeginning } from '../chat/conversation-encoder.js';
+import { checkMessages } from '../chat/check-messages.js';
+import type { Message } from '../chat/message.js';
+import { MobillmError } from '../errors/mobillm-error.js';
+import { kvSnapshotPieces, viewKvSnapshot } from '../kv/kv-codec.js';
+import type { KvSnapshot } from '../kv/kv-snapshot.js';
+import type { ByteSource } from '../platform/platform.js';
+import { failedFile } from '../platform/unreadable.js';
+
+/**
+ * A session in a file, little-endian: `MSES`, u32 version, u32 length of the header, sha256 of the
+ * header, the header as JSON; then a KV snapshot as `kv-codec.ts` writes it and its sha256, or nothing.
+ * What was said and what was computed are checked apart: without the one there is no session, the other
+ * can be computed again.
+ */
+const magic = 0x53_45_53_4d;
+const version = 1;
+const hashBytes = 32;
+const fixedBytes = 12 + hashBytes;
+/** A million words and their tokens take less. */
+const maxHeaderBytes = 64 * 2 ** 20;
+/** Bytes hashed, read or written at once: what takes less than a millisecond. */
+const pieceBytes = 2 ** 20;
+
+/** What a file holds of a session. */
+export interface SavedSession {
+  /** What was said. */
+  readonly messages: readonly Message[];
+  /** Text and tokens that the cache stands for. */
+  readonly known: KnownBeginning | undefined;
+  /** The cache, or why there is none to be had. */
+  readonly cache: KvSnapshot | MobillmError | undefined;
+}
+
+/** What reading and writing can be told. */
+export interface SessionFileOptions {
+  /** Stops it. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told the share that is done, from 0 to 1, never falling. */
+  readonly onProgress?: ((share: number) => void) | undefined;
+}
+
+/**
+ * Writes a session to a file, atomically.
+ *
+ * @returns its length in bytes.
+ * @throws MobillmError `IO_FAILED`, `FILE_NOT_FOUND` for a folder that is not there, `UNSUPPORTED` where
+ * the platform has no files.
+ */
+export async function writeSessionFile(
+  path: string,
+  { messages, known, cache }: Omit<SavedSession, 'cache'> & { readonly cache?: KvSnapshot },
+  { signal, onProgress }: SessionFileOptions = {},
+): Promise<number> {
+  const header = new TextEncoder().encode(
+    JSON.stringify({
+      messages,
+      ...(known && { known: { text: known.text, tokens: [...known.tokens] } }),
+    }),
+  );
+  const start = new Uint8Array(fixedBytes);
+  const view = new DataView(start.buffer);
+  view.setUint32(0, magic, true);
+  view.setUint32(4, version, true);
+  view.setUint32(8, header.length, true);
+  start.set(sha256(header), 12);
+  const body = cache === undefined ? [] : kvSnapshotPieces(cache);
+  const bodyBytes = body.reduce((sum, piece) => sum + piece.length, 0);
+  const total = fixedBytes + header.length + (bodyBytes > 0 ? bodyBytes + hashBytes : 0);
+  async function* pieces(): AsyncGenerator<Uint8Array, void, void> {
+    let done = 0;
+    const hash = platform.createSha256();
+    for (const [index, part] of [start, header, ...body].entries()) {
+      for (let offset = 0; offset < part.length; offset += pieceBytes) {
+        signal?.throwIfAborted();
+        const piece = part.subarray(offset, offset + pieceBytes);
+        if (index >= 2) hash.update(piece);
+        yield piece;
+        done += piece.length;
+        onProgress?.(done / total);
+      }
+    }
+    if (bodyBytes > 0) yield fromHex(hash.digest());
+    onProgress?.(1);
+  }
+  try {
+    await platform.writeFileAtomically(path, pieces());
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw failedFile(error, 'written', path);
+  }
+  return total;
+}
+
+/**
+ * Reads a session from a file of any origin.
+ *
+ * @throws MobillmError `FILE_NOT_FOUND`, `IO_FAILED`; `INTEGRITY_FAILED` when it is no saved session or
+ * what was said is damaged; `KV_MISMATCH` when it is of a version that this one cannot read.
+ */
+export async function readSessionFile(
+  path: string,
+  { signal, onProgress }: SessionFileOptions = {},
+): Promise<SavedSession> {
+  let source: ByteSource | undefined;
+  try {
+    source = await platform.openFile(path);
+    const start = await readExactly(source, 0, Math.min(fixedBytes, source.byteLength), signal);
+    const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+    if (start.length < fixedBytes || view.getUint32(0, true) !== magic) {
+      throw damaged(path, 'it does not begin as one');
+    }
+    const found = view.getUint32(4, true);
+    if (found !== version) {
+      throw new MobillmError(
+        'KV_MISMATCH',
+        `The saved session "${path}" is of version ${found}, and this version of core reads ${version} alone. Save it again.`,
+        { details: { path, version: found } },
+      );
+    }
+    const headerBytes = view.getUint32(8, true);
+    const bodyOffset = fixedBytes + headerBytes;
+    if (headerBytes > maxHeaderBytes || bodyOffset > source.byteLength) {
+      throw damaged(path, `its header would have ${headerBytes} bytes`);
+    }
+    const header = await readExactly(source, fixedBytes, headerBytes, signal);
+    if (!sameBytes(sha256(header), start.subarray(12))) {
+      throw damaged(path, 'its header does not have the sha256 that was recorded for it');
+    }
+    const said = readHeader(path, header);
+    const cache = await readCache(source, bodyOffset, { path, signal, onProgress });
+    onProgress?.(1);
+    return { ...said, cache };
+  } catch (error) {
+    throw failedFile(error, 'read', path);
+  } finally {
+    await source?.close();
+  }
+}
+
+function readHeader(path: string, bytes: Uint8Array): Omit<SavedSession, 'cache'> {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const { messages, known } = JSON.parse(text) as Partial<Record<string, unknown>>;
+    return { messages: checkMessages(messages, 'messages'), known: readKnown(known) };
+  } catch (error) {
+    throw damaged(path, 'its header does not say what was said', error);
+  }
+}
+
+function readKnown(value: unknown): KnownBeginning | undefined {
+  if (value === undefined) return undefined;
+  const { text, tokens } = value as { readonly text?: unknown; readonly tokens?: unknown };
+  const isToken = (token: unknown) => Number.isInteger(token) && (token as number) >= 0;
+  if (typeof text !== 'string' || !Array.isArray(tokens) || !tokens.every(isToken)) {
+    throw new Error('its "known" is no text with tokens');
+  }
+  return { text, tokens: tokens as number[] };
+}
+
+async function readCache(
+  source: ByteSource,
+  offset: number,
+  options: SessionFileOptions & { readonly path: string },
+): Promise<SavedSession['cache']> {
+  const { path, signal, onProgress } = options;
+  const left = source.byteLength - offset;
+  if (left === 0) return undefined;
+  if (left < hashBytes) return damaged(path, 'its cache ends early');
+  const hash = platform.createSha256();
+  const bytes = await readExactly(source, offset, left - hashBytes, signal, (piece, done) => {
+    hash.update(piece);
+    onProgress?.(done / left);
+  });
+  const recorded = await readExactly(source, source.byteLength - hashBytes, hashBytes, signal);
+  if (!sameBytes(fromHex(hash.digest()), recorded)) {
+    return damaged(path, 'its cache does not have the sha256 that was recorded for it');
+  }
+  try {
+    return viewKvSnapshot(bytes);
+  } catch (error) {
+    if (MobillmError.is(error)) return error;
+    throw error;
+  }
+}
+
+async function readExactly(
+  source: ByteSource,
+  offset: number,
+  length: number,
+  signal: AbortSignal | undefined,
+  onPiece?: (piece: Uint8Array, done: number) => void,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let filled = 0; filled < length;) {
+    signal?.throwIfAborted();
+    const piece = await source.read(offset + filled, Math.min(pieceBytes, length - filled));
+    if (piece.length === 0)
+      throw new MobillmError('IO_FAILED', 'The file shrank while it was read.');
+    bytes.set(piece, filled);
+    filled += piece.length;
+    onPiece?.(piece, filled);
+  }
+  return bytes;
+}
+
+function sha256(bytes: Uint8Array): Uint8Array {
+  const hash = platform.createSha256();
+  hash.update(bytes);
+  return fromHex(hash.digest());
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
+    Number.parseInt(text.slice(2 * index, 2 * index + 2), 16),
+  );
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+function damaged(path: string, what: string, cause?: unknown): MobillmError {
+  return new MobillmError(
+    'INTEGRITY_FAILED',
+    `"${path}" is no saved session, or a damaged one: ${what}. Save the session again.`,
+    { details: { path }, cause },
+  );
+}

@@ -1,0 +1,124 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Engine, Model } from '../../src/engine/engine.js';
+import { createFakeEngine, type FakeEngineOptions, fakeFiles } from '../../src/testing/index.js';
+import { temporaryFolder } from '../temporary-folder.js';
+
+const path = join(temporaryFolder(), 'one.session');
+const engines: Engine[] = [];
+
+async function openFake(options: FakeEngineOptions = {}, contextTokens = 512): Promise<Model> {
+  const engine = createFakeEngine(options);
+  engines.push(engine);
+  return engine.open(fakeFiles, { contextTokens, sequences: 3 });
+}
+
+afterEach(() => Promise.all(engines.splice(0).map((engine) => engine.close())));
+
+const system = 'You are brief, kind and patient, and you like short words.';
+const defaults = { temperature: 0, maxTokens: 6 };
+
+/** Saves a conversation of one turn and tells what the next turn says. */
+async function saveOne(model: Model): Promise<string> {
+  const session = await model.createSession({ system, defaults });
+  await session.send('Name a colour.');
+  await session.save(path);
+  const { text } = await session.send('Another one.');
+  await session.close();
+  return text;
+}
+
+describe('a saved session', () => {
+  it('goes on in another process as if it had never ended', async () => {
+    const expected = await saveOne(await openFake());
+    const session = await (await openFake()).restoreSession(path, { defaults });
+    expect(session.restored).toEqual({ cachedTokens: session.tokenCount });
+    expect(session.tokenCount).toBeGreaterThan(0);
+    const answer = await session.send('Another one.');
+    expect(answer.text).toBe(expected);
+    expect(answer.usage.cachedTokens).toBe(session.restored?.cachedTokens);
+  });
+
+  it('serves as a beginning for several, computed before anybody asked', async () => {
+    const model = await openFake();
+    const beginning = await model.createSession({ system });
+    const { cachedTokens } = await beginning.save(path);
+    expect(cachedTokens).toBeGreaterThan(0);
+    expect(beginning.tokenCount).toBe(cachedTokens);
+    await beginning.close();
+    const fresh = await openFake();
+    for (let turn = 0; turn < 2; turn++) {
+      const session = await fresh.restoreSession(path, { defaults });
+      const { usage } = await session.send(`Name colour ${turn}.`);
+      expect(session.restored).toEqual({ cachedTokens });
+      // The second one shares the words of the first, too.
+      expect(usage.cachedTokens).toBeGreaterThanOrEqual(cachedTokens);
+    }
+  });
+
+  it('is computed again where its cache is damaged, and says so', async () => {
+    const model = await openFake();
+    const expected = await saveOne(model);
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 100]! ^= 1;
+    writeFileSync(path, bytes);
+    const session = await model.restoreSession(path, { defaults });
+    expect(session.restored).toMatchObject({
+      cachedTokens: 0,
+      reason: { code: 'INTEGRITY_FAILED' },
+    });
+    const answer = await session.send('Another one.');
+    expect(answer.text).toBe(expected);
+  });
+
+  it('is computed again by a model of other weights', async () => {
+    await saveOne(await openFake());
+    const other = { sourceSha256: '0'.repeat(64) };
+    const session = await (await openFake({ lineage: other })).restoreSession(path, { defaults });
+    expect(session.restored).toMatchObject({ cachedTokens: 0, reason: { code: 'KV_MISMATCH' } });
+    expect((await session.send('Another one.')).usage.cachedTokens).toBe(0);
+  });
+
+  it('says that it is too long for a shorter context', async () => {
+    await saveOne(await openFake());
+    const session = await (await openFake({}, 16)).restoreSession(path, { defaults });
+    expect(session.restored).toMatchObject({ cachedTokens: 0, reason: { code: 'CONTEXT_FULL' } });
+  });
+
+  it('keeps what was said where the engine cannot export', async () => {
+    const model = await openFake({ capabilities: { exportKv: false } });
+    const session = await model.createSession({ system, defaults });
+    await session.send('Name a colour.');
+    expect(await session.save(path)).toMatchObject({
+      cachedTokens: 0,
+      reason: { code: 'UNSUPPORTED' },
+    });
+    const restored = await model.restoreSession(path);
+    expect(restored.messages).toEqual(session.messages);
+    expect(restored.restored).toEqual({ cachedTokens: 0 });
+  });
+
+  it('is not written while it answers, and gives its place back when it cannot be restored', async () => {
+    const model = await openFake();
+    const session = await model.createSession({ defaults });
+    const run = session.send('Hello.');
+    for await (const _ of run) {
+      await expect(session.save(path)).rejects.toMatchObject({ code: 'BUSY' });
+      break;
+    }
+    await session.close();
+    writeFileSync(path, 'something else');
+    for (let times = 0; times < 4; times++) {
+      await expect(model.restoreSession(path)).rejects.toMatchObject({ code: 'INTEGRITY_FAILED' });
+    }
+    await expect(model.restoreSession('')).rejects.toMatchObject({ key: 'path' });
+  });
+
+  it('is not written for a signal that is aborted', async () => {
+    const session = await (await openFake()).createSession({ system });
+    const reason = new Error('enough');
+    const signal = AbortSignal.abort(reason);
+    await expect(session.save(path, { signal })).rejects.toBe(reason);
+  });
+});

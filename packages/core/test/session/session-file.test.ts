@@ -1,0 +1,131 @@
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MobillmError } from '../../src/errors/mobillm-error.js';
+import { readSessionFile, writeSessionFile } from '../../src/session/session-file.js';
+import { sampleSnapshot } from '../kv/samples.js';
+import { temporaryFolder } from '../temporary-folder.js';
+
+const folder = temporaryFolder();
+const path = join(folder, 'one.session');
+const cache = sampleSnapshot();
+const said = {
+  messages: [
+    { role: 'system', content: 'You are brief.' },
+    { role: 'user', content: 'Grüß dich 👋' },
+  ],
+  known: { text: 'Hello', tokens: [1, 2, 3] },
+} as const;
+
+describe('a session in a file', () => {
+  it('comes back as it was', async () => {
+    const bytes = await writeSessionFile(path, { ...said, cache });
+    expect(statSync(path).size).toBe(bytes);
+    expect(await readSessionFile(path)).toEqual({ ...said, cache });
+  });
+
+  it('comes back without a cache, and without known tokens', async () => {
+    await writeSessionFile(path, { messages: said.messages, known: undefined });
+    const { messages } = said;
+    expect(await readSessionFile(path)).toEqual({ messages, known: undefined, cache: undefined });
+  });
+
+  it.skipIf(process.platform === 'win32')('is for its user alone', async () => {
+    await writeSessionFile(path, said);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('tells how far it is', async () => {
+    const shares: number[] = [];
+    const onProgress = (share: number) => shares.push(share);
+    await writeSessionFile(path, { ...said, cache }, { onProgress });
+    await readSessionFile(path, { onProgress });
+    expect(shares.filter((share) => share === 1)).toHaveLength(2);
+    const first = shares.slice(0, shares.indexOf(1) + 1);
+    expect(first).toEqual([...first].sort((a, b) => a - b));
+  });
+
+  it('replaces the one before only when it is whole', async () => {
+    await writeSessionFile(path, said);
+    const before = readFileSync(path);
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const writing = writeSessionFile(
+      path,
+      { ...said, cache },
+      {
+        signal: controller.signal,
+        onProgress: () => {
+          controller.abort(reason);
+        },
+      },
+    );
+    await expect(writing).rejects.toBe(reason);
+    expect(readFileSync(path)).toEqual(before);
+    expect(readdirSync(folder)).toEqual(['one.session']);
+  });
+
+  it('says what is wrong with a place that cannot be written or read', async () => {
+    await expect(writeSessionFile(join(folder, 'no', 'one'), said)).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      details: { errno: 'ENOENT' },
+    });
+    await expect(readSessionFile(join(folder, 'missing'))).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
+    await expect(readSessionFile(folder)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+
+  it('is refused in another version, and what is none at all', async () => {
+    await writeSessionFile(path, said);
+    const bytes = readFileSync(path);
+    bytes.writeUint32LE(2, 4);
+    writeFileSync(path, bytes);
+    await expect(readSessionFile(path)).rejects.toMatchObject({ code: 'KV_MISMATCH' });
+    for (const other of ['', 'MSES', 'GGUF and more than forty-four bytes of something else']) {
+      writeFileSync(path, other);
+      await expect(readSessionFile(path)).rejects.toMatchObject({ code: 'INTEGRITY_FAILED' });
+    }
+  });
+
+  it('keeps what was said when only the cache is damaged', async () => {
+    const bytes = await writeSessionFile(path, { ...said, cache });
+    for (const length of [bytes - 1, bytes - 40, bytes - 100]) {
+      truncateSync(path, length);
+      const { messages, cache: found } = await readSessionFile(path);
+      expect(messages).toEqual(said.messages);
+      expect(found).toMatchObject({ code: 'INTEGRITY_FAILED' });
+    }
+  });
+
+  it('is harmless, whatever its bytes are', async () => {
+    await writeSessionFile(path, { ...said, cache });
+    const sound = readFileSync(path);
+    const fuzzed = join(folder, 'fuzzed.session');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat({ max: sound.length - 1 }), fc.nat({ max: 255 })), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        fc.nat({ max: sound.length }),
+        async (changes, length) => {
+          const bytes = Buffer.from(sound);
+          for (const [index, byte] of changes) bytes[index] = byte;
+          writeFileSync(fuzzed, bytes.subarray(0, length % 3 === 0 ? length : sound.length));
+          try {
+            const { messages, cache: found } = await readSessionFile(fuzzed);
+            // Every byte of what was said is hashed, and every byte of the cache.
+            expect(messages).toEqual(said.messages);
+            if (!MobillmError.is(found)) expect([undefined, cache]).toContainEqual(found);
+          } catch (error) {
+            const code = MobillmError.is(error) ? error.code : String(error);
+            expect(['INTEGRITY_FAILED', 'KV_MISMATCH']).toContain(code);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
