@@ -157,11 +157,11 @@ export class SequencePool {
       }
       const unused = others.filter((other) => isUnused(other) && other.tokenCount > 0);
       const victim = oldest(unused.filter((other) => other !== donor?.sequence)) ?? oldest(unused);
-      if (victim) {
-        // The last to go: what can be used of it is kept.
-        if (victim === donor?.sequence) await sequence.copyFrom(victim, donor.usable);
-        await this.#evict(victim);
-      } else if (sequence.heldTokens > 0) {
+      if (donor && victim === donor.sequence) {
+        // The last to go: what can be used of it is kept. It may go by itself meanwhile.
+        if (!(await sequence.copyFrom(victim, donor.usable))) refused.add(victim);
+      } else if (victim) await this.#evict(victim);
+      else if (sequence.heldTokens > 0) {
         sequence.reservedTokens = 0;
         await sequence.truncate(0);
         // What changed meanwhile woke nobody here: looked at again before anything is waited for.

@@ -14,6 +14,7 @@ function counting(
   copies: (sourceTokens: number, tokens: number) => boolean = () => true,
 ): SequenceDriver {
   let tokenCount = 0;
+  let closed = false;
   return {
     get tokenCount() {
       return tokenCount;
@@ -24,6 +25,7 @@ function counting(
       yield { tokens: [], prefilledTokens, prefillMs: 0, decodeMs: 0, finish: 'max-tokens' };
     },
     truncate(count) {
+      if (closed) return Promise.reject(new MobillmError('CLOSED', 'It was closed.'));
       onTruncate();
       tokenCount = count;
       return Promise.resolve(count);
@@ -35,7 +37,10 @@ function counting(
       tokenCount = count;
       return Promise.resolve(true);
     },
-    close: () => Promise.resolve(),
+    close() {
+      closed = true;
+      return Promise.resolve();
+    },
   };
 }
 
@@ -124,6 +129,23 @@ describe('a pool of sequences', () => {
       await fill(one, 40);
       expect(await pool.prepare(other, [...numbers(20), 77], 0, signal)).toBe(0);
       expect(asked).toBe(1);
+    });
+
+    it('goes on when the cache that it copies is closed meanwhile', async () => {
+      let onCopy: () => void = () => undefined;
+      const make = () => counting(undefined, () => (onCopy(), true));
+      const pool = poolOf(() => Promise.resolve(make()), 2, copying);
+      const [one, other] = [await pool.take(signal), await pool.take(signal)];
+      await pool.prepare(one, numbers(90), 0, signal);
+      await fill(one, 90);
+      let freed: Promise<void> | undefined;
+      onCopy = () => {
+        pool.leave(one);
+        freed = pool.free(one);
+      };
+      expect(await pool.prepare(other, [...numbers(30), 77], 60, signal)).toBe(30);
+      await freed;
+      expect(one.state).toBe('closing');
     });
 
     it('spares the cache that it copies, and gives up the one used longest ago', async () => {
