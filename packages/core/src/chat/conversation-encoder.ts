@@ -13,6 +13,8 @@ export interface EncodedPrompt {
   readonly tokens: readonly Token[];
   /** Whether the template opened a reasoning block that the model will close. */
   readonly insideReasoning: boolean;
+  /** How many of the oldest messages do not fit and are left out. */
+  readonly droppedMessages?: number;
 }
 
 /** A text that was encoded, or generated, before: its tokens need not be found again. */

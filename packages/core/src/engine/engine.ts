@@ -86,6 +86,14 @@ export interface SessionOptions {
   readonly system?: string;
   /** Messages that went before. */
   readonly messages?: readonly Message[];
+  /**
+   * What happens when the conversation no longer fits the context: `error`, the default, fails with
+   * `CONTEXT_FULL` and both counts; `shift` leaves the oldest messages out of the prompt, also in the
+   * middle of an answer. `messages` keeps them, and `usage.droppedMessages` says how many are out.
+   */
+  readonly contextPolicy?: 'error' | 'shift';
+  /** Messages at the beginning that `shift` always keeps. By default the system message, if there is one. */
+  readonly keepMessages?: number;
   /** Defaults for every `send`. */
   readonly defaults?: Omit<GenerationOptions, 'signal'>;
 }
@@ -112,6 +120,10 @@ export interface SavedSessionReport {
 export interface RestoreSessionOptions {
   /** Defaults for every `send`. */
   readonly defaults?: Omit<GenerationOptions, 'signal'>;
+  /** See {@link SessionOptions.contextPolicy}. */
+  readonly contextPolicy?: 'error' | 'shift';
+  /** See {@link SessionOptions.keepMessages}. */
+  readonly keepMessages?: number;
   /** Stops it; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Told the share of the file that is read, from 0 to 1, never falling. */

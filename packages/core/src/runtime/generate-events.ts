@@ -24,13 +24,18 @@ export interface GenerateEventsOptions {
   readonly record: GenerationRecord;
   readonly signal: AbortSignal;
   readonly dropsLeadingSpace: boolean;
+  /**
+   * Gives a shorter prompt when the context is full with so many tokens of the answer; nothing where
+   * there is none, and always by default.
+   */
+  readonly shift?: (answerTokens: number) => EncodedPrompt | undefined;
   /** See `SequencePool.prepare`. */
   readonly prepare: (tokens: readonly Token[], moreTokens: number) => Promise<number>;
   /**
-   * Told, once the generation is over in whatever way, which text the cache now stands for; not called
-   * when it failed before its first token.
+   * Told, once the generation is over in whatever way, which text and tokens the cache now stands for;
+   * not called when it failed before its first token.
    */
-  readonly onTranscript?: (text: string, tokenCount: number) => void;
+  readonly onTranscript?: (text: string, tokens: readonly Token[]) => void;
 }
 
 /**
@@ -40,10 +45,11 @@ export interface GenerateEventsOptions {
 export async function* generateEvents(
   options: GenerateEventsOptions,
 ): AsyncGenerator<GenerationEvent, void, void> {
-  const { model, sequence, prompt, settings, record } = options;
-  const promptTokens = prompt.tokens.length;
-  requireFit(promptTokens, model.contextTokens);
-  record.promptTokens = promptTokens;
+  const { model, sequence, settings, record } = options;
+  let { prompt } = options;
+  requireFit(prompt.tokens.length, model.contextTokens);
+  record.promptTokens = prompt.tokens.length;
+  record.droppedMessages = prompt.droppedMessages ?? 0;
   const output = new OutputPipeline({
     tokenizer: model.tokenizer,
     stops: settings.stops,
@@ -65,24 +71,31 @@ export async function* generateEvents(
       reason = yield* generatePart(options, answer, tokens, cached);
       // The driver ran out of room, but this sequence has not: others hold the rest of the pool. Room
       // is made, or waited for, and the answer goes on from its last token.
-      const ownContextFull = promptTokens + record.tokens.length > model.contextTokens;
-      if (reason === 'context-full' && !ownContextFull) reason = undefined;
+      if (reason !== 'context-full') continue;
+      if (prompt.tokens.length + record.tokens.length <= model.contextTokens) reason = undefined;
+      else {
+        const shorter = options.shift?.(record.tokens.length);
+        if (!shorter) continue;
+        prompt = shorter;
+        record.droppedMessages = prompt.droppedMessages ?? 0;
+        reason = undefined;
+      }
     }
     if (reason !== 'stop-string') {
       yield* answer.end();
       if (answer.stopped) reason = 'stop-string';
     }
-    await sequence.truncate(promptTokens + answer.keptTokens);
+    await sequence.truncate(prompt.tokens.length + answer.keptTokens);
     record.end(reason);
   } finally {
     // Also after a break or an abort: how far the conversation got is known to the token.
     record.end('aborted');
     if (record.tokens.length > 0) {
       const { keptTokens } = answer;
-      options.onTranscript?.(
-        prompt.text + output.rawTextAfter(keptTokens),
-        promptTokens + keptTokens,
-      );
+      options.onTranscript?.(prompt.text + output.rawTextAfter(keptTokens), [
+        ...prompt.tokens,
+        ...record.tokens.slice(0, keptTokens),
+      ]);
     }
   }
   yield { type: 'finish', result: record.snapshot() };

@@ -23,6 +23,7 @@ export class GenerationRecord {
   reasoning = '';
   promptTokens = 0;
   cachedTokens = 0;
+  droppedMessages = 0;
   stopReason: StopReason | undefined;
   stopString: string | undefined;
 
@@ -80,6 +81,7 @@ export class GenerationRecord {
         promptTokens: this.promptTokens,
         cachedTokens: this.cachedTokens,
         completionTokens: sampled,
+        droppedMessages: this.droppedMessages,
       },
       timings: {
         timeToFirstTokenMs:

@@ -74,14 +74,14 @@ export class ModelHandle implements Model {
   }
 
   async createSession(options: SessionOptions = {}): Promise<Session> {
-    const { system, messages, defaults } = checkSession(options, '');
+    const { system, messages, ...rest } = checkSession(options, '');
     return this.#lifetime.during(undefined, (signal) =>
       this.#openSession(
         [
           ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
           ...(messages ?? []),
         ],
-        defaults,
+        rest,
         signal,
       ),
     );
@@ -89,10 +89,10 @@ export class ModelHandle implements Model {
 
   async restoreSession(path: string, options: RestoreSessionOptions = {}): Promise<Session> {
     const file = checkPath(path, 'path');
-    const { defaults, signal, onProgress } = checkRestore(options, '');
+    const { signal, onProgress, ...rest } = checkRestore(options, '');
     return this.#lifetime.during(signal, async (job) => {
       const saved = await readSessionFile(file, { signal: job, onProgress });
-      const session = await this.#openSession(saved.messages, defaults, job);
+      const session = await this.#openSession(saved.messages, rest, job);
       try {
         await session.restore(saved, job);
         return session;
@@ -105,9 +105,10 @@ export class ModelHandle implements Model {
 
   async #openSession(
     messages: readonly Message[],
-    defaults: object | undefined,
+    { defaults, contextPolicy, keepMessages }: ConversationOptions,
     signal: AbortSignal,
   ): Promise<SessionHandle> {
+    const systemMessages = messages[0]?.role === 'system' ? 1 : 0;
     this.#settings(defaults ?? {});
     const sequence = await this.#pool.take(signal);
     const session = new SessionHandle({
@@ -117,6 +118,7 @@ export class ModelHandle implements Model {
       pool: this.#pool,
       encoder: this.#encoder,
       messages,
+      keepMessages: contextPolicy === 'shift' ? (keepMessages ?? systemMessages) : undefined,
       settings: (own) => this.#settings(joined(defaults, own)),
       sequence,
       onClose: () => {
@@ -260,16 +262,29 @@ const checkGenerate = check.optionsObject({
 
 const { signal: _signal, ...defaultsChecks } = generationChecks;
 
+const conversationChecks = {
+  defaults: check.optionsObject(defaultsChecks),
+  contextPolicy: check.oneOf('error', 'shift'),
+  keepMessages: check.integer({ min: 0 }),
+} as const;
+
+/** What new sessions and restored ones are told alike. */
+interface ConversationOptions {
+  readonly defaults?: object;
+  readonly contextPolicy?: 'error' | 'shift';
+  readonly keepMessages?: number;
+}
+
 const checkSession = check.optionsObject({
+  ...conversationChecks,
   system: checkText,
   messages: check.arrayOf(checkMessage),
-  defaults: check.optionsObject(defaultsChecks),
 });
 
 const checkPath = check.string({ nonEmpty: true });
 
 const checkRestore = check.optionsObject({
-  defaults: check.optionsObject(defaultsChecks),
+  ...conversationChecks,
   signal: check.abortSignal,
   onProgress: check.callback<(share: number) => void>(),
 });

@@ -1,48 +1,49 @@
-/** Places of a pool that one sequence filled, in order; copies of that sequence hold the first of them. */
-class Stretch {
-  /** Whether another sequence holds places of it, too. */
-  shared = false;
-}
+/**
+ * Places that one sequence lets another one have, too: by stretches that were filled in a row, of each
+ * the first ones.
+ */
+export type LentPlaces = readonly { readonly stretch: symbol; readonly tokens: number }[];
 
-/** Places that one sequence lets another one have, too. */
-export type LentPlaces = readonly { readonly stretch: Stretch; readonly tokens: number }[];
+const newStretch = () => Symbol('stretch');
 
 /**
- * Where in a shared pool the tokens of a sequence lie: first in places that other sequences filled,
- * then in its own. A copy takes no room, so tokens cannot simply be added up.
+ * Where in a shared pool the tokens of a sequence lie: first in places that others hold, or held, as
+ * well, then in its own. A copy takes no room, so tokens cannot simply be added up.
  */
 export class PoolPlaces {
-  /** Taken over from others, or kept by others when this sequence was cut. */
-  #fixed: LentPlaces = [];
-  #own = new Stretch();
+  #common: LentPlaces = [];
+  #own = newStretch();
+
+  /** Tokens at the beginning that may lie in places of others; those behind them are its own. */
+  get commonTokens(): number {
+    return this.#common.reduce((sum, { tokens }) => sum + tokens, 0);
+  }
 
   /** Cuts to the first tokens. */
   cut(tokenCount: number): void {
-    const fixed = this.#fixedTokens;
-    if (tokenCount >= fixed && !this.#own.shared) return;
+    if (tokenCount >= this.commonTokens) return;
     // New tokens go to new places: others still hold those that were cut off.
-    this.#fixed = this.#first(tokenCount);
-    this.#own = new Stretch();
+    this.take(this.#first(tokenCount));
   }
 
-  /** The first places, for a copy to take. */
+  /** The first places, for a copy to take. What lies behind them stays its own. */
   lend(tokenCount: number): LentPlaces {
     const lent = this.#first(tokenCount);
-    if (lent.at(-1)?.stretch === this.#own) this.#own.shared = true;
+    if (tokenCount > this.commonTokens) this.take(lent);
     return lent;
   }
 
   /** Takes what another sequence lent instead of all that this one had. */
   take(lent: LentPlaces): void {
-    this.#fixed = lent;
-    this.#own = new Stretch();
+    this.#common = lent;
+    this.#own = newStretch();
   }
 
   /** The sequence's first places, when it holds that many tokens or more. */
   #first(tokenCount: number): LentPlaces {
-    const first: { readonly stretch: Stretch; readonly tokens: number }[] = [];
+    const first: { readonly stretch: symbol; readonly tokens: number }[] = [];
     let left = tokenCount;
-    for (const { stretch, tokens } of this.#fixed) {
+    for (const { stretch, tokens } of this.#common) {
       if (left > 0) first.push({ stretch, tokens: Math.min(tokens, left) });
       left -= tokens;
     }
@@ -50,14 +51,10 @@ export class PoolPlaces {
     return first;
   }
 
-  get #fixedTokens(): number {
-    return this.#fixed.reduce((sum, { tokens }) => sum + tokens, 0);
-  }
-
   /** What a copy's places would be. */
   static following(source: PoolPlaces, tokenCount: number): PoolPlaces {
     const copy = new PoolPlaces();
-    copy.#fixed = source.#first(tokenCount);
+    copy.take(source.#first(tokenCount));
     return copy;
   }
 
@@ -67,7 +64,7 @@ export class PoolPlaces {
    * @param holders each with the tokens that it holds or was promised.
    */
   static count(holders: readonly (readonly [PoolPlaces, number])[]): number {
-    const longest = new Map<Stretch, number>();
+    const longest = new Map<symbol, number>();
     for (const [places, tokenCount] of holders) {
       for (const { stretch, tokens } of places.#first(tokenCount)) {
         longest.set(stretch, Math.max(longest.get(stretch) ?? 0, tokens));

@@ -1,5 +1,10 @@
 import { checkMessage } from '../chat/check-messages.js';
-import type { ConversationEncoder, KnownBeginning } from '../chat/conversation-encoder.js';
+import type {
+  ConversationEncoder,
+  EncodedPrompt,
+  KnownBeginning,
+} from '../chat/conversation-encoder.js';
+import { fitConversation } from '../chat/fit-conversation.js';
 import type { Message } from '../chat/message.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { ModelDriver } from '../engine/driver.js';
@@ -31,6 +36,8 @@ export interface SessionHandleOptions {
   readonly pool: SequencePool;
   readonly encoder: ConversationEncoder;
   readonly messages: readonly Message[];
+  /** Messages that always stay where the oldest may be dropped; absent where none may. */
+  readonly keepMessages: number | undefined;
   /** Joins a turn's own options with the session's defaults and checks them. */
   readonly settings: (own: GenerationOptions) => GenerationSettings;
   readonly sequence: CachedSequence;
@@ -65,6 +72,8 @@ export class SessionHandle implements Session {
   /** Text and tokens that the cache stands for after the last turn. */
   #known: KnownBeginning | undefined;
   #restored: RestoredCache | undefined;
+  /** Messages after those that always stay that no longer fit. */
+  #dropped = 0;
   #busy = false;
 
   constructor(options: SessionHandleOptions) {
@@ -89,17 +98,21 @@ export class SessionHandle implements Session {
         ? ({ role: 'user', content: message } as const)
         : checkMessage(message, 'message');
     const { model, encoder, pool } = this.#options;
+    const settings = this.#options.settings(options);
     let conversation: readonly Message[] = [];
     return startRun({
       model,
       pool,
       lifetime: this.#lifetime,
-      settings: this.#options.settings(options),
+      settings,
       dropsLeadingSpace: encoder.addsSpace,
       prompt: () => {
         conversation = [...this.#messages, said];
-        return encoder.encode(conversation, this.#known);
+        // An answer that may be long gets a quarter of the context, and finds more as it grows.
+        const answer = Math.min(settings.maxTokens, Math.floor(model.contextTokens / 4));
+        return this.#encode(conversation, model.contextTokens - answer);
       },
+      shift: (answerTokens) => this.#shift(conversation, answerTokens),
       acquire: async (_prompt, signal) => {
         await this.#begin(signal);
         return this.#sequence;
@@ -166,6 +179,7 @@ export class SessionHandle implements Session {
       await this.#sequence.truncate(0);
       this.#messages = this.#head;
       this.#known = undefined;
+      this.#dropped = 0;
     });
   }
 
@@ -179,6 +193,29 @@ export class SessionHandle implements Session {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Encodes a conversation to at most so many tokens, if messages may be dropped for that. */
+  #encode(conversation: readonly Message[], maxTokens: number): EncodedPrompt {
+    const { encoder, keepMessages } = this.#options;
+    const encode = (messages: readonly Message[]) => encoder.encode(messages, this.#known);
+    if (keepMessages === undefined) return encode(conversation);
+    const dropped = this.#dropped;
+    const prompt = fitConversation(conversation, { encode, keepMessages, dropped, maxTokens });
+    // A message that is too long by itself is refused, and the others have to stay for the next one.
+    const fits = prompt.tokens.length <= this.#options.model.contextTokens;
+    if (fits) this.#dropped = prompt.droppedMessages;
+    return prompt;
+  }
+
+  /** A shorter prompt for an answer that has filled the context. */
+  #shift(conversation: readonly Message[], answerTokens: number): EncodedPrompt | undefined {
+    const { model, keepMessages } = this.#options;
+    if (keepMessages === undefined) return undefined;
+    const before = this.#dropped;
+    const room = model.contextTokens - answerTokens - 1;
+    const prompt = this.#encode(conversation, Math.max(0, room));
+    return this.#dropped > before && prompt.tokens.length <= room ? prompt : undefined;
   }
 
   /** Computes what the messages begin with, where nothing is cached yet. */

@@ -19,6 +19,8 @@ export interface RunPlan {
   readonly dropsLeadingSpace: boolean;
   /** Renders and encodes the prompt, when the run starts. */
   readonly prompt: () => EncodedPrompt;
+  /** See `GenerateEventsOptions.shift`. */
+  readonly shift?: (answerTokens: number) => EncodedPrompt | undefined;
   /** Gets the sequence to run on. */
   readonly acquire: (prompt: EncodedPrompt, signal: AbortSignal) => Promise<CachedSequence>;
   /** Called once after `acquire`, however the run ended. */
@@ -72,8 +74,8 @@ async function* runEvents(
         dropsLeadingSpace: plan.dropsLeadingSpace,
         prepare: (tokens, moreTokens) =>
           plan.pool.prepare(sequence, tokens, moreTokens, job.signal),
-        onTranscript: (text, tokenCount) =>
-          plan.onTranscript?.(text, [...prompt.tokens, ...record.tokens].slice(0, tokenCount)),
+        ...(plan.shift && { shift: plan.shift }),
+        onTranscript: (text, tokens) => plan.onTranscript?.(text, tokens),
       });
     } finally {
       plan.release(sequence);

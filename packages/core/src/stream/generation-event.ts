@@ -56,6 +56,8 @@ export interface Usage {
   readonly cachedTokens: number;
   /** Sampled tokens, the end token included. */
   readonly completionTokens: number;
+  /** Oldest messages of the conversation that no longer fit and were left out; see `contextPolicy`. */
+  readonly droppedMessages: number;
 }
 
 /** Where the time of one generation went, in milliseconds. */

@@ -33,6 +33,7 @@ export function testEngineModels(fixture: EngineFixture): void {
       expect(result.usage).toEqual({
         promptTokens,
         cachedTokens: 0,
+        droppedMessages: 0,
         completionTokens: result.tokens.length,
       });
       expect(result.text).toBe(

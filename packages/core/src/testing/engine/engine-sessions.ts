@@ -160,6 +160,28 @@ export function testEngineSessions(fixture: EngineFixture): void {
       await restored.close();
     });
 
+    it('leave the oldest messages out where they are told to', async (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const session = await model.createSession({
+        system: 'You are brief.',
+        contextPolicy: 'shift',
+        defaults: { temperature: 0, maxTokens: 4 },
+      });
+      let dropped = 0;
+      for (let turn = 0; turn < 60 && dropped === 0; turn++) {
+        const question = `Tell me more of the sea, the sky and the ${turn} ships between them.`;
+        const { usage, stopReason } = await session.send(question);
+        expect(usage.promptTokens).toBeLessThanOrEqual(model.contextTokens);
+        expect(stopReason).not.toBe('context-full');
+        dropped = usage.droppedMessages;
+        expect(session.messages).toHaveLength(1 + 2 * (turn + 1));
+      }
+      expect(dropped).toBeGreaterThan(0);
+      await session.close();
+    });
+
     it('begin anew after a reset', async (context) => {
       skipWithoutTemplate((note) => {
         context.skip(note);

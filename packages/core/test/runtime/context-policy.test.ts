@@ -1,0 +1,75 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Engine, Model, SessionOptions } from '../../src/engine/engine.js';
+import { createFakeEngine, fakeFiles } from '../../src/testing/index.js';
+
+const engines: Engine[] = [];
+
+async function openFake(contextTokens = 256): Promise<Model> {
+  const engine = createFakeEngine();
+  engines.push(engine);
+  return engine.open(fakeFiles, { contextTokens, sequences: 2 });
+}
+
+afterEach(() => Promise.all(engines.splice(0).map((engine) => engine.close())));
+
+const shift: SessionOptions = {
+  system: 'You are brief.',
+  contextPolicy: 'shift',
+  defaults: { temperature: 0, maxTokens: 8 },
+};
+
+describe('a conversation that outgrows its context', () => {
+  it('fails by default, with both counts', async () => {
+    const session = await (await openFake()).createSession({ defaults: { maxTokens: 8 } });
+    const talk = async () => {
+      for (;;) await session.send('Tell me more of the sea.');
+    };
+    await expect(talk()).rejects.toMatchObject({
+      code: 'CONTEXT_FULL',
+      details: { contextTokens: 256 },
+    });
+  });
+
+  it('goes on without its oldest messages where it is told to, for any number of turns', async () => {
+    const session = await (await openFake()).createSession(shift);
+    let previous = 0;
+    for (let turn = 0; turn < 30; turn++) {
+      const { usage } = await session.send(`Tell me more of the sea, ${turn}.`);
+      expect(usage.droppedMessages).toBeGreaterThanOrEqual(previous);
+      // Between two times that messages go, all but the new ones are cached.
+      if (turn > 0 && usage.droppedMessages === previous) {
+        expect(usage.cachedTokens).toBeGreaterThan(usage.promptTokens / 2);
+      }
+      previous = usage.droppedMessages;
+    }
+    expect(previous).toBeGreaterThan(40);
+    expect(session.messages).toHaveLength(61);
+    await session.reset();
+    expect((await session.send('Hello.')).usage.droppedMessages).toBe(0);
+  });
+
+  it('makes room in the middle of an answer, too', async () => {
+    const session = await (await openFake()).createSession(shift);
+    for (let turn = 0; turn < 3; turn++) await session.send('Tell me more of the sea.');
+    const { usage, stopReason, tokens } = await session.send('All of it.', { maxTokens: 150 });
+    expect(stopReason).toBe('max-tokens');
+    expect(tokens).toHaveLength(150);
+    expect(usage.droppedMessages).toBeGreaterThan(0);
+    const next = await session.send('Thanks.');
+    expect(next.usage.promptTokens).toBeLessThanOrEqual(256);
+  });
+
+  it('ends an answer that fills the context alone', async () => {
+    const session = await (await openFake()).createSession(shift);
+    const { stopReason } = await session.send('All of it.', { maxTokens: 1000 });
+    expect(stopReason).toBe('context-full');
+  });
+
+  it('refuses a message that is too long by itself', async () => {
+    const session = await (await openFake()).createSession(shift);
+    await session.send('Hello.');
+    await expect(session.send('sea '.repeat(300))).rejects.toMatchObject({ code: 'CONTEXT_FULL' });
+    const { usage } = await session.send('Hello.');
+    expect(usage.droppedMessages).toBe(0);
+  });
+});
