@@ -20,6 +20,7 @@ const capabilities: EngineCapabilities = {
   sampling: [],
   logprobs: false,
   copySequence: false,
+  removeTokens: false,
   exportKv: false,
   importKv: false,
   embed: false,

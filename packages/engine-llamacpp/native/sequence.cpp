@@ -62,6 +62,19 @@ bool LlamaSequence::copy_from(const Sequence& source, std::int32_t count) {
   return true;
 }
 
+bool LlamaSequence::remove_tokens(std::int32_t from, std::int32_t to) {
+  llama_memory_t memory = llama_get_memory(model_->context());
+  if (!model_->cuts_back() || !llama_memory_can_shift(memory)) return false;
+  llama_memory_seq_rm(memory, id_, from, to);
+  // The keys are rotated to their new places with the next step.
+  llama_memory_seq_add(memory, id_, to, -1, from - to);
+  tokens_.erase(tokens_.begin() + from, tokens_.begin() + to);
+  publish();
+  if (holds(token_count())) return true;
+  truncate(0);
+  throw Error(code::kNativeFailure, "llama.cpp did not move a cache, without saying why.");
+}
+
 KvShape LlamaSequence::kv_shape() const { return model_->kv_hand_over().shape(); }
 
 void LlamaSequence::export_kv(std::int32_t from, KvSpan out, const AbortFlag& abort) {

@@ -26,6 +26,7 @@ class LlamaSequence final : public Sequence {
   void add(std::span<const Token> tokens);
   std::int32_t truncate(std::int32_t count) override;
   bool copy_from(const Sequence& source, std::int32_t count) override;
+  bool remove_tokens(std::int32_t from, std::int32_t to) override;
   void release() override;
 
   KvShape kv_shape() const override;

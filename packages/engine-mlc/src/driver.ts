@@ -29,6 +29,7 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   copySequence: false,
+  removeTokens: false,
   exportKv: true,
   importKv: true,
   embed: false,

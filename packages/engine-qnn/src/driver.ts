@@ -28,6 +28,7 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   copySequence: true,
+  removeTokens: false,
   exportKv: true,
   importKv: true,
   embed: false,

@@ -29,6 +29,12 @@ bool Sequence::copy_from(const Sequence&, std::int32_t) {
               "This engine cannot copy a sequence's cache. Ask its capabilities first.");
 }
 
+bool Sequence::remove_tokens(std::int32_t, std::int32_t) {
+  throw Error(code::kUnsupported,
+              "This engine cannot take tokens out of the middle of a cache. Ask its capabilities "
+              "first.");
+}
+
 KvShape Sequence::kv_shape() const { throw_no_hand_over(); }
 
 void Sequence::export_kv(std::int32_t, KvSpan, const AbortFlag&) { throw_no_hand_over(); }

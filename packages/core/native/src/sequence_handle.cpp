@@ -56,6 +56,7 @@ void SequenceHandle::define(Napi::Env env, JsEnvironment& environment) {
                                   method<&SequenceHandle::generate>("generate"),
                                   method<&SequenceHandle::truncate>("truncate"),
                                   method<&SequenceHandle::copy_from>("copyFrom"),
+                                  method<&SequenceHandle::remove_tokens>("removeTokens"),
                                   method<&SequenceHandle::kv_shape>("kvShape"),
                                   method<&SequenceHandle::export_kv>("exportKv"),
                                   method<&SequenceHandle::import_kv>("importKv"),
@@ -159,6 +160,20 @@ Napi::Value SequenceHandle::copy_from(const Info& info) {
         return source->token_count() >= count && sequence->copy_from(*source, count);
       },
       [](Napi::Env env, bool copied) { return Napi::Boolean::New(env, copied); });
+}
+
+Napi::Value SequenceHandle::remove_tokens(const Info& info) {
+  require_idle();
+  const std::int32_t count = sequence_->token_count();
+  const auto to = read_integer<std::int32_t>(info[1], "to", 0, count);
+  const auto from = read_integer<std::int32_t>(info[0], "from", 0, to);
+  return environment(info).run(
+      sequence_->model().worker(), info.This().As<Napi::Object>(),
+      [sequence = sequence_, count, from, to] {
+        require_unchanged(*sequence, count);
+        return sequence->remove_tokens(from, to);
+      },
+      [](Napi::Env env, bool removed) { return Napi::Boolean::New(env, removed); });
 }
 
 Napi::Value SequenceHandle::kv_shape(const Info& info) {

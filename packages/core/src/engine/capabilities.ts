@@ -20,6 +20,8 @@ export interface EngineCapabilities {
   readonly logprobs: boolean;
   /** A sequence can take over the beginning of another one's cache. */
   readonly copySequence: boolean;
+  /** Tokens can be taken out of the middle of a sequence's cache. */
+  readonly removeTokens: boolean;
   /** A sequence's cache can be read as a `KvSnapshot`. */
   readonly exportKv: boolean;
   /** A sequence's cache can be set from a `KvSnapshot`. */

@@ -232,6 +232,17 @@ export interface SequenceDriver {
    * Declared by `capabilities.copySequence`.
    */
   copyFrom?(source: SequenceDriver, tokenCount: number): Promise<boolean>;
+  /**
+   * Takes tokens out of the middle of the cache; those behind them move up. They were computed with the
+   * removed ones before them, and stay as they are: what follows differs from what a sequence says that
+   * has never seen those. The cache of other sequences, copies among them, has to lie elsewhere from
+   * `from` on.
+   *
+   * @returns whether it was done. Not where this model's cache cannot be moved; it is then as it was.
+   *
+   * Declared by `capabilities.removeTokens`.
+   */
+  removeTokens?(from: number, to: number): Promise<boolean>;
   /** Reads the cache, or its end. Declared by `capabilities.exportKv`. */
   exportKv?(options?: ExportKvOptions): Promise<KvSnapshot>;
   /**

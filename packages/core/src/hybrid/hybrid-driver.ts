@@ -120,6 +120,8 @@ function joinedCapabilities(
     sampling: decode.sampling,
     logprobs: decode.logprobs,
     copySequence: both('copySequence'),
+    // Both sides would have to, and the next hand-over would carry what neither computed.
+    removeTokens: false,
     exportKv: decode.exportKv,
     importKv: decode.importKv,
     embed: decode.embed,

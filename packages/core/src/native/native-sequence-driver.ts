@@ -81,6 +81,16 @@ export class NativeSequenceDriver implements SequenceDriver {
     }
   }
 
+  async removeTokens(from: number, to: number): Promise<boolean> {
+    integer({ min: 0, max: this.tokenCount })(to, 'to');
+    integer({ min: 0, max: to })(from, 'from');
+    try {
+      return await callNative(() => this.#native.removeTokens(from, to));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
   async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {
     const { fromToken = 0, signal } = options;
     signal?.throwIfAborted();

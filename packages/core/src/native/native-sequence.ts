@@ -16,6 +16,8 @@ export interface NativeSequence {
    * whether it could.
    */
   copyFrom(source: NativeSequence, tokenCount: number): Promise<boolean>;
+  /** Takes tokens out of the middle; resolves with whether it could. */
+  removeTokens(from: number, to: number): Promise<boolean>;
   /** What the cache is like; throws `UNSUPPORTED`, with the reason, where it cannot be handed over. */
   kvShape(): NativeKvShape;
   /** Reads the tokens from `fromToken` on, with their keys and values. */

@@ -33,6 +33,11 @@ export class CachedSequence {
     return this.#driver.tokenCount;
   }
 
+  /**
+   * Tokens at the beginning that were computed with nothing but the tokens before them. The others have
+   * moved up behind what was taken out: good for this conversation, and for no other.
+   */
+  exactTokens = Infinity;
   /** Where in a shared pool its tokens lie. */
   readonly places = new PoolPlaces();
 
@@ -58,10 +63,29 @@ export class CachedSequence {
     return Math.min(this.sharedTokens(prompt), Math.max(0, prompt.length - 1));
   }
 
-  /** Cuts the cache to what a prompt can use and returns that many tokens. */
-  async reuse(prompt: readonly Token[]): Promise<number> {
+  /**
+   * Cuts the cache to what a prompt can use and returns that many tokens.
+   *
+   * @param shifts whether what a prompt leaves out may be taken out of the middle of the cache.
+   */
+  async reuse(prompt: readonly Token[], shifts = false): Promise<number> {
+    if (shifts) await this.#closeGap(prompt);
     await this.truncate(this.usableTokens(prompt));
     return this.tokenCount;
+  }
+
+  /**
+   * Where a prompt has the same beginning as the cache, and then goes on as the cache does further on:
+   * takes out what lies between.
+   */
+  async #closeGap(prompt: readonly Token[]): Promise<void> {
+    const from = this.sharedTokens(prompt);
+    // Places that others hold, too, cannot be moved.
+    if (!this.#driver.removeTokens || this.places.commonTokens > from) return;
+    const to = findGapEnd(this.#tokens, prompt, from);
+    if (to === undefined || !(await this.#driver.removeTokens(from, to))) return;
+    this.#tokens.splice(from, to - from);
+    this.exactTokens = Math.min(this.exactTokens, from);
   }
 
   /** Cuts the cache to its first tokens, or to none where the engine cannot cut within. */
@@ -69,6 +93,7 @@ export class CachedSequence {
     if (tokenCount < this.#driver.tokenCount) await this.#driver.truncate(tokenCount);
     this.#tokens.length = Math.min(this.#tokens.length, this.#driver.tokenCount);
     this.places.cut(this.#tokens.length);
+    if (this.#tokens.length <= this.exactTokens) this.exactTokens = Infinity;
   }
 
   /**
@@ -82,6 +107,7 @@ export class CachedSequence {
     if (!(await this.#driver.copyFrom?.(source.#driver, tokenCount))) return false;
     this.#tokens = tokens;
     this.places.take(lent);
+    this.exactTokens = Infinity;
     return true;
   }
 
@@ -146,4 +172,25 @@ function missing(method: string): MobillmError {
     'UNSUPPORTED',
     `The engine declares "${method}" and has no such method. This is a fault of the engine; its author can find it with describeEngine.`,
   );
+}
+
+/** Tokens that have to agree before a gap is believed in. */
+const gapEvidence = 16;
+
+/**
+ * Where the cache goes on as the prompt does behind what they have in common; `undefined` where it
+ * nowhere does.
+ */
+function findGapEnd(
+  cached: readonly Token[],
+  prompt: readonly Token[],
+  from: number,
+): number | undefined {
+  const evidence = Math.min(gapEvidence, prompt.length - from);
+  for (let to = from + 1; to + evidence <= cached.length; to++) {
+    let agreeing = 0;
+    while (agreeing < evidence && cached[to + agreeing] === prompt[from + agreeing]) agreeing++;
+    if (agreeing === evidence && evidence > 0) return to;
+  }
+  return undefined;
 }

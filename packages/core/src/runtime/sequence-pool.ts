@@ -19,7 +19,7 @@ const maxWaiting = 64;
 export class SequencePool {
   readonly #model: ModelDriver;
   readonly #limit: number;
-  readonly #capabilities: Pick<EngineCapabilities, 'copySequence' | 'truncate'>;
+  readonly #capabilities: Pick<EngineCapabilities, 'copySequence' | 'removeTokens' | 'truncate'>;
   readonly #sequences = new Set<CachedSequence>();
   /** Borrowers that wait, first come first served. */
   readonly #queue: symbol[] = [];
@@ -35,7 +35,7 @@ export class SequencePool {
   constructor(
     model: ModelDriver,
     limit: number,
-    capabilities: Pick<EngineCapabilities, 'copySequence' | 'truncate'>,
+    capabilities: Pick<EngineCapabilities, 'copySequence' | 'removeTokens' | 'truncate'>,
   ) {
     this.#model = model;
     this.#limit = limit;
@@ -130,15 +130,18 @@ export class SequencePool {
    * Where sequences share one pool of tokens, caches that nobody works on go first, the one used
    * longest ago before others; they are computed again when they are needed. If runs hold the rest,
    * this one gives up its own cache, so that they can end, and waits for one of them to.
+   *
+   * With `shifts` tokens that the prompt leaves out may be taken out of the middle of the cache.
    */
   async prepare(
     sequence: CachedSequence,
     tokens: readonly Token[],
     moreTokens: number,
     signal: AbortSignal,
+    { shifts = false }: { readonly shifts?: boolean } = {},
   ): Promise<number> {
     const wanted = Math.min(tokens.length + moreTokens, this.#model.contextTokens);
-    await sequence.reuse(tokens);
+    await sequence.reuse(tokens, shifts && this.#capabilities.removeTokens);
     const refused = new Set<CachedSequence>();
     for (;;) {
       signal.throwIfAborted();
@@ -193,7 +196,7 @@ export class SequencePool {
     let best: Donor | undefined;
     for (const other of others) {
       if (other.state === 'evicting' || other.state === 'closing') continue;
-      const usable = other.usableTokens(tokens);
+      const usable = Math.min(other.usableTokens(tokens), other.exactTokens);
       if (truncate === 'all-or-nothing' && usable < other.tokenCount) continue;
       if (usable > (best?.usable ?? tokenCount)) best = { sequence: other, usable };
     }

@@ -62,6 +62,13 @@ function cannot(engine: string, what: string, capability: string): MobillmError 
   return unsupported(engine, `${what} the cache of a session`, capability);
 }
 
+function shifted(): MobillmError {
+  return new MobillmError(
+    'UNSUPPORTED',
+    'The oldest messages were taken out of this cache, and what is left was computed with them: it fits no other conversation.',
+  );
+}
+
 /** {@link Session} over a driver's sequence. */
 export class SessionHandle implements Session {
   readonly #options: SessionHandleOptions;
@@ -112,7 +119,9 @@ export class SessionHandle implements Session {
         const answer = Math.min(settings.maxTokens, Math.floor(model.contextTokens / 4));
         return this.#encode(conversation, model.contextTokens - answer);
       },
-      shift: (answerTokens) => this.#shift(conversation, answerTokens),
+      ...(this.#options.keepMessages !== undefined && {
+        shift: (answerTokens) => this.#shift(conversation, answerTokens),
+      }),
       acquire: async (_prompt, signal) => {
         await this.#begin(signal);
         return this.#sequence;
@@ -221,7 +230,14 @@ export class SessionHandle implements Session {
   /** Computes what the messages begin with, where nothing is cached yet. */
   async #computeBeginning(signal: AbortSignal): Promise<void> {
     if (this.#sequence.tokenCount > 0 || this.#messages.length === 0) return;
-    const tokens = this.#options.encoder.beginning(this.#messages);
+    const { encoder, model, keepMessages } = this.#options;
+    const kept = keepMessages ?? 0;
+    const tokens = encoder.beginning([
+      ...this.#messages.slice(0, kept),
+      ...this.#messages.slice(kept + this.#dropped),
+    ]);
+    // What the next turn will have to leave out is not known yet.
+    if (tokens.length > model.contextTokens) return;
     const cached = await this.#options.pool.prepare(this.#sequence, tokens, 0, signal);
     const spec = prefillSpec(1, { keepLogits: false });
     const run = this.#sequence.generate(tokens.slice(cached), spec, signal);
@@ -235,6 +251,7 @@ export class SessionHandle implements Session {
     if (this.#sequence.tokenCount === 0) return {};
     const { capabilities, engine } = this.#options;
     if (!capabilities.exportKv) return { reason: cannot(engine, 'export', 'exportKv') };
+    if (this.#sequence.exactTokens < this.#sequence.tokenCount) return { reason: shifted() };
     try {
       return { cache: await this.#sequence.export(signal) };
     } catch (error) {

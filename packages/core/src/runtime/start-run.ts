@@ -73,7 +73,9 @@ async function* runEvents(
         signal: job.signal,
         dropsLeadingSpace: plan.dropsLeadingSpace,
         prepare: (tokens, moreTokens) =>
-          plan.pool.prepare(sequence, tokens, moreTokens, job.signal),
+          plan.pool.prepare(sequence, tokens, moreTokens, job.signal, {
+            shifts: plan.shift !== undefined,
+          }),
         ...(plan.shift && { shift: plan.shift }),
         onTranscript: (text, tokens) => plan.onTranscript?.(text, tokens),
       });

@@ -106,6 +106,14 @@ export class FakeCache {
     this.#entries = this.#entries.slice(this.#entries.length - tokenCount);
   }
 
+  /** Takes tokens out of the middle, and rotates the keys behind them to their new places. */
+  remove(from: number, to: number, { rotates }: { readonly rotates: boolean }): void {
+    const behind = this.#entries.slice(to);
+    this.#entries.length = from;
+    if (!rotates) this.#entries.push(...behind);
+    else for (const { token } of behind) this.push(token);
+  }
+
   /** A copy that goes its own way. */
   copy(): FakeCache {
     return new FakeCache(this.#form, this.#entries);

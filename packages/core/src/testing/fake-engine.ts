@@ -55,6 +55,7 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   copySequence: true,
+  removeTokens: true,
   exportKv: true,
   importKv: true,
   embed: false,

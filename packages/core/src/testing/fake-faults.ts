@@ -38,6 +38,8 @@ export const fakeFaults = {
   'opens-missing-file': 'says FILE_NOT_FOUND for a missing file',
   'ignores-logit-bias': 'never samples a token whose bias is -Infinity',
   'keeps-running-after-break': 'has stopped once the reader has left',
+  'remove-keeps-places': 'go on after tokens were taken out of the middle',
+  'remove-takes-too-much': 'go on after tokens were taken out of the middle',
   'copy-shares-cache': 'take over the beginning of another cache, each going its own way',
   'copy-takes-everything': 'take over the beginning of another cache, each going its own way',
   'copy-keeps-own-cache': 'lose what they had cached to what they take over',

@@ -126,6 +126,18 @@ export class FakeSequence implements SequenceDriver {
     return true;
   }
 
+  async removeTokens(from: number, to: number): Promise<boolean> {
+    this.#requireOpen();
+    await this.#model.tick();
+    const { fault, capabilities } = this.#model;
+    if (capabilities.truncate === 'all-or-nothing') return false;
+    this.#cache.remove(from, fault === 'remove-takes-too-much' ? this.#cache.length : to, {
+      rotates: fault !== 'remove-keeps-places',
+    });
+    this.#nextLogits = undefined;
+    return true;
+  }
+
   async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {
     this.#requireOpen();
     await this.#model.tick();

@@ -4,11 +4,12 @@ import { writeGguf, type GgufWriterTensor, type GgufWriterValue } from './gguf-w
 export interface TinyLlamaOptions {
   /** Seed of the weights, an integer; the same seed gives the same bytes. Default 1. */
   readonly seed?: number;
+  /** Layers, at least 1. Default 2; in a model of one a token's keys and values depend on it alone. */
+  readonly layers?: number;
   /** Metadata to put in, replace, or (as `undefined`) leave out, for tests of odd files. */
   readonly metadata?: Readonly<Record<string, GgufWriterValue | undefined>>;
 }
 
-const layers = 2;
 const embedding = 64;
 const heads = 4;
 const kvHeads = 2;
@@ -26,12 +27,12 @@ const chatTemplate =
 
 /**
  * A real model of the `llama` architecture with random weights, under 1 MB, that llama.cpp loads and
- * generates from: two layers, a byte-level vocabulary of 256 bytes, a few merged tokens and the
+ * generates from: a byte-level vocabulary of 256 bytes, a few merged tokens and the
  * ChatML tokens, a ChatML template, a context of 2048 tokens. What it says is noise, bytes that are
  * no UTF-8 included.
  */
 export function tinyLlamaGguf(options: TinyLlamaOptions = {}): Uint8Array {
-  const { seed = 1 } = options;
+  const { seed = 1, layers = 2 } = options;
   const tokens = [
     ...byteTokens(),
     ...merges.map((merge) => merge.replace(' ', '')),
@@ -70,7 +71,7 @@ export function tinyLlamaGguf(options: TinyLlamaOptions = {}): Uint8Array {
       'tokenizer.chat_template': chatTemplate,
       ...options.metadata,
     },
-    tensors: tinyTensors(tokens.length, seed),
+    tensors: tinyTensors(tokens.length, seed, layers),
   });
 }
 
@@ -93,7 +94,7 @@ function byteTokens(): string[] {
   });
 }
 
-function tinyTensors(vocabularySize: number, seed: number): GgufWriterTensor[] {
+function tinyTensors(vocabularySize: number, seed: number, layers: number): GgufWriterTensor[] {
   const random = normalNumbers(seed);
   const matrix = (name: string, columns: number, rows: number): GgufWriterTensor => {
     // Variance 1/columns keeps activations near 1 through the layers.

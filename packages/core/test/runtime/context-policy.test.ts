@@ -1,11 +1,18 @@
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { EngineCapabilities } from '../../src/engine/capabilities.js';
 import type { Engine, Model, SessionOptions } from '../../src/engine/engine.js';
+import { temporaryFolder } from '../temporary-folder.js';
 import { createFakeEngine, fakeFiles } from '../../src/testing/index.js';
 
+const folder = temporaryFolder();
 const engines: Engine[] = [];
 
-async function openFake(contextTokens = 256): Promise<Model> {
-  const engine = createFakeEngine();
+async function openFake(
+  contextTokens = 256,
+  capabilities: Partial<EngineCapabilities> = {},
+): Promise<Model> {
+  const engine = createFakeEngine({ capabilities });
   engines.push(engine);
   return engine.open(fakeFiles, { contextTokens, sequences: 2 });
 }
@@ -36,16 +43,48 @@ describe('a conversation that outgrows its context', () => {
     for (let turn = 0; turn < 30; turn++) {
       const { usage } = await session.send(`Tell me more of the sea, ${turn}.`);
       expect(usage.droppedMessages).toBeGreaterThanOrEqual(previous);
-      // Between two times that messages go, all but the new ones are cached.
-      if (turn > 0 && usage.droppedMessages === previous) {
-        expect(usage.cachedTokens).toBeGreaterThan(usage.promptTokens / 2);
-      }
+      // What is left is not computed again, also when messages go.
+      if (turn > 0) expect(usage.cachedTokens).toBeGreaterThan(usage.promptTokens / 2);
       previous = usage.droppedMessages;
     }
     expect(previous).toBeGreaterThan(40);
     expect(session.messages).toHaveLength(61);
     await session.reset();
     expect((await session.send('Hello.')).usage.droppedMessages).toBe(0);
+  });
+
+  it('computes what is left again where an engine cannot move it', async () => {
+    const model = await openFake(256, { removeTokens: false });
+    const session = await model.createSession(shift);
+    let previous = 0;
+    for (let turn = 0; turn < 12; turn++) {
+      const { usage } = await session.send(`Tell me more of the sea, ${turn}.`);
+      const computed = usage.promptTokens - usage.cachedTokens;
+      if (usage.droppedMessages > previous) expect(computed).toBeGreaterThan(60);
+      previous = usage.droppedMessages;
+    }
+    expect(previous).toBeGreaterThan(0);
+  });
+
+  it('is neither copied nor saved once its cache was moved', async () => {
+    const model = await openFake();
+    const session = await model.createSession(shift);
+    let dropped = 0;
+    while (dropped === 0) {
+      dropped = (await session.send('Tell me more of the sea.')).usage.droppedMessages;
+    }
+    const path = join(folder, 'one.session');
+    expect(await session.save(path)).toMatchObject({
+      cachedTokens: 0,
+      reason: { code: 'UNSUPPORTED' },
+    });
+    const other = await model.createSession({
+      messages: [...session.messages.slice(0, 1), ...session.messages.slice(1 + dropped)],
+      defaults: { temperature: 0, maxTokens: 4 },
+    });
+    const { usage } = await other.send('Hello.');
+    // The system message alone.
+    expect(usage.cachedTokens).toBeLessThan(usage.promptTokens / 2);
   });
 
   it('makes room in the middle of an answer, too', async () => {

@@ -48,11 +48,14 @@ function counting(
 function poolOf(
   createSequence: () => Promise<SequenceDriver>,
   limit: number,
-  capabilities: Partial<Pick<EngineCapabilities, 'copySequence' | 'truncate'>> = {},
+  capabilities: Partial<
+    Pick<EngineCapabilities, 'copySequence' | 'removeTokens' | 'truncate'>
+  > = {},
 ): SequencePool {
   const model = { contextTokens, kvPoolTokens: contextTokens, createSequence };
   return new SequencePool(model as unknown as ModelDriver, limit, {
     copySequence: false,
+    removeTokens: false,
     truncate: 'exact',
     ...capabilities,
   });

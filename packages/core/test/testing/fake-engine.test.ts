@@ -41,6 +41,7 @@ describeEngine('the fake engine with the least capabilities', {
         sampling: [],
         logprobs: false,
         copySequence: false,
+        removeTokens: false,
         exportKv: false,
         importKv: false,
         estimate: false,

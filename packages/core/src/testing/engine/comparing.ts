@@ -122,6 +122,21 @@ async function expectSameNext(
   ).toBeLessThanOrEqual(0.25);
 }
 
+/** Expects that what came next is nearer to what follows some tokens than to what follows others. */
+export async function expectNearest(
+  fixture: EngineFixture,
+  actual: Next,
+  tokens: readonly Token[],
+  others: readonly Token[],
+): Promise<void> {
+  const expected = await freshNext(fixture, tokens);
+  if (expected.scores.size === 0) return;
+  const other = await freshNext(fixture, others);
+  expect(distance(actual, expected), 'distance from what follows these tokens').toBeLessThan(
+    distance(actual, other),
+  );
+}
+
 /**
  * Expects that two greedy runs say the same, up to the first place where the reference nearly said
  * something else itself. That place cannot be the first.

@@ -3,7 +3,7 @@ import { MobillmError } from '../../errors/mobillm-error.js';
 import type { SequenceDriver, TokenBatch } from '../../engine/driver.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
 import type { EngineFixture } from './fixture.js';
-import { expectContinuation, expectSameRun, nextAfter } from './comparing.js';
+import { expectContinuation, expectNearest, expectSameRun, nextAfter } from './comparing.js';
 import { type Driven, drive, rejection, specOf, withSequence } from '../drive.js';
 import { longPrompt, promptOf } from './driving.js';
 
@@ -75,6 +75,36 @@ export function testDriverSequences(fixture: EngineFixture): void {
         const next = await nextAfter(fixture, sequence, other);
         expect(sequence.tokenCount).toBe(tokens.length);
         return { next, tokens, changed: 20 };
+      });
+    });
+
+    it('go on after tokens were taken out of the middle', async (context) => {
+      const { removeTokens, truncate } = fixture.driver.capabilities;
+      if (!removeTokens) context.skip('the engine does not declare "removeTokens"');
+      if (truncate !== 'exact') context.skip('a cache that cannot be cut has no middle');
+      const prompt = longPrompt(fixture.model, 40);
+      const question = promptOf(fixture.model);
+      const left = [...prompt.slice(0, 9), ...prompt.slice(30)];
+      const seen = await withSequence(fixture.model, async (sequence) => {
+        await drive(sequence, prompt, { maxTokens: 0 });
+        expect(await sequence.removeTokens?.(9, 30)).toBe(true);
+        expect(sequence.tokenCount).toBe(left.length);
+        return nextAfter(fixture, sequence, question);
+      });
+      // What was left was computed with all of it: near to what it gives by itself, at least nearer
+      // than when a part of it were missing, too.
+      await expectNearest(
+        fixture,
+        seen,
+        [...left, ...question],
+        [...left.slice(0, 9), ...question],
+      );
+      await expectContinuation(fixture, async (sequence) => {
+        await drive(sequence, prompt, { maxTokens: 0 });
+        await sequence.removeTokens?.(9, 30);
+        await sequence.truncate(9);
+        const next = await nextAfter(fixture, sequence, question);
+        return { next, tokens: [...prompt.slice(0, 9), ...question] };
       });
     });
 
