@@ -23,7 +23,12 @@ async function openModel(
   engineOptions: LlamaCppOpenOptions,
   path = oneLayer,
 ): Promise<ModelDriver> {
-  const options = { contextTokens: 256, sequences: 3, threads: 1, engineOptions: { ...engineOptions } };
+  const options = {
+    contextTokens: 256,
+    sequences: 3,
+    threads: 1,
+    engineOptions: { ...engineOptions },
+  };
   const model = await driver.open(filesOf(path), options);
   open.push(model);
   return model;
