@@ -27,7 +27,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '7' },
     threads: { type: 'string', default: '1' },
     model: { type: 'string' },
-    only: { type: 'string', default: 'decode,parallel,abort,encode,memory' },
+    only: { type: 'string', default: 'start,memory,decode,parallel,abort,encode' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -131,7 +131,28 @@ const settings = { model: modelPath, threads: report.threads, context: 4096, bat
 const each = (results, of) =>
   Object.fromEntries([...results].map(([name, list]) => [name, of(list)]));
 
+if (only.has('start')) {
+  const times = new Map(names.map((name) => [name, []]));
+  for (let round = -1; round < rounds; round++) {
+    for (const name of names) {
+      const startedAt = performance.now();
+      const contender = await Contender.start(name, { ...settings, sequences: 1 });
+      await contender.run({ job: 'decode', prompts: [prompt(8)], tokens: 0 });
+      if (round >= 0) times.get(name).push(performance.now() - startedAt);
+      contender.close();
+    }
+  }
+  report.startToFirstTokenMs = each(times, quiet);
+}
+
 await withContenders({ ...settings, sequences: 1 }, async (contenders) => {
+  // First: the other jobs leave garbage behind.
+  if (only.has('memory')) {
+    const results = await inTurns(contenders, { job: 'memory' });
+    report.residentMb = each(results, (list) =>
+      median(list.map(({ residentBytes }) => residentBytes / 1e6)),
+    );
+  }
   if (only.has('decode')) {
     const job = { job: 'decode', prompts: [prompt(64)], tokens: 96 };
     const results = await inTurns(contenders, job);
@@ -152,12 +173,6 @@ await withContenders({ ...settings, sequences: 1 }, async (contenders) => {
     });
     report.encodeManyMs = each(many, (list) => quiet(list.map(({ wallMs }) => wallMs)));
     report.encodeOneMs = each(one, (list) => quiet(list.map(({ wallMs }) => wallMs)));
-  }
-  if (only.has('memory')) {
-    const results = await inTurns(contenders, { job: 'memory' });
-    report.residentMb = each(results, (list) =>
-      median(list.map(({ residentBytes }) => residentBytes / 1e6)),
-    );
   }
   if (only.has('abort')) {
     // The peer ends its calls when the whole prompt is computed: one round is enough of that.
