@@ -295,6 +295,26 @@ describe('handing a cache over', () => {
     }
   });
 
+  it('refuses a number that it cannot hold, in the last slice too, and leaves the cache', async () => {
+    const model = await openModel(tinyPath, {}, { contextTokens: 1024 });
+    const [source, target] = [await model.createSequence(), await model.createSequence()];
+    await prefill(model, source, prompt);
+    const sound = convertKvSnapshot(await source.exportKv!(), { dtype: 'f32', pairing: 'neox' });
+    const last = sound.layers.at(-1)!;
+    const values = last.values.slice();
+    // Half precision ends at 65504.
+    new DataView(values.buffer).setFloat32(values.length - 4, 1e6, true);
+    const layers = [...sound.layers.slice(0, -1), { ...last, values }];
+    await prefill(model, target, prompt.slice(0, 40));
+    const before = digestOf(await target.exportKv!());
+    const snapshot = sliceKvSnapshot({ ...sound, layers }, 40);
+    await expect(target.importKv!(snapshot)).rejects.toMatchObject({ code: 'KV_MISMATCH' });
+    expect(target.tokenCount).toBe(40);
+    expect(digestOf(await target.exportKv!())).toEqual(before);
+    await target.importKv!(sliceKvSnapshot(sound, 40));
+    expect(target.tokenCount).toBe(prompt.length);
+  });
+
   it('stops with the reason of the signal, and leaves the cache', async () => {
     const model = await openModel(
       defaultModelPath,
