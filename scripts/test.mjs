@@ -93,7 +93,9 @@ function testRuns() {
 function lanes() {
   const given = Number(process.env.MOBILLM_TEST_LANES);
   if (Number.isInteger(given) && given > 0) return given;
-  return availableParallelism() >= 2 && totalmem() >= 8 * 2 ** 30 ? 2 : 1;
+  // A container's limit, where there is one.
+  const memory = Math.min(totalmem(), process.constrainedMemory?.() || Infinity);
+  return availableParallelism() >= 2 && memory >= 8 * 2 ** 30 ? 2 : 1;
 }
 
 async function runTests({ folder, name, script, report, file }) {

@@ -148,6 +148,22 @@ StepStatus Model::compute(std::span<const StepItem> items) {
   return check_decode(status);
 }
 
+void Model::apply_moves() {
+  // A step of one token on the number that caches are handed over on; nobody's flag is looked at.
+  llama_seq_id spare = static_cast<llama_seq_id>(options_.context.sequences);
+  llama_token token = 0;
+  llama_pos position = 0;
+  std::int32_t id_count = 1;
+  llama_seq_id* ids = &spare;
+  std::int8_t output = 0;
+  const llama_batch batch{1, &token, nullptr, &position, &id_count, &ids, &output};
+  const std::int32_t status = llama_decode(context(), batch);
+  llama_memory_seq_rm(llama_get_memory(context()), spare, -1, -1);
+  if (check_decode(status) == StepStatus::kNoRoom) {
+    throw Error(code::kNativeFailure, "llama.cpp did not move a cache: it has no free cell.");
+  }
+}
+
 const float* Model::logits(std::size_t item) {
   return llama_get_logits_ith(context(), batch_.last_token(item));
 }

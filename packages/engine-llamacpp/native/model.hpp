@@ -80,6 +80,10 @@ class Model final : public SequenceModel {
   std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                              std::span<const Token> history) override;
 
+  // Rotates the keys of tokens that were moved to their new places. The library does that with its
+  // next step, in place: one that somebody aborts would leave a part of them rotated, and the step
+  // after it rotate that part once more. There has to be a free cell.
+  void apply_moves();
   // Whether a sequence's cache can be cut within. After `load` only.
   bool cuts_back() const { return caches_by_token(model_.get()); }
 

@@ -47,6 +47,10 @@ bool LlamaSequence::holds(std::int32_t count) const {
 bool LlamaSequence::copy_from(const Sequence& source, std::int32_t count) {
   const auto& other = static_cast<const LlamaSequence&>(source);
   const bool whole = count == other.token_count();
+  if (count == 0) {
+    truncate(0);
+    return true;
+  }
   // The state of a recurrent model stands for all tokens together.
   if (!whole && !model_->cuts_back()) return false;
   truncate(0);
@@ -65,9 +69,10 @@ bool LlamaSequence::copy_from(const Sequence& source, std::int32_t count) {
 bool LlamaSequence::remove_tokens(std::int32_t from, std::int32_t to) {
   llama_memory_t memory = llama_get_memory(model_->context());
   if (!model_->cuts_back() || !llama_memory_can_shift(memory)) return false;
+  if (from == to) return true;
   llama_memory_seq_rm(memory, id_, from, to);
-  // The keys are rotated to their new places with the next step.
   llama_memory_seq_add(memory, id_, to, -1, from - to);
+  model_->apply_moves();
   tokens_.erase(tokens_.begin() + from, tokens_.begin() + to);
   publish();
   if (holds(token_count())) return true;

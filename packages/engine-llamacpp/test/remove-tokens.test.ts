@@ -61,6 +61,22 @@ describe('tokens taken out of the middle', () => {
     expect(largestDifference(actual, expected) / scale).toBeLessThan(1e-4);
   });
 
+  it('are gone at once: the keys behind them are rotated before anybody reads them', async () => {
+    const model = await openModel(exact);
+    const [moved, fresh] = [await model.createSequence(), await model.createSequence()];
+    await drive(moved, prompt, { maxTokens: 0 });
+    await moved.removeTokens!(10, 55);
+    await drive(fresh, [...prompt.slice(0, 10), ...prompt.slice(55)], { maxTokens: 0 });
+    const keysOf = async (sequence: SequenceDriver) => {
+      const { layers } = await sequence.exportKv!();
+      const { buffer, byteOffset, byteLength } = layers[0]!.keys;
+      return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+    };
+    const [actual, expected] = [await keysOf(moved), await keysOf(fresh)];
+    const scale = Math.max(...expected.map(Math.abs));
+    expect(largestDifference(actual, expected) / scale).toBeLessThan(1e-5);
+  });
+
   it('leave other sequences alone, copies of the beginning among them', async () => {
     const model = await openModel(exact);
     const [moved, copy, fresh] = [

@@ -53,8 +53,8 @@ std::int32_t ModelSequence::truncate(std::int32_t count) {
 
 bool ModelSequence::copy_from(const Sequence& source, std::int32_t count) {
   const auto& other = static_cast<const ModelSequence&>(source);
-  truncate(0);
   if (!other.cache_) throw Error(code::kClosed, "The sequence to copy was closed.");
+  truncate(0);
   cache().copy_from(*other.cache_, static_cast<std::uint32_t>(count));
   tokens_.assign(other.tokens().begin(), other.tokens().begin() + count);
   publish();

@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "mobillm/error.hpp"
 #include "mobillm/generation.hpp"
 
 namespace mobillm {
@@ -90,6 +91,7 @@ void Scheduler::step() noexcept {
     compute();
     chosen_.clear();
     items_.clear();
+    counts_.clear();
   }
   {
     const std::lock_guard lock(mutex_);
@@ -139,6 +141,7 @@ void Scheduler::compose() {
 
 void Scheduler::choose(const std::shared_ptr<Generation>& generation, std::size_t tokens) {
   items_.push_back(generation->step_item(tokens));
+  counts_.push_back(items_.back().sequence->token_count());
   chosen_.push_back(generation);
 }
 
@@ -167,7 +170,7 @@ void Scheduler::compute() noexcept {
     for (std::size_t i = 0; i < items_.size(); ++i) deliver(i, outcome, i);
   } else if (stopped_by_an_item(outcome)) {
     // Nothing was computed: the others go on with the next step, before which that one ends.
-    queue_.insert(queue_.end(), chosen_.begin(), chosen_.end());
+    for (std::size_t i = 0; i < items_.size(); ++i) end_if_lost_else_requeue(i);
   } else if (items_.size() == 1) {
     deliver(0, outcome, 0);
   } else {
@@ -177,9 +180,13 @@ void Scheduler::compute() noexcept {
 
 void Scheduler::compute_singly() noexcept {
   for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (lost_tokens(i)) {
+      end_if_lost_else_requeue(i);
+      continue;
+    }
     const StepOutcome outcome = run({&items_[i], 1});
     if (stopped_by_an_item(outcome)) {
-      queue_.push_back(chosen_[i]);
+      end_if_lost_else_requeue(i);
     } else {
       deliver(i, outcome, 0);
     }
@@ -190,6 +197,24 @@ void Scheduler::deliver(std::size_t item, const StepOutcome& outcome, std::size_
   const bool wants = outcome.done() && items_[item].wants_logits;
   const float* logits = wants ? model_.logits(row) : nullptr;
   if (chosen_[item]->complete(items_[item], outcome, logits)) queue_.push_back(chosen_[item]);
+}
+
+bool Scheduler::lost_tokens(std::size_t item) const noexcept {
+  return items_[item].sequence->token_count() < counts_[item];
+}
+
+void Scheduler::end_if_lost_else_requeue(std::size_t item) noexcept {
+  // Who aborted ends anyway, and may have an empty cache then.
+  if (!lost_tokens(item) || chosen_[item]->aborted()) {
+    queue_.push_back(chosen_[item]);
+    return;
+  }
+  StepOutcome outcome;
+  outcome.error = std::make_exception_ptr(
+      Error(code::kNativeFailure,
+            "A step that this sequence shared with others failed, and took its cache with it. Send "
+            "the message again."));
+  chosen_[item]->complete(items_[item], outcome, nullptr);
 }
 
 bool Scheduler::stopped_by_an_item(const StepOutcome& outcome) const noexcept {

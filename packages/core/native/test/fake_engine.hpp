@@ -82,7 +82,13 @@ class FakeModel final : public SequenceModel {
     for (const StepItem& item : items) {
       if (item.abort->is_set() || closing.is_set()) return StepStatus::kAborted;
       const FakeSequence& sequence = of(item);
-      if (sequence.broken) throw Error(code::kNativeFailure, "A broken sequence.");
+      if (sequence.broken) {
+        // What an engine does that cannot cut the others back.
+        if (empties_on_failure) {
+          for (const StepItem& other : items) of(other).truncate(0);
+        }
+        throw Error(code::kNativeFailure, "A broken sequence.");
+      }
       fits = fits && sequence.tokens().size() + item.tokens.size() <= sequence.room;
     }
     if (!fits) return StepStatus::kNoRoom;
@@ -103,6 +109,7 @@ class FakeModel final : public SequenceModel {
   AbortFlag closing;
   std::size_t tokens = 4;
   std::size_t sequences = 1;
+  bool empties_on_failure = false;
   std::function<void(std::span<const StepItem>)> before_step;  // on the model's thread
   std::vector<std::vector<std::size_t>> steps;                 // tokens by item
 

@@ -91,6 +91,25 @@ void those_that_decode_come_first_and_prompts_get_the_rest() {
   CHECK((fixture.model.steps == Steps{{1, 3}, {1, 3}, {1, 3}, {1}}));
 }
 
+void a_long_prompt_does_not_stop_those_that_decode() {
+  Fixture fixture(4, 512);
+  std::unique_ptr<Reader> decoding;
+  std::unique_ptr<Reader> prompt;
+  int step = 0;
+  fixture.model.before_step = [&](std::span<const StepItem>) {
+    if (++step == 2) prompt = fixture.start(std::vector<Token>(90, 1), 1);
+  };
+  {
+    const Hold hold(fixture.model);
+    decoding = fixture.start({1}, 20);
+  }
+  CHECK(decoding->finish().tokens == alone({1}, 20));
+  prompt->finish();
+  // Nothing is known of the speed yet, and a little is computed beside: then as much as is quick.
+  CHECK((fixture.model.steps[2] == std::vector<std::size_t>{1, 32}));
+  CHECK((fixture.model.steps[3] == std::vector<std::size_t>{1, 58}));
+}
+
 void prompts_take_turns() {
   Fixture fixture(4, 4);
   std::unique_ptr<Reader> first;
@@ -135,6 +154,14 @@ void more_than_a_step_holds_are_all_served_and_a_prompt_among_them() {
     prompt = fixture.start(std::vector<Token>(10, 1), 1);
   }
   CHECK(prompt->finish().tokens == alone(std::vector<Token>(10, 1), 1));
+  // The prompt was not put off until one of the five had ended, which takes eight steps or more.
+  const Steps steps = fixture.model.steps;
+  std::size_t served = 0;
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(steps[i].size() > 1);
+    for (const std::size_t tokens : steps[i]) served += tokens > 1 ? tokens : 0;
+  }
+  CHECK(served >= 9);
   for (Token token = 1; token <= 5; ++token) {
     CHECK(decoding[static_cast<std::size_t>(token - 1)]->finish().tokens == alone({token}, 6));
   }
@@ -191,6 +218,32 @@ void a_failure_ends_only_whose_it_is() {
   CHECK_THROWS(mobillm::Error, first->finish(),
                CHECK_EQUAL(error.code(), std::string("NATIVE_FAILURE")));
   CHECK(first->generation().ended());
+}
+
+void who_loses_its_cache_to_a_failure_of_another_ends() {
+  Fixture fixture;
+  fixture.model.empties_on_failure = true;
+  const auto broken = fixture.sequence();
+  const auto lost = fixture.sequence();
+  std::unique_ptr<Reader> first;
+  std::unique_ptr<Reader> other;
+  int step = 0;
+  fixture.model.before_step = [&](std::span<const StepItem>) {
+    if (++step == 3) broken->broken = true;
+  };
+  {
+    const Hold hold(fixture.model);
+    first = fixture.start_on(broken, {1, 2}, 50);
+    other = fixture.start_on(lost, {3, 4, 5}, 50);
+  }
+  const auto is_failed = [](Reader& reader) {
+    CHECK_THROWS(mobillm::Error, reader.finish(),
+                 CHECK_EQUAL(error.code(), std::string("NATIVE_FAILURE")));
+  };
+  is_failed(*other);
+  is_failed(*first);
+  // Nothing was computed on what is left of it.
+  CHECK(lost->tokens().empty());
 }
 
 void who_is_out_of_credit_takes_no_part_until_read() {
@@ -260,12 +313,14 @@ void a_thread_that_stops_leaves_nobody_waiting() {
 int main() {
   prompts_and_decoding_sequences_share_a_step();
   those_that_decode_come_first_and_prompts_get_the_rest();
+  a_long_prompt_does_not_stop_those_that_decode();
   prompts_take_turns();
   an_engine_of_one_sequence_a_step_serves_them_by_turns();
   more_than_a_step_holds_are_all_served_and_a_prompt_among_them();
   aborting_one_disturbs_no_other();
   a_full_cache_ends_only_whose_it_is();
   a_failure_ends_only_whose_it_is();
+  who_loses_its_cache_to_a_failure_of_another_ends();
   who_is_out_of_credit_takes_no_part_until_read();
   an_abort_ends_who_is_parked();
   a_model_that_closes_ends_all();

@@ -15,6 +15,8 @@ export interface EncodedPrompt {
   readonly insideReasoning: boolean;
   /** How many of the oldest messages do not fit and are left out. */
   readonly droppedMessages?: number;
+  /** Whether some of those were in the prompt before. */
+  readonly drops?: boolean;
 }
 
 /** A text that was encoded, or generated, before: its tokens need not be found again. */

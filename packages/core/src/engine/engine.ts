@@ -89,7 +89,9 @@ export interface SessionOptions {
   /**
    * What happens when the conversation no longer fits the context: `error`, the default, fails with
    * `CONTEXT_FULL` and both counts; `shift` leaves the oldest messages out of the prompt, also in the
-   * middle of an answer. `messages` keeps them, and `usage.droppedMessages` says how many are out.
+   * middle of an answer. `messages` keeps them, and `usage.droppedMessages` says how many are out. What
+   * is left is not computed again where the engine can move its cache: the model then still knows
+   * something of what was dropped, and such a cache is neither saved nor lent to others.
    */
   readonly contextPolicy?: 'error' | 'shift';
   /** Messages at the beginning that `shift` always keeps. By default the system message, if there is one. */
@@ -120,7 +122,7 @@ export interface SavedSessionReport {
 export interface RestoreSessionOptions {
   /** Defaults for every `send`. */
   readonly defaults?: Omit<GenerationOptions, 'signal'>;
-  /** See {@link SessionOptions.contextPolicy}. */
+  /** See {@link SessionOptions.contextPolicy}; by default what the session was saved with. */
   readonly contextPolicy?: 'error' | 'shift';
   /** See {@link SessionOptions.keepMessages}. */
   readonly keepMessages?: number;
@@ -193,7 +195,7 @@ export interface Model {
    * so, and the conversation is computed again.
    *
    * @throws MobillmError `FILE_NOT_FOUND`, `IO_FAILED`; `INTEGRITY_FAILED` when the file holds no
-   * session; `BUSY` when all sequences are in use; `UNSUPPORTED` where the platform has no files.
+   * session; `KV_MISMATCH` when it is of a version that this one cannot read; `BUSY` when all sequences are in use; `UNSUPPORTED` where the platform has no files.
    */
   restoreSession(path: string, options?: RestoreSessionOptions): Promise<Session>;
   /**

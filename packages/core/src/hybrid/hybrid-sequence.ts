@@ -242,13 +242,20 @@ export class HybridSequence implements SequenceDriver {
     // What the source sampled last may be cached there already, and not known here.
     const tokens = source.#tokens.slice(0, tokenCount);
     if (tokens.length < tokenCount) return false;
-    if (!(await copy(this.#decode, source.#decode, decode.name, tokenCount))) return false;
-    this.#tokens = tokens;
-    // What this side lacks is brought up when it has to go on.
+    // Both at once: between them the source could be cut, and filled with other tokens.
     const count = Math.min(tokenCount, source.#prefill.tokenCount);
-    const copied = await copy(this.#prefill, source.#prefill, prefill.name, count);
-    if (!copied) await this.#prefill.truncate(0);
-    return true;
+    const [decoded, prefilled] = await Promise.allSettled([
+      copy(this.#decode, source.#decode, decode.name, tokenCount),
+      copy(this.#prefill, source.#prefill, prefill.name, count),
+    ]);
+    const copied = decoded.status === 'fulfilled' && decoded.value;
+    // What this side lacks is brought up when it has to go on.
+    if (!copied || prefilled.status === 'rejected' || !prefilled.value) {
+      await this.#prefill.truncate(0);
+    }
+    if (decoded.status === 'rejected') throw decoded.reason;
+    if (copied) this.#tokens = tokens;
+    return copied;
   }
 
   /** Appends a snapshot to the decoding side, and to the record of its tokens. */

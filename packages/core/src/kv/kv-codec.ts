@@ -1,5 +1,5 @@
 import { MobillmError } from '../errors/mobillm-error.js';
-import { checkKvSnapshot, kvLimits, unsound } from './check-kv-snapshot.js';
+import { checkKvShape, checkKvSnapshot, kvLimits, unsound } from './check-kv-snapshot.js';
 import { numberBytes } from './float-formats.js';
 import type { KvDtype, KvLayer, KvSnapshot } from './kv-snapshot.js';
 
@@ -27,6 +27,7 @@ interface Header extends Omit<KvSnapshot, 'version' | 'tokens' | 'layers' | 'nex
  * @throws MobillmError `KV_MISMATCH` when it is not sound.
  */
 export function encodeKvSnapshot(snapshot: KvSnapshot): Uint8Array {
+  checkKvSnapshot(snapshot);
   const pieces = kvSnapshotPieces(snapshot);
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let offset = 0;
@@ -38,12 +39,13 @@ export function encodeKvSnapshot(snapshot: KvSnapshot): Uint8Array {
 }
 
 /**
- * The same bytes in pieces, of which the tensors are the snapshot's own and not copied.
+ * The same bytes in pieces, of which the tensors are the snapshot's own and not copied. Nothing looks at
+ * each number, which would take its time: whoever imports them does.
  *
- * @throws MobillmError `KV_MISMATCH` when it is not sound.
+ * @throws MobillmError `KV_MISMATCH` when it has not the shape that it says.
  */
 export function kvSnapshotPieces(snapshot: KvSnapshot): Uint8Array[] {
-  checkKvSnapshot(snapshot);
+  checkKvShape(snapshot);
   const { lineage, startPosition, dtype, kvHeads, keyLength, valueLength, rope } = snapshot;
   const header = headerBytes({
     lineage: {
@@ -93,21 +95,20 @@ export function kvSnapshotPieces(snapshot: KvSnapshot): Uint8Array[] {
  * when they are of a version that this one cannot read.
  */
 export function decodeKvSnapshot(bytes: Uint8Array): KvSnapshot {
-  return decode(bytes, (start, end) => bytes.slice(start, end));
+  const snapshot = decode(bytes, (start, end) => bytes.slice(start, end));
+  return asInvalid(() => checkKvSnapshot(snapshot));
 }
 
-/** The same, with tensors that lie in the bytes. */
+/** The same, with tensors that lie in the bytes and numbers that nobody has looked at. */
 export function viewKvSnapshot(bytes: Uint8Array): KvSnapshot {
-  return decode(bytes, (start, end) => bytes.subarray(start, end));
+  const snapshot = decode(bytes, (start, end) => bytes.subarray(start, end));
+  return asInvalid(() => checkKvShape(snapshot));
 }
 
 function decode(bytes: Uint8Array, part: (start: number, end: number) => Uint8Array): KvSnapshot {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { header, bodyOffset } = readHeader(bytes, view);
-  const rowBytes = header.kvHeads * header.tokenCount * numberBytes(header.dtype);
-  const [keyBytes, valueBytes] = [rowBytes * header.keyLength, rowBytes * header.valueLength];
-  const numberCount = header.tokenCount + header.logitCount;
-  const wanted = bodyOffset + numberCount * 4 + header.layerCount * (keyBytes + valueBytes);
+  const { keyBytes, valueBytes, wanted } = lengthsOf(header, bodyOffset);
   if (wanted !== bytes.byteLength) {
     throw damaged(`it has ${bytes.byteLength} bytes, and its header speaks of ${wanted}`);
   }
@@ -131,14 +132,35 @@ function decode(bytes: Uint8Array, part: (start: number, end: number) => Uint8Ar
     values: take(valueBytes),
   }));
   const { tokenCount: _tokens, layerCount: _layers, logitCount, ...facts } = header;
-  const snapshot = {
+  return {
     version: 1,
     ...facts,
     tokens,
     layers,
     ...(logitCount > 0 && { nextLogits }),
   } satisfies KvSnapshot;
-  return asInvalid(() => checkKvSnapshot(snapshot));
+}
+
+/** Bytes at the beginning of a snapshot that hold its header. */
+export const kvSnapshotHeadBytes = fixedBytes + maxHeaderBytes;
+
+/**
+ * How long a snapshot is, by its first `kvSnapshotHeadBytes` or all that there are.
+ *
+ * @throws MobillmError as {@link decodeKvSnapshot} does.
+ */
+export function kvSnapshotBytes(head: Uint8Array): number {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const { header, bodyOffset } = readHeader(head, view);
+  return lengthsOf(header, bodyOffset).wanted;
+}
+
+function lengthsOf(header: Header, bodyOffset: number) {
+  const rowBytes = header.kvHeads * header.tokenCount * numberBytes(header.dtype);
+  const [keyBytes, valueBytes] = [rowBytes * header.keyLength, rowBytes * header.valueLength];
+  const numbers = (header.tokenCount + header.logitCount) * 4;
+  const wanted = bodyOffset + numbers + header.layerCount * (keyBytes + valueBytes);
+  return { keyBytes, valueBytes, wanted };
 }
 
 function headerBytes(header: Header): Uint8Array {

@@ -1,6 +1,6 @@
 import type { GenerateSpec, SequenceDriver, TokenBatch } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
-import type { KvSnapshot } from '../kv/kv-snapshot.js';
+import type { KvLayer, KvSnapshot } from '../kv/kv-snapshot.js';
 import { sliceKvSnapshot } from '../kv/slice-kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import { PoolPlaces } from './pool-places.js';
@@ -38,6 +38,8 @@ export class CachedSequence {
    * moved up behind what was taken out: good for this conversation, and for no other.
    */
   exactTokens = Infinity;
+  /** Tokens at the beginning that other conversations may copy: exact ones that this engine computed. */
+  copyableTokens = Infinity;
   /** Where in a shared pool its tokens lie. */
   readonly places = new PoolPlaces();
 
@@ -83,9 +85,18 @@ export class CachedSequence {
     // Places that others hold, too, cannot be moved.
     if (!this.#driver.removeTokens || this.places.commonTokens > from) return;
     const to = findGapEnd(this.#tokens, prompt, from);
-    if (to === undefined || !(await this.#driver.removeTokens(from, to))) return;
-    this.#tokens.splice(from, to - from);
-    this.exactTokens = Math.min(this.exactTokens, from);
+    if (to === undefined) return;
+    const { exactTokens, copyableTokens } = this;
+    // From now on: who copies meanwhile would take moved tokens for those that lay there.
+    this.exactTokens = Math.min(exactTokens, from);
+    this.copyableTokens = Math.min(copyableTokens, from);
+    let removed = false;
+    try {
+      removed = await this.#driver.removeTokens(from, to);
+    } finally {
+      if (removed) this.#tokens.splice(from, to - from);
+      else Object.assign(this, { exactTokens, copyableTokens });
+    }
   }
 
   /** Cuts the cache to its first tokens, or to none where the engine cannot cut within. */
@@ -94,6 +105,7 @@ export class CachedSequence {
     this.#tokens.length = Math.min(this.#tokens.length, this.#driver.tokenCount);
     this.places.cut(this.#tokens.length);
     if (this.#tokens.length <= this.exactTokens) this.exactTokens = Infinity;
+    if (this.#tokens.length <= this.copyableTokens) this.copyableTokens = Infinity;
   }
 
   /**
@@ -108,6 +120,7 @@ export class CachedSequence {
     this.#tokens = tokens;
     this.places.take(lent);
     this.exactTokens = Infinity;
+    this.copyableTokens = Infinity;
     return true;
   }
 
@@ -127,8 +140,7 @@ export class CachedSequence {
     } finally {
       // A driver that ran ahead of its reader holds tokens that were never seen here: they are cut
       // off, so that the record and the cache agree.
-      if (this.#driver.tokenCount > fed.length) await this.#driver.truncate(fed.length);
-      this.#tokens.length = Math.min(fed.length, this.#driver.tokenCount);
+      await this.truncate(fed.length);
     }
   }
 
@@ -150,7 +162,7 @@ export class CachedSequence {
   async import(snapshot: KvSnapshot, signal: AbortSignal): Promise<void> {
     if (!this.#driver.importKv) throw missing('importKv');
     const had = this.#driver.tokenCount;
-    await this.#driver.importKv(sliceKvSnapshot(snapshot, had), signal);
+    await this.#driver.importKv(await endOf(snapshot, had), signal);
     if (this.#driver.tokenCount !== snapshot.tokens.length) {
       await this.truncate(had);
       throw new MobillmError(
@@ -159,6 +171,8 @@ export class CachedSequence {
       );
     }
     this.#tokens = [...snapshot.tokens];
+    // Nobody knows that these keys and values are of these tokens: what is wrong stays in here.
+    this.copyableTokens = Math.min(this.copyableTokens, had);
   }
 
   /** Frees it. */
@@ -167,30 +181,49 @@ export class CachedSequence {
   }
 }
 
-function missing(method: string): MobillmError {
-  return new MobillmError(
-    'UNSUPPORTED',
-    `The engine declares "${method}" and has no such method. This is a fault of the engine; its author can find it with describeEngine.`,
-  );
-}
-
 /** Tokens that have to agree before a gap is believed in. */
 const gapEvidence = 16;
 
 /**
- * Where the cache goes on as the prompt does behind what they have in common; `undefined` where it
- * nowhere does.
+ * Where the cache goes on longest as the prompt does behind what they have in common; `undefined` where
+ * it nowhere does.
  */
 function findGapEnd(
   cached: readonly Token[],
   prompt: readonly Token[],
   from: number,
 ): number | undefined {
-  const evidence = Math.min(gapEvidence, prompt.length - from);
-  for (let to = from + 1; to + evidence <= cached.length; to++) {
+  let best = { to: 0, agreeing: gapEvidence - 1 };
+  for (let to = from + 1; to + best.agreeing < cached.length; to++) {
     let agreeing = 0;
-    while (agreeing < evidence && cached[to + agreeing] === prompt[from + agreeing]) agreeing++;
-    if (agreeing === evidence && evidence > 0) return to;
+    while (
+      from + agreeing < prompt.length &&
+      to + agreeing < cached.length &&
+      cached[to + agreeing] === prompt[from + agreeing]
+    ) {
+      agreeing++;
+    }
+    if (agreeing > best.agreeing) best = { to, agreeing };
   }
-  return undefined;
+  return best.to > 0 ? best.to : undefined;
+}
+
+/** The end of a snapshot, cut a layer at a time: all at once would hold the thread up. */
+async function endOf(snapshot: KvSnapshot, fromToken: number): Promise<KvSnapshot> {
+  if (fromToken === 0) return snapshot;
+  let end = snapshot;
+  const layers: KvLayer[] = [];
+  for (const layer of snapshot.layers) {
+    end = sliceKvSnapshot({ ...snapshot, layers: [layer] }, fromToken);
+    layers.push(...end.layers);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return { ...end, layers };
+}
+
+function missing(method: string): MobillmError {
+  return new MobillmError(
+    'UNSUPPORTED',
+    `The engine declares "${method}" and has no such method. This is a fault of the engine; its author can find it with describeEngine.`,
+  );
 }

@@ -30,7 +30,11 @@ export interface GenerateEventsOptions {
    */
   readonly shift?: (answerTokens: number) => EncodedPrompt | undefined;
   /** See `SequencePool.prepare`. */
-  readonly prepare: (tokens: readonly Token[], moreTokens: number) => Promise<number>;
+  readonly prepare: (
+    tokens: readonly Token[],
+    moreTokens: number,
+    shifts: boolean,
+  ) => Promise<number>;
   /**
    * Told, once the generation is over in whatever way, which text and tokens the cache now stands for;
    * not called when it failed before its first token.
@@ -63,7 +67,7 @@ export async function* generateEvents(
     for (let part = 0; reason === undefined; part++) {
       const tokens = part === 0 ? prompt.tokens : [...prompt.tokens, ...record.tokens];
       const more = Math.min(firstAnswerTokens, settings.maxTokens - record.tokens.length);
-      const cached = await options.prepare(tokens, more);
+      const cached = await options.prepare(tokens, more, prompt.drops ?? false);
       if (part === 0) {
         record.cachedTokens = cached;
         yield prefillEvent(record, cached);
@@ -187,7 +191,7 @@ function requireFit(promptTokens: number, contextTokens: number): void {
   if (promptTokens <= contextTokens) return;
   throw new MobillmError(
     'CONTEXT_FULL',
-    `The prompt has ${promptTokens} tokens and the context holds ${contextTokens}. Shorten the prompt, or open the model with a larger "contextTokens".`,
+    `The prompt has ${promptTokens} tokens and the context holds ${contextTokens}. Shorten the prompt, open the model with a larger "contextTokens", or let a session drop its oldest messages with contextPolicy: "shift".`,
     { details: { promptTokens, contextTokens } },
   );
 }

@@ -13,7 +13,7 @@ import type {
 } from '../engine/engine.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
-import { readSessionFile } from '../session/session-file.js';
+import { checkFilePath, readSessionFile } from '../session/session-file.js';
 import type { GenerationRun } from '../stream/generation-run.js';
 import { checkText, requireToken } from '../tokenizer/check-text.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
@@ -88,11 +88,15 @@ export class ModelHandle implements Model {
   }
 
   async restoreSession(path: string, options: RestoreSessionOptions = {}): Promise<Session> {
-    const file = checkPath(path, 'path');
+    const file = checkFilePath(path, 'path');
     const { signal, onProgress, ...rest } = checkRestore(options, '');
     return this.#lifetime.during(signal, async (job) => {
       const saved = await readSessionFile(file, { signal: job, onProgress });
-      const session = await this.#openSession(saved.messages, rest, job);
+      // What it was opened with, where nothing else is asked for.
+      const { keepMessages } = saved.window;
+      const before =
+        keepMessages === undefined ? {} : ({ contextPolicy: 'shift', keepMessages } as const);
+      const session = await this.#openSession(saved.messages, { ...before, ...rest }, job);
       try {
         await session.restore(saved, job);
         return session;
@@ -280,8 +284,6 @@ const checkSession = check.optionsObject({
   system: checkText,
   messages: check.arrayOf(checkMessage),
 });
-
-const checkPath = check.string({ nonEmpty: true });
 
 const checkRestore = check.optionsObject({
   ...conversationChecks,

@@ -24,6 +24,8 @@ export class SequencePool {
   /** Borrowers that wait, first come first served. */
   readonly #queue: symbol[] = [];
   readonly #watchers = new Set<() => void>();
+  /** Runs that wait for room, in the order in which they came. */
+  readonly #waiting: { readonly sequence: CachedSequence; readonly wanted: number }[] = [];
   /** Sequences that are being created. */
   #creating = 0;
   #uses = 0;
@@ -142,13 +144,36 @@ export class SequencePool {
   ): Promise<number> {
     const wanted = Math.min(tokens.length + moreTokens, this.#model.contextTokens);
     await sequence.reuse(tokens, shifts && this.#capabilities.removeTokens);
+    // One that goes on is waited for by the others: it may pass them, and its end is what they need.
+    const goesOn = sequence.reservedTokens > 0;
+    const claim = { sequence, wanted };
+    this.#waiting.push(claim);
+    // What was cut off may be what somebody waits for, who has the first right to it.
+    this.#changed();
+    try {
+      return await this.#makeRoom(claim, tokens, goesOn, signal);
+    } finally {
+      this.#waiting.splice(this.#waiting.indexOf(claim), 1);
+      this.#changed();
+    }
+  }
+
+  async #makeRoom(
+    claim: { readonly sequence: CachedSequence; readonly wanted: number },
+    tokens: readonly Token[],
+    goesOn: boolean,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { sequence, wanted } = claim;
     const refused = new Set<CachedSequence>();
     for (;;) {
       signal.throwIfAborted();
       const others = [...this.#sequences].filter((other) => other !== sequence);
       const donors = others.filter((other) => !refused.has(other));
       const donor = this.#donor(sequence, donors, tokens);
-      if (this.#fits(sequence, wanted, others, donor)) {
+      const [first] = this.#waiting;
+      const ahead = goesOn || first === claim ? undefined : first;
+      if (this.#fits(claim, others, donor, ahead)) {
         sequence.reservedTokens = wanted;
         if (!donor || (await sequence.copyFrom(donor.sequence, donor.usable))) {
           return sequence.tokenCount;
@@ -173,15 +198,21 @@ export class SequencePool {
     }
   }
 
-  /** Whether a sequence may hold so many tokens beside the others, once it has copied. */
+  /**
+   * Whether a sequence may hold so many tokens beside the others, once it has copied. Who waits longest
+   * is counted as if it had its room already: many small ones would always find some before it does.
+   */
   #fits(
-    sequence: CachedSequence,
-    wanted: number,
+    { sequence, wanted }: { readonly sequence: CachedSequence; readonly wanted: number },
     others: readonly CachedSequence[],
     donor: Donor | undefined,
+    ahead: { readonly sequence: CachedSequence; readonly wanted: number } | undefined,
   ): boolean {
     const own = donor ? PoolPlaces.following(donor.sequence.places, donor.usable) : sequence.places;
-    const held = others.map((other) => [other.places, other.heldTokens] as const);
+    const held = others.map((other) => {
+      const promised = other === ahead?.sequence ? ahead.wanted : 0;
+      return [other.places, Math.max(other.heldTokens, promised)] as const;
+    });
     return PoolPlaces.count([[own, wanted], ...held]) <= this.#model.kvPoolTokens;
   }
 
@@ -196,7 +227,7 @@ export class SequencePool {
     let best: Donor | undefined;
     for (const other of others) {
       if (other.state === 'evicting' || other.state === 'closing') continue;
-      const usable = Math.min(other.usableTokens(tokens), other.exactTokens);
+      const usable = Math.min(other.usableTokens(tokens), other.copyableTokens);
       if (truncate === 'all-or-nothing' && usable < other.tokenCount) continue;
       if (usable > (best?.usable ?? tokenCount)) best = { sequence: other, usable };
     }
@@ -235,7 +266,9 @@ export class SequencePool {
     const extendsBest = best !== undefined && best.sharedTokens(prompt) === best.tokenCount;
     if (mayCreate && !extendsBest) return this.#create(state);
     if (!best) return undefined;
-    const chosen = this.#capabilities.copySequence && !extendsBest ? this.#leastUsed(best) : best;
+    // One that shares nothing is the one used longest ago already.
+    const spared = this.#capabilities.copySequence && best.sharedTokens(prompt) > 0;
+    const chosen = spared && !extendsBest ? this.#leastUsed(best) : best;
     this.#use(chosen, state);
     return Promise.resolve(chosen);
   }

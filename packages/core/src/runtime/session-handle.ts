@@ -16,12 +16,13 @@ import type {
   Session,
 } from '../engine/engine.js';
 import { prefillSpec } from '../engine/prefill-spec.js';
-import { abortSignal, callback, optionsObject, string } from '../errors/check-options.js';
+import { abortSignal, callback, optionsObject } from '../errors/check-options.js';
 import type { ErrorCode } from '../errors/error-code.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
-import { type SavedSession, writeSessionFile } from '../session/session-file.js';
+import { checkFilePath, type SavedSession, writeSessionFile } from '../session/session-file.js';
 import type { GenerationRun } from '../stream/generation-run.js';
+import type { Token } from '../tokenizer/tokenizer.js';
 import type { CachedSequence } from './cached-sequence.js';
 import { type GenerationSettings, unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
@@ -44,7 +45,6 @@ export interface SessionHandleOptions {
   readonly onClose: () => void;
 }
 
-const checkPath = string({ nonEmpty: true });
 const checkSave = optionsObject({
   signal: abortSignal,
   onProgress: callback<(share: number) => void>(),
@@ -117,7 +117,7 @@ export class SessionHandle implements Session {
         conversation = [...this.#messages, said];
         // An answer that may be long gets a quarter of the context, and finds more as it grows.
         const answer = Math.min(settings.maxTokens, Math.floor(model.contextTokens / 4));
-        return this.#encode(conversation, model.contextTokens - answer);
+        return this.#encode(conversation, model.contextTokens - answer, model.contextTokens);
       },
       ...(this.#options.keepMessages !== undefined && {
         shift: (answerTokens) => this.#shift(conversation, answerTokens),
@@ -147,14 +147,18 @@ export class SessionHandle implements Session {
   }
 
   async save(path: string, options: SaveSessionOptions = {}): Promise<SavedSessionReport> {
-    const file = checkPath(path, 'path');
+    const file = checkFilePath(path, 'path');
     const { signal, onProgress } = checkSave(options, '');
     return this.#alone(signal, async (job) => {
-      await this.#computeBeginning(job);
       const { cache, reason } = await this.#exported(job);
       const bytes = await writeSessionFile(
         file,
-        { messages: this.#messages, known: this.#known, ...(cache && { cache }) },
+        {
+          messages: this.#messages,
+          known: this.#known && { ...this.#known, pieces: this.#spelled(this.#known.tokens) },
+          window: { keepMessages: this.#options.keepMessages, dropped: this.#dropped },
+          ...(cache && { cache }),
+        },
         { signal: job, onProgress },
       );
       return { bytes, cachedTokens: cache?.tokens.length ?? 0, ...(reason && { reason }) };
@@ -162,9 +166,13 @@ export class SessionHandle implements Session {
   }
 
   /** Takes over what a file held of a session with these messages; to be called once, at first. */
-  async restore({ known, cache }: SavedSession, signal: AbortSignal): Promise<void> {
+  async restore({ known, window, cache }: SavedSession, signal: AbortSignal): Promise<void> {
     const size = this.#options.model.tokenizer.vocabularySize;
-    if (known?.tokens.every((token) => token < size)) this.#known = known;
+    // Another vocabulary has other tokens of these numbers.
+    if (known?.tokens.every((token) => token < size)) {
+      if (this.#spelled(known.tokens) === known.pieces) this.#known = known;
+    }
+    if (this.#options.keepMessages !== undefined) this.#dropped = window.dropped;
     this.#restored = await this.#alone(signal, async (job) => {
       if (cache === undefined) return { cachedTokens: 0 };
       if (MobillmError.is(cache)) return { cachedTokens: 0, reason: cache };
@@ -205,26 +213,23 @@ export class SessionHandle implements Session {
   }
 
   /** Encodes a conversation to at most so many tokens, if messages may be dropped for that. */
-  #encode(conversation: readonly Message[], maxTokens: number): EncodedPrompt {
+  #encode(conversation: readonly Message[], maxTokens: number, longest: number): EncodedPrompt {
     const { encoder, keepMessages } = this.#options;
     const encode = (messages: readonly Message[]) => encoder.encode(messages, this.#known);
     if (keepMessages === undefined) return encode(conversation);
     const dropped = this.#dropped;
     const prompt = fitConversation(conversation, { encode, keepMessages, dropped, maxTokens });
     // A message that is too long by itself is refused, and the others have to stay for the next one.
-    const fits = prompt.tokens.length <= this.#options.model.contextTokens;
-    if (fits) this.#dropped = prompt.droppedMessages;
-    return prompt;
+    if (prompt.tokens.length > longest) return prompt;
+    this.#dropped = prompt.droppedMessages;
+    return { ...prompt, drops: prompt.droppedMessages > dropped };
   }
 
   /** A shorter prompt for an answer that has filled the context. */
   #shift(conversation: readonly Message[], answerTokens: number): EncodedPrompt | undefined {
-    const { model, keepMessages } = this.#options;
-    if (keepMessages === undefined) return undefined;
-    const before = this.#dropped;
-    const room = model.contextTokens - answerTokens - 1;
-    const prompt = this.#encode(conversation, Math.max(0, room));
-    return this.#dropped > before && prompt.tokens.length <= room ? prompt : undefined;
+    const room = Math.max(0, this.#options.model.contextTokens - answerTokens - 1);
+    const prompt = this.#encode(conversation, room, room);
+    return prompt.drops ? prompt : undefined;
   }
 
   /** Computes what the messages begin with, where nothing is cached yet. */
@@ -237,20 +242,33 @@ export class SessionHandle implements Session {
       ...this.#messages.slice(kept + this.#dropped),
     ]);
     // What the next turn will have to leave out is not known yet.
-    if (tokens.length > model.contextTokens) return;
+    if (tokens.length === 0 || tokens.length > model.contextTokens) return;
     const cached = await this.#options.pool.prepare(this.#sequence, tokens, 0, signal);
     const spec = prefillSpec(1, { keepLogits: false });
     const run = this.#sequence.generate(tokens.slice(cached), spec, signal);
     while (!(await run.next()).done);
   }
 
-  /** The cache, or why there is none to be had. */
+  /** What tokens stand for, which another vocabulary spells otherwise. */
+  #spelled(tokens: readonly Token[]): string {
+    return this.#options.model.tokenizer.decode(tokens, { showSpecial: true });
+  }
+
+  /** The cache, or why there is none to be had. What it begins with is computed first. */
   async #exported(
     signal: AbortSignal,
   ): Promise<{ readonly cache?: KvSnapshot; readonly reason?: MobillmError }> {
-    if (this.#sequence.tokenCount === 0) return {};
     const { capabilities, engine } = this.#options;
     if (!capabilities.exportKv) return { reason: cannot(engine, 'export', 'exportKv') };
+    try {
+      await this.#computeBeginning(signal);
+    } catch (error) {
+      if (!MobillmError.is(error, 'TEMPLATE_FAILED') && !MobillmError.is(error, 'UNSUPPORTED')) {
+        throw error;
+      }
+      return { reason: error };
+    }
+    if (this.#sequence.tokenCount === 0) return {};
     if (this.#sequence.exactTokens < this.#sequence.tokenCount) return { reason: shifted() };
     try {
       return { cache: await this.#sequence.export(signal) };

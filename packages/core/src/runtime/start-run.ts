@@ -72,10 +72,8 @@ async function* runEvents(
         record,
         signal: job.signal,
         dropsLeadingSpace: plan.dropsLeadingSpace,
-        prepare: (tokens, moreTokens) =>
-          plan.pool.prepare(sequence, tokens, moreTokens, job.signal, {
-            shifts: plan.shift !== undefined,
-          }),
+        prepare: (tokens, moreTokens, shifts) =>
+          plan.pool.prepare(sequence, tokens, moreTokens, job.signal, { shifts }),
         ...(plan.shift && { shift: plan.shift }),
         onTranscript: (text, tokens) => plan.onTranscript?.(text, tokens),
       });

@@ -1,9 +1,16 @@
 import { platform } from '#platform';
 import type { KnownBeginning } from '../chat/conversation-encoder.js';
-import { checkMessages } from '../chat/check-messages.js';
+import { checkMessage } from '../chat/check-messages.js';
 import type { Message } from '../chat/message.js';
+import { arrayOf, type Check, integer, optionsObject, string } from '../errors/check-options.js';
+import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
-import { kvSnapshotPieces, viewKvSnapshot } from '../kv/kv-codec.js';
+import {
+  kvSnapshotBytes,
+  kvSnapshotHeadBytes,
+  kvSnapshotPieces,
+  viewKvSnapshot,
+} from '../kv/kv-codec.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
 import type { ByteSource } from '../platform/platform.js';
 import { failedFile } from '../platform/unreadable.js';
@@ -23,12 +30,26 @@ const maxHeaderBytes = 64 * 2 ** 20;
 /** Bytes hashed, read or written at once: what takes less than a millisecond. */
 const pieceBytes = 2 ** 20;
 
+/** Checks the path of a file. */
+export const checkFilePath: Check<string> = (value, key) => {
+  const path = string({ nonEmpty: true })(value, key);
+  if (path.includes('\0')) throw wrongValue(key, 'holds a zero byte, which no path can');
+  return path;
+};
+
 /** What a file holds of a session. */
 export interface SavedSession {
   /** What was said. */
   readonly messages: readonly Message[];
-  /** Text and tokens that the cache stands for. */
-  readonly known: KnownBeginning | undefined;
+  /** Text and tokens that the cache stands for, and how the vocabulary spells those. */
+  readonly known: (KnownBeginning & { readonly pieces: string }) | undefined;
+  /** Which messages are in the prompt: see `SessionOptions.keepMessages`. */
+  readonly window: {
+    /** Messages at the beginning that always are; absent where none may be dropped. */
+    readonly keepMessages?: number | undefined;
+    /** Messages after those that are not. */
+    readonly dropped: number;
+  };
   /** The cache, or why there is none to be had. */
   readonly cache: KvSnapshot | MobillmError | undefined;
 }
@@ -50,13 +71,13 @@ export interface SessionFileOptions {
  */
 export async function writeSessionFile(
   path: string,
-  { messages, known, cache }: Omit<SavedSession, 'cache'> & { readonly cache?: KvSnapshot },
+  { cache, ...said }: Omit<SavedSession, 'cache'> & { readonly cache?: KvSnapshot },
   { signal, onProgress }: SessionFileOptions = {},
 ): Promise<number> {
   const header = new TextEncoder().encode(
     JSON.stringify({
-      messages,
-      ...(known && { known: { text: known.text, tokens: [...known.tokens] } }),
+      ...said,
+      ...(said.known && { known: { ...said.known, tokens: [...said.known.tokens] } }),
     }),
   );
   const start = new Uint8Array(fixedBytes);
@@ -142,21 +163,35 @@ export async function readSessionFile(
 function readHeader(path: string, bytes: Uint8Array): Omit<SavedSession, 'cache'> {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const { messages, known } = JSON.parse(text) as Partial<Record<string, unknown>>;
-    return { messages: checkMessages(messages, 'messages'), known: readKnown(known) };
+    const { messages, known, window } = JSON.parse(text) as Partial<Record<string, unknown>>;
+    return {
+      messages: arrayOf(checkMessage)(messages, 'messages'),
+      known: readKnown(known),
+      window: { dropped: 0, ...checkWindow(window ?? {}, 'window') },
+    };
   } catch (error) {
     throw damaged(path, 'its header does not say what was said', error);
   }
 }
 
-function readKnown(value: unknown): KnownBeginning | undefined {
+const checkWindow = optionsObject({
+  keepMessages: integer({ min: 0 }),
+  dropped: integer({ min: 0 }),
+});
+
+const checkKnown = optionsObject({
+  text: string({ nonEmpty: true }),
+  tokens: arrayOf(integer({ min: 0 })),
+  pieces: string(),
+});
+
+function readKnown(value: unknown): SavedSession['known'] {
   if (value === undefined) return undefined;
-  const { text, tokens } = value as { readonly text?: unknown; readonly tokens?: unknown };
-  const isToken = (token: unknown) => Number.isInteger(token) && (token as number) >= 0;
-  if (typeof text !== 'string' || !Array.isArray(tokens) || !tokens.every(isToken)) {
+  const { text, tokens, pieces } = checkKnown(value, 'known');
+  if (text === undefined || tokens === undefined || pieces === undefined) {
     throw new Error('its "known" is no text with tokens');
   }
-  return { text, tokens: tokens as number[] };
+  return { text, tokens, pieces };
 }
 
 async function readCache(
@@ -169,10 +204,22 @@ async function readCache(
   if (left === 0) return undefined;
   if (left < hashBytes) return damaged(path, 'its cache ends early');
   const hash = platform.createSha256();
-  const bytes = await readExactly(source, offset, left - hashBytes, signal, (piece, done) => {
-    hash.update(piece);
-    onProgress?.(done / left);
-  });
+  let bytes: Uint8Array;
+  try {
+    const head = Math.min(left - hashBytes, kvSnapshotHeadBytes);
+    const stated = kvSnapshotBytes(await readExactly(source, offset, head, signal));
+    // Before any of it is taken into memory.
+    if (stated !== left - hashBytes) return damaged(path, `its cache would have ${stated} bytes`);
+    bytes = await readExactly(source, offset, stated, signal, (piece, done) => {
+      hash.update(piece);
+      onProgress?.(done / left);
+    });
+  } catch (error) {
+    if (MobillmError.is(error, 'MODEL_INVALID')) return damaged(path, 'its cache is none', error);
+    if (MobillmError.is(error, 'KV_MISMATCH')) return error;
+    if (error instanceof RangeError) return damaged(path, 'its cache is too large', error);
+    throw error;
+  }
   const recorded = await readExactly(source, source.byteLength - hashBytes, hashBytes, signal);
   if (!sameBytes(fromHex(hash.digest()), recorded)) {
     return damaged(path, 'its cache does not have the sha256 that was recorded for it');
@@ -180,8 +227,8 @@ async function readCache(
   try {
     return viewKvSnapshot(bytes);
   } catch (error) {
-    if (MobillmError.is(error)) return error;
-    throw error;
+    if (MobillmError.is(error, 'KV_MISMATCH')) return error;
+    return damaged(path, 'its cache is none', error);
   }
 }
 

@@ -104,6 +104,17 @@ describe('a conversation that outgrows its context', () => {
     expect(stopReason).toBe('context-full');
   });
 
+  it('takes nothing out of the cache while all fits', async () => {
+    const cached = async (contextPolicy: 'error' | 'shift') => {
+      const session = await (await openFake()).createSession({ ...shift, contextPolicy });
+      // Computed, and left before it was answered.
+      await session.send('Please do not list any three colours that you like.', { maxTokens: 0 });
+      const { usage } = await session.send('Please list any three colours that you like.');
+      return usage.cachedTokens;
+    };
+    expect(await cached('shift')).toBe(await cached('error'));
+  });
+
   it('refuses a message that is too long by itself', async () => {
     const session = await (await openFake()).createSession(shift);
     await session.send('Hello.');

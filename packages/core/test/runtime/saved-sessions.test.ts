@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine, Model } from '../../src/engine/engine.js';
 import { createFakeEngine, type FakeEngineOptions, fakeFiles } from '../../src/testing/index.js';
+import { readSessionFile, writeSessionFile } from '../../src/session/session-file.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const path = join(temporaryFolder(), 'one.session');
@@ -99,6 +100,50 @@ describe('a saved session', () => {
     expect(restored.restored).toEqual({ cachedTokens: 0 });
   });
 
+  it('keeps its tokens to the vocabulary that they are of', async () => {
+    const model = await openFake();
+    const expected = await saveOne(model);
+    const { known, ...saved } = await readSessionFile(path);
+    const tokens = known!.tokens.map((token) => (token + 1) % model.tokenizer.vocabularySize);
+    const { messages, window } = saved;
+    await writeSessionFile(path, { messages, window, known: { ...known!, tokens } });
+    const session = await model.restoreSession(path, { defaults });
+    expect((await session.send('Another one.')).text).toBe(expected);
+  });
+
+  it('keeps its cache to itself', async () => {
+    await saveOne(await openFake());
+    const model = await openFake();
+    const restored = await model.restoreSession(path, { defaults });
+    expect(restored.tokenCount).toBeGreaterThan(0);
+    const other = await model.createSession({ system, defaults });
+    expect((await other.send('Name a colour.')).usage.cachedTokens).toBe(0);
+  });
+
+  it('knows which messages no longer fitted', async () => {
+    const model = await openFake({}, 256);
+    const session = await model.createSession({ system, defaults, contextPolicy: 'shift' });
+    let dropped = 0;
+    while (dropped === 0) {
+      dropped = (await session.send('Tell me more of the sea.')).usage.droppedMessages;
+    }
+    await session.save(path);
+    const next = await session.send('And of the sky.');
+    const restored = await model.restoreSession(path, { defaults });
+    const { usage } = await restored.send('And of the sky.');
+    expect(usage.droppedMessages).toBe(next.usage.droppedMessages);
+    expect(usage.promptTokens).toBe(next.usage.promptTokens);
+  });
+
+  it('may be empty', async () => {
+    const model = await openFake();
+    const session = await model.createSession({ defaults });
+    await session.save(path);
+    const restored = await model.restoreSession(path, { defaults });
+    expect(restored.messages).toEqual([]);
+    expect((await restored.send('Hello.')).tokens.length).toBeGreaterThan(0);
+  });
+
   it('is not written while it answers, and gives its place back when it cannot be restored', async () => {
     const model = await openFake();
     const session = await model.createSession({ defaults });
@@ -112,7 +157,9 @@ describe('a saved session', () => {
     for (let times = 0; times < 4; times++) {
       await expect(model.restoreSession(path)).rejects.toMatchObject({ code: 'INTEGRITY_FAILED' });
     }
-    await expect(model.restoreSession('')).rejects.toMatchObject({ key: 'path' });
+    for (const bad of ['', 'a\0b']) {
+      await expect(model.restoreSession(bad)).rejects.toMatchObject({ key: 'path' });
+    }
   });
 
   it('is not written for a signal that is aborted', async () => {

@@ -86,6 +86,31 @@ describe('a pool of sequences', () => {
     await expect(pool.prepare(one, numbers(80), 0, signal)).resolves.toBe(0);
   });
 
+  it('lets the one that waits longest have its turn, whatever smaller ones come', async () => {
+    const pool = poolOf(() => Promise.resolve(counting()), 3);
+    const [one, large, small] = [
+      await pool.take(signal),
+      await pool.take(signal),
+      await pool.take(signal),
+    ];
+    await pool.wake(one, signal);
+    await pool.prepare(one, numbers(30), 0, signal);
+    await pool.wake(large, signal);
+    const waits = pool.prepare(large, numbers(90), 0, signal);
+    await pool.wake(small, signal);
+    let passed = false;
+    const late = pool.prepare(small, numbers(20), 0, signal).then(() => (passed = true));
+    await new Promise(setImmediate);
+    expect(passed).toBe(false);
+    // One that works already goes on, or nobody ever would.
+    expect(await pool.prepare(one, numbers(30), 40, signal)).toBe(0);
+    pool.rest(one);
+    expect(await waits).toBe(0);
+    expect(passed).toBe(false);
+    pool.rest(large);
+    await late;
+  });
+
   describe('that copies', () => {
     const copying = { copySequence: true };
 
@@ -109,7 +134,12 @@ describe('a pool of sequences', () => {
       // 80 are held by one that runs; of these 75 only 5 are new, and 15 more fit.
       expect(await pool.prepare(other, [...numbers(70), 1, 2, 3, 4, 5], 15, signal)).toBe(70);
       const controller = new AbortController();
-      const third = pool.prepare(other, [...numbers(70), 6, 7], 19, controller.signal);
+      let fitted = false;
+      const third = pool
+        .prepare(other, [...numbers(70), 6, 7], 19, controller.signal)
+        .then(() => (fitted = true));
+      await new Promise(setImmediate);
+      expect(fitted).toBe(false);
       controller.abort(new Error('no room'));
       await expect(third).rejects.toThrow('no room');
     });
@@ -149,6 +179,32 @@ describe('a pool of sequences', () => {
       expect(await pool.prepare(other, [...numbers(30), 77], 60, signal)).toBe(30);
       await freed;
       expect(one.state).toBe('closing');
+    });
+
+    it('does not copy what is being moved meanwhile', async () => {
+      let remove!: (done: boolean) => void;
+      const moving: SequenceDriver = {
+        ...counting(),
+        removeTokens: () => new Promise((resolve) => (remove = resolve)),
+      };
+      let tokenCount = 0;
+      Object.defineProperty(moving, 'tokenCount', { get: () => tokenCount });
+      const drivers = [moving, counting()];
+      const pool = poolOf(() => Promise.resolve(drivers.shift()!), 2, {
+        ...copying,
+        removeTokens: true,
+      });
+      const [one, other] = [await pool.take(signal), await pool.take(signal)];
+      await pool.wake(one, signal);
+      await pool.prepare(one, numbers(60), 0, signal);
+      tokenCount = 60;
+      await fill(one, 60);
+      const prompt = [...numbers(5), ...numbers(60).slice(20), 99];
+      const moved = pool.prepare(one, prompt, 0, signal, { shifts: true });
+      expect(await pool.prepare(other, numbers(40), 0, signal)).toBe(5);
+      tokenCount = 45;
+      remove(true);
+      expect(await moved).toBe(45);
     });
 
     it('spares the cache that it copies, and gives up the one used longest ago', async () => {

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
+import { checkKvShape } from '../../src/kv/check-kv-snapshot.js';
 import { readSessionFile, writeSessionFile } from '../../src/session/session-file.js';
 import { sampleSnapshot } from '../kv/samples.js';
 import { temporaryFolder } from '../temporary-folder.js';
@@ -15,7 +17,8 @@ const said = {
     { role: 'system', content: 'You are brief.' },
     { role: 'user', content: 'Grüß dich 👋' },
   ],
-  known: { text: 'Hello', tokens: [1, 2, 3] },
+  known: { text: 'Hello', tokens: [1, 2, 3], pieces: 'Hel lo' },
+  window: { keepMessages: 1, dropped: 4 },
 } as const;
 
 describe('a session in a file', () => {
@@ -26,9 +29,9 @@ describe('a session in a file', () => {
   });
 
   it('comes back without a cache, and without known tokens', async () => {
-    await writeSessionFile(path, { messages: said.messages, known: undefined });
-    const { messages } = said;
-    expect(await readSessionFile(path)).toEqual({ messages, known: undefined, cache: undefined });
+    const plain = { messages: [], known: undefined, window: { dropped: 0 } };
+    await writeSessionFile(path, plain);
+    expect(await readSessionFile(path)).toEqual({ ...plain, cache: undefined });
   });
 
   it.skipIf(process.platform === 'win32')('is for its user alone', async () => {
@@ -97,6 +100,49 @@ describe('a session in a file', () => {
       expect(messages).toEqual(said.messages);
       expect(found).toMatchObject({ code: 'INTEGRITY_FAILED' });
     }
+  });
+
+  it('is not taken into memory where its length is not what it says', async () => {
+    await writeSessionFile(path, { ...said, cache });
+    truncateSync(path, 100e9);
+    const { messages, cache: found } = await readSessionFile(path);
+    expect(messages).toEqual(said.messages);
+    expect(found).toMatchObject({ code: 'INTEGRITY_FAILED' });
+  });
+
+  it('is harmless with hashes that fit, whatever else its bytes are', async () => {
+    await writeSessionFile(path, { ...said, cache });
+    const sound = readFileSync(path);
+    const headerEnd = 44 + sound.readUint32LE(8);
+    const fuzzed = join(folder, 'hashed.session');
+    const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat({ max: sound.length - 33 }), fc.nat({ max: 255 })), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+        async (changes) => {
+          const bytes = Buffer.from(sound);
+          for (const [index, byte] of changes) if (index >= 44) bytes[index] = byte;
+          sha256(bytes.subarray(44, headerEnd)).copy(bytes, 12);
+          sha256(bytes.subarray(headerEnd, -32)).copy(bytes, bytes.length - 32);
+          writeFileSync(fuzzed, bytes);
+          try {
+            const { messages, known, window, cache: found } = await readSessionFile(fuzzed);
+            for (const { content } of messages) expect(content).toBeTypeOf('string');
+            for (const token of known?.tokens ?? []) expect(token).toBeGreaterThanOrEqual(0);
+            expect(window.dropped).toBeGreaterThanOrEqual(0);
+            if (MobillmError.is(found)) {
+              expect(['INTEGRITY_FAILED', 'KV_MISMATCH']).toContain(found.code);
+            } else if (found) expect(checkKvShape(found)).toBe(found);
+          } catch (error) {
+            expect(MobillmError.is(error, 'INTEGRITY_FAILED'), String(error)).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 
   it('is harmless, whatever its bytes are', async () => {

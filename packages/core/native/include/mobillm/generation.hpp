@@ -73,6 +73,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // To be called before each step: ends it where it was aborted, and samples the first token where
   // the logits are known. Returns whether it has tokens to compute.
   bool settle() noexcept;
+  bool aborted() const noexcept { return abort_.is_set(); }
   // Whether tokens of the prompt are to be computed next, and not the one that was sampled last.
   bool prefilling() const noexcept { return prefilled_ < prompt_.size(); }
   // What is to be computed next.

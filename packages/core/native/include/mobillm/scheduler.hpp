@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -52,6 +53,10 @@ class Scheduler {
   StepOutcome run(std::span<const StepItem> items) noexcept;
   // Tells a generation what its item came to; `row` is the item's number in the step that ran.
   void deliver(std::size_t item, const StepOutcome& outcome, std::size_t row) noexcept;
+  // Whether an item's sequence has lost tokens in a step that came to nothing: its engine could not
+  // cut it back. It ends, since the rest of it would be computed from nothing.
+  bool lost_tokens(std::size_t item) const noexcept;
+  void end_if_lost_else_requeue(std::size_t item) noexcept;
   // Whether a step ended early because somebody aborted, so that the others only lost it.
   bool stopped_by_an_item(const StepOutcome& outcome) const noexcept;
   void learn_speed(double milliseconds) noexcept;
@@ -66,8 +71,9 @@ class Scheduler {
   // Model's thread, and whoever stopped it.
   std::deque<std::shared_ptr<Generation>> queue_;  // who was served longest ago comes first
   std::vector<std::shared_ptr<Generation>> chosen_;
-  std::vector<StepItem> items_;  // of `chosen_`
-  double prefill_token_ms_ = 0;  // 0: not known yet
+  std::vector<StepItem> items_;       // of `chosen_`
+  std::vector<std::int32_t> counts_;  // tokens of each before the step
+  double prefill_token_ms_ = 0;       // 0: not known yet
 };
 
 }  // namespace mobillm

@@ -109,14 +109,14 @@ class Sequence {
   // Cuts the cache to its first `count` tokens, at most as many as there are, or to none where the
   // engine can only start over; returns how many are left.
   virtual std::int32_t truncate(std::int32_t count) = 0;
-  // Replaces the cache by the first `count` tokens of another sequence of the same model, and returns
-  // true; false, with the cache as it was, where the engine can only copy whole caches and `source`
-  // has more tokens. It has as many at least. Engines that cannot copy keep this: it throws
-  // UNSUPPORTED.
-  virtual bool copy_from(const Sequence& source, std::int32_t count);
-  // Takes the tokens from `from` up to `to` out of the middle of the cache, and returns true; false,
-  // with the cache as it was, where this model's cannot be moved. Engines that cannot keep this: it
+  // Replaces the cache by the first `count` tokens of another sequence of the same model, and
+  // returns true; false, with the cache as it was, where the engine can only copy whole caches and
+  // `source` has more tokens. It has as many at least. Engines that cannot copy keep this: it
   // throws UNSUPPORTED.
+  virtual bool copy_from(const Sequence& source, std::int32_t count);
+  // Takes the tokens from `from` up to `to` out of the middle of the cache, and returns true;
+  // false, with the cache as it was, where this model's cannot be moved. Engines that cannot keep
+  // this: it throws UNSUPPORTED.
   virtual bool remove_tokens(std::int32_t from, std::int32_t to);
   // Empties the cache and gives the place back. The sequence is not used any more.
   virtual void release() = 0;
