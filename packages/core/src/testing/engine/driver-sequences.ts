@@ -148,9 +148,13 @@ export function testDriverSequences(fixture: EngineFixture): void {
       // In its prompt, then while it decodes: an engine may compute both in one step with others.
       for (const beside of [longPrompt(fixture.model, 60), prompt]) {
         const controller = new AbortController();
-        const aborted = withSequence(fixture.model, (sequence) =>
-          drive(sequence, beside, { maxTokens: 60 }, controller.signal),
-        );
+        const aborted = withSequence(fixture.model, async (sequence) => {
+          // Again and again: it must not end before it is aborted.
+          for (;;) {
+            await drive(sequence, beside, { maxTokens: 60 }, controller.signal);
+            await sequence.truncate(0);
+          }
+        });
         const refused = rejection(aborted);
         const run = await withSequence(fixture.model, (sequence) =>
           driveThen(sequence, prompt, logprobs, () => {
