@@ -154,17 +154,17 @@ void more_than_a_step_holds_are_all_served_and_a_prompt_among_them() {
     prompt = fixture.start(std::vector<Token>(10, 1), 1);
   }
   CHECK(prompt->finish().tokens == alone(std::vector<Token>(10, 1), 1));
+  for (Token token = 1; token <= 5; ++token) {
+    CHECK(decoding[static_cast<std::size_t>(token - 1)]->finish().tokens == alone({token}, 6));
+  }
   // The prompt was not put off until one of the five had ended, which takes eight steps or more.
-  const Steps steps = fixture.model.steps;
+  const Steps& steps = fixture.model.steps;
   std::size_t served = 0;
   for (std::size_t i = 0; i < 6; ++i) {
     CHECK(steps[i].size() > 1);
     for (const std::size_t tokens : steps[i]) served += tokens > 1 ? tokens : 0;
   }
   CHECK(served >= 9);
-  for (Token token = 1; token <= 5; ++token) {
-    CHECK(decoding[static_cast<std::size_t>(token - 1)]->finish().tokens == alone({token}, 6));
-  }
 }
 
 void aborting_one_disturbs_no_other() {
