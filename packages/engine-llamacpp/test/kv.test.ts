@@ -4,46 +4,23 @@ import { setImmediate } from 'node:timers/promises';
 import {
   convertKvSnapshot,
   encodeKvSnapshot,
-  type EngineDriver,
   type KvSnapshot,
   type ModelDriver,
   type SequenceDriver,
   sliceKvSnapshot,
 } from '@mobillm/core';
 import { writeTinyLlamaGguf } from '@mobillm/core/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createLlamaCppDriver, type LlamaCppOpenOptions } from '../src/index.js';
+import { describe, expect, it } from 'vitest';
+import type { LlamaCppOpenOptions } from '../src/index.js';
 import { collect, greedySpec } from './support/driving.js';
-import { defaultModelPath, filesOf, temporaryFolder, writeTinyModel } from './support/models.js';
+import { defaultModelPath, temporaryFolder, writeTinyModel } from './support/models.js';
+import { modelOpener } from './support/opened-models.js';
 
 const folder = temporaryFolder();
 const tinyPath = await writeTinyModel(folder);
 const prompt = Array.from({ length: 300 }, (_, index) => 20 + ((index * 37) % 200));
 
-let driver: EngineDriver;
-const open: ModelDriver[] = [];
-
-beforeAll(async () => {
-  driver = await createLlamaCppDriver();
-});
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((model) => model.close()));
-});
-afterAll(() => driver.close?.());
-
-async function openModel(
-  path: string,
-  engineOptions: LlamaCppOpenOptions = {},
-  own: { readonly contextTokens?: number; readonly sequences?: number } = {},
-): Promise<ModelDriver> {
-  const options = { contextTokens: 512, sequences: 2, threads: 1, ...own };
-  const model = await driver.open(filesOf(path), {
-    ...options,
-    engineOptions: engineOptions as Readonly<Record<string, unknown>>,
-  });
-  open.push(model);
-  return model;
-}
+const openModel = modelOpener({ contextTokens: 512, sequences: 2 });
 
 /** Computes a prompt and nothing more. */
 async function prefill(

@@ -1,38 +1,16 @@
-import type { EngineDriver, ModelDriver, SequenceDriver } from '@mobillm/core';
+import type { SequenceDriver } from '@mobillm/core';
 import { drive } from '@mobillm/core/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createLlamaCppDriver, type LlamaCppOpenOptions } from '../src/index.js';
-import { defaultModelPath, filesOf, temporaryFolder, writeTinyModel } from './support/models.js';
+import { describe, expect, it } from 'vitest';
+import type { LlamaCppOpenOptions } from '../src/index.js';
+import { defaultModelPath, temporaryFolder, writeTinyModel } from './support/models.js';
+import { modelOpener } from './support/opened-models.js';
 
 const folder = temporaryFolder();
 const oneLayer = await writeTinyModel(folder, { layers: 1 });
 const prompt = Array.from({ length: 90 }, (_, index) => 20 + ((index * 37) % 200));
 const exact: LlamaCppOpenOptions = { keyType: 'f32', valueType: 'f32', flashAttention: 'off' };
 
-let driver: EngineDriver;
-const open: ModelDriver[] = [];
-beforeAll(async () => {
-  driver = await createLlamaCppDriver();
-});
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((model) => model.close()));
-});
-afterAll(() => driver.close?.());
-
-async function openModel(
-  engineOptions: LlamaCppOpenOptions,
-  path = oneLayer,
-): Promise<ModelDriver> {
-  const options = {
-    contextTokens: 256,
-    sequences: 3,
-    threads: 1,
-    engineOptions: { ...engineOptions },
-  };
-  const model = await driver.open(filesOf(path), options);
-  open.push(model);
-  return model;
-}
+const openModel = modelOpener({ contextTokens: 256, sequences: 3 });
 
 /** Logits after what a sequence holds and one more token. */
 async function logitsOf(sequence: SequenceDriver): Promise<Float32Array> {
@@ -48,7 +26,7 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
 describe('tokens taken out of the middle', () => {
   // In one layer nothing of the removed tokens is in the others, so only places could be wrong.
   it('leave the others where they would have been without them', async () => {
-    const model = await openModel(exact);
+    const model = await openModel(oneLayer, exact);
     const [moved, fresh] = [await model.createSequence(), await model.createSequence()];
     await drive(moved, prompt, { maxTokens: 0 });
     expect(await moved.removeTokens!(10, 55)).toBe(true);
@@ -62,7 +40,7 @@ describe('tokens taken out of the middle', () => {
   });
 
   it('are gone at once: the keys behind them are rotated before anybody reads them', async () => {
-    const model = await openModel(exact);
+    const model = await openModel(oneLayer, exact);
     const [moved, fresh] = [await model.createSequence(), await model.createSequence()];
     await drive(moved, prompt, { maxTokens: 0 });
     await moved.removeTokens!(10, 55);
@@ -78,7 +56,7 @@ describe('tokens taken out of the middle', () => {
   });
 
   it('leave other sequences alone, copies of the beginning among them', async () => {
-    const model = await openModel(exact);
+    const model = await openModel(oneLayer, exact);
     const [moved, copy, fresh] = [
       await model.createSequence(),
       await model.createSequence(),
@@ -96,7 +74,7 @@ describe('tokens taken out of the middle', () => {
   });
 
   it('go from a quantized cache, too', async () => {
-    const model = await openModel({ keyType: 'q8_0', valueType: 'q8_0' }, defaultModelPath);
+    const model = await openModel(defaultModelPath, { keyType: 'q8_0', valueType: 'q8_0' });
     const sequence = await model.createSequence();
     await drive(sequence, prompt, { maxTokens: 0 });
     expect(await sequence.removeTokens!(10, 55)).toBe(true);
@@ -106,7 +84,7 @@ describe('tokens taken out of the middle', () => {
   });
 
   it('have to be there', async () => {
-    const sequence = await (await openModel(exact)).createSequence();
+    const sequence = await (await openModel(oneLayer, exact)).createSequence();
     await drive(sequence, prompt, { maxTokens: 0 });
     await expect(sequence.removeTokens!(10, 91)).rejects.toMatchObject({ key: 'to' });
     await expect(sequence.removeTokens!(10, 9)).rejects.toMatchObject({ key: 'from' });
