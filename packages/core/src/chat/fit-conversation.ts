@@ -22,13 +22,10 @@ export function fitConversation(
   messages: readonly Message[],
   { encode, keepMessages, dropped, maxTokens }: FitConversationOptions,
 ): EncodedPrompt & { readonly droppedMessages: number } {
-  const without = (droppedMessages: number) => {
-    const kept = [
-      ...messages.slice(0, keepMessages),
-      ...messages.slice(keepMessages + droppedMessages),
-    ];
-    return { ...encode(kept), droppedMessages };
-  };
+  const without = (droppedMessages: number) => ({
+    ...encode(withoutDropped(messages, keepMessages, droppedMessages)),
+    droppedMessages,
+  });
   const whole = without(dropped);
   if (whole.tokens.length <= maxTokens) return whole;
   const places = messages
@@ -46,6 +43,15 @@ export function fitConversation(
     left = fits ? left.slice(0, middle) : left.slice(middle + 1);
   }
   return best ?? without(places.at(-1) ?? dropped);
+}
+
+/** The messages but the oldest behind those that are kept. */
+export function withoutDropped(
+  messages: readonly Message[],
+  keepMessages: number,
+  dropped: number,
+): Message[] {
+  return [...messages.slice(0, keepMessages), ...messages.slice(keepMessages + dropped)];
 }
 
 /** Share of the room that is free after messages were dropped. */

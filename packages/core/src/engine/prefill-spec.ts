@@ -1,4 +1,5 @@
 import type { GenerateSpec } from './driver.js';
+import { greedy } from './sampling.js';
 
 /** How a prompt is only computed: nothing is sampled. */
 export function prefillSpec(
@@ -11,17 +12,6 @@ export function prefillSpec(
     endTokens: new Set(),
     logprobs: undefined,
     creditTokens,
-    sampling: {
-      logitBias: [],
-      repeatPenalty: 1,
-      frequencyPenalty: 0,
-      presencePenalty: 0,
-      penaltyLastTokens: 0,
-      topK: 0,
-      topP: 1,
-      minP: 0,
-      temperature: 0,
-      seed: 0,
-    },
+    sampling: greedy,
   };
 }

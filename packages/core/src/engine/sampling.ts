@@ -81,3 +81,17 @@ export function resolveSampling(checked: CheckedSampling): ResolvedSampling {
     seed: checked.seed ?? Math.floor(Math.random() * 0x1_0000_0000),
   };
 }
+
+/** Always the most probable token. */
+export const greedy: ResolvedSampling = {
+  logitBias: [],
+  repeatPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  penaltyLastTokens: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  temperature: 0,
+  seed: 0,
+};

@@ -3,6 +3,7 @@ import { abortSignal, integer, optionsObject, string } from '../errors/check-opt
 import { wrongType } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { ByteSource } from './platform.js';
+import { readExactly } from './read-exactly.js';
 import { unreadable } from './unreadable.js';
 
 const checkPath = string({ nonEmpty: true });
@@ -10,8 +11,6 @@ const checkOptions = optionsObject({
   maxBytes: integer({ min: 1, max: 2 ** 31 - 1 }),
   signal: abortSignal,
 });
-/** Bytes read at once. */
-const chunkBytes = 2 ** 20;
 
 /** Options of {@link readModelFile}. */
 export interface ReadModelFileOptions {
@@ -66,16 +65,7 @@ export async function readModelFile(
         { details: { what: 'too long', path, fileBytes: size, maxBytes } },
       );
     }
-    const bytes = new Uint8Array(size);
-    for (let filled = 0; filled < size;) {
-      signal?.throwIfAborted();
-      const chunk = await source.read(filled, Math.min(chunkBytes, size - filled));
-      if (chunk.byteLength === 0) throw shrank(path, filled, size);
-      bytes.set(chunk, filled);
-      filled += chunk.byteLength;
-    }
-    signal?.throwIfAborted();
-    return bytes;
+    return readExactly(source, { path, offset: 0, length: size, signal });
   });
 }
 
@@ -86,13 +76,4 @@ export async function readModelFile(
  */
 export async function fileBytes(path: string): Promise<number> {
   return withModelFile(path, (source) => Promise.resolve(source.byteLength));
-}
-
-/** The error for a file that ended before the size it had when it was opened. */
-export function shrank(path: string, actualBytes: number, expectedBytes: number): MobillmError {
-  return new MobillmError(
-    'IO_FAILED',
-    `"${path}" had ${expectedBytes} bytes when it was opened and ended after ${actualBytes}. Something else is writing it; wait for it to end and try again.`,
-    { details: { path, actualBytes, expectedBytes }, retryable: true },
-  );
 }

@@ -76,14 +76,13 @@ export async function* generateEvents(
       // The driver ran out of room, but this sequence has not: others hold the rest of the pool. Room
       // is made, or waited for, and the answer goes on from its last token.
       if (reason !== 'context-full') continue;
-      if (prompt.tokens.length + record.tokens.length <= model.contextTokens) reason = undefined;
-      else {
+      if (prompt.tokens.length + record.tokens.length > model.contextTokens) {
         const shorter = options.shift?.(record.tokens.length);
         if (!shorter) continue;
         prompt = shorter;
         record.droppedMessages = prompt.droppedMessages ?? 0;
-        reason = undefined;
       }
+      reason = undefined;
     }
     if (reason !== 'stop-string') {
       yield* answer.end();

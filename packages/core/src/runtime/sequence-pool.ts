@@ -25,7 +25,7 @@ export class SequencePool {
   readonly #queue: symbol[] = [];
   readonly #watchers = new Set<() => void>();
   /** Runs that wait for room, in the order in which they came. */
-  readonly #waiting: { readonly sequence: CachedSequence; readonly wanted: number }[] = [];
+  readonly #waiting: Claim[] = [];
   /** Sequences that are being created. */
   #creating = 0;
   #uses = 0;
@@ -146,7 +146,7 @@ export class SequencePool {
     await sequence.reuse(tokens, shifts && this.#capabilities.removeTokens);
     // One that goes on is waited for by the others: it may pass them, and its end is what they need.
     const goesOn = sequence.reservedTokens > 0;
-    const claim = { sequence, wanted };
+    const claim: Claim = { sequence, wanted };
     this.#waiting.push(claim);
     // What was cut off may be what somebody waits for, who has the first right to it.
     this.#changed();
@@ -159,7 +159,7 @@ export class SequencePool {
   }
 
   async #makeRoom(
-    claim: { readonly sequence: CachedSequence; readonly wanted: number },
+    claim: Claim,
     tokens: readonly Token[],
     goesOn: boolean,
     signal: AbortSignal,
@@ -203,10 +203,10 @@ export class SequencePool {
    * is counted as if it had its room already: many small ones would always find some before it does.
    */
   #fits(
-    { sequence, wanted }: { readonly sequence: CachedSequence; readonly wanted: number },
+    { sequence, wanted }: Claim,
     others: readonly CachedSequence[],
     donor: Donor | undefined,
-    ahead: { readonly sequence: CachedSequence; readonly wanted: number } | undefined,
+    ahead: Claim | undefined,
   ): boolean {
     const own = donor ? PoolPlaces.following(donor.sequence.places, donor.usable) : sequence.places;
     const held = others.map((other) => {
@@ -344,6 +344,12 @@ export class SequencePool {
       { retryable: true, details: { sequences: this.#limit } },
     );
   }
+}
+
+/** A run that wants so many tokens to have room. */
+interface Claim {
+  readonly sequence: CachedSequence;
+  readonly wanted: number;
 }
 
 /** A sequence whose first tokens another one can use. */

@@ -4,7 +4,7 @@ import type {
   EncodedPrompt,
   KnownBeginning,
 } from '../chat/conversation-encoder.js';
-import { fitConversation } from '../chat/fit-conversation.js';
+import { fitConversation, withoutDropped } from '../chat/fit-conversation.js';
 import type { Message } from '../chat/message.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { ModelDriver } from '../engine/driver.js';
@@ -235,12 +235,8 @@ export class SessionHandle implements Session {
   /** Computes what the messages begin with, where nothing is cached yet. */
   async #computeBeginning(signal: AbortSignal): Promise<void> {
     if (this.#sequence.tokenCount > 0 || this.#messages.length === 0) return;
-    const { encoder, model, keepMessages } = this.#options;
-    const kept = keepMessages ?? 0;
-    const tokens = encoder.beginning([
-      ...this.#messages.slice(0, kept),
-      ...this.#messages.slice(kept + this.#dropped),
-    ]);
+    const { encoder, model, keepMessages = 0 } = this.#options;
+    const tokens = encoder.beginning(withoutDropped(this.#messages, keepMessages, this.#dropped));
     // What the next turn will have to leave out is not known yet.
     if (tokens.length === 0 || tokens.length > model.contextTokens) return;
     const cached = await this.#options.pool.prepare(this.#sequence, tokens, 0, signal);

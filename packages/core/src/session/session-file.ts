@@ -13,6 +13,7 @@ import {
 } from '../kv/kv-codec.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
 import type { ByteSource } from '../platform/platform.js';
+import { readExactly } from '../platform/read-exactly.js';
 import { failedFile } from '../platform/unreadable.js';
 
 /**
@@ -27,7 +28,7 @@ const hashBytes = 32;
 const fixedBytes = 12 + hashBytes;
 /** A million words and their tokens take less. */
 const maxHeaderBytes = 64 * 2 ** 20;
-/** Bytes hashed, read or written at once: what takes less than a millisecond. */
+/** Bytes hashed and written at once: what takes less than a millisecond. */
 const pieceBytes = 2 ** 20;
 
 /** Checks the path of a file. */
@@ -127,7 +128,12 @@ export async function readSessionFile(
   let source: ByteSource | undefined;
   try {
     source = await platform.openFile(path);
-    const start = await readExactly(source, 0, Math.min(fixedBytes, source.byteLength), signal);
+    const start = await readExactly(source, {
+      path,
+      signal,
+      offset: 0,
+      length: Math.min(fixedBytes, source.byteLength),
+    });
     const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
     if (start.length < fixedBytes || view.getUint32(0, true) !== magic) {
       throw damaged(path, 'it does not begin as one');
@@ -145,7 +151,12 @@ export async function readSessionFile(
     if (headerBytes > maxHeaderBytes || bodyOffset > source.byteLength) {
       throw damaged(path, `its header would have ${headerBytes} bytes`);
     }
-    const header = await readExactly(source, fixedBytes, headerBytes, signal);
+    const header = await readExactly(source, {
+      path,
+      signal,
+      offset: fixedBytes,
+      length: headerBytes,
+    });
     if (!sameBytes(sha256(header), start.subarray(12))) {
       throw damaged(path, 'its header does not have the sha256 that was recorded for it');
     }
@@ -200,6 +211,7 @@ async function readCache(
   options: SessionFileOptions & { readonly path: string },
 ): Promise<SavedSession['cache']> {
   const { path, signal, onProgress } = options;
+  const part = { path, signal };
   const left = source.byteLength - offset;
   if (left === 0) return undefined;
   if (left < hashBytes) return damaged(path, 'its cache ends early');
@@ -207,12 +219,17 @@ async function readCache(
   let bytes: Uint8Array;
   try {
     const head = Math.min(left - hashBytes, kvSnapshotHeadBytes);
-    const stated = kvSnapshotBytes(await readExactly(source, offset, head, signal));
+    const stated = kvSnapshotBytes(await readExactly(source, { ...part, offset, length: head }));
     // Before any of it is taken into memory.
     if (stated !== left - hashBytes) return damaged(path, `its cache would have ${stated} bytes`);
-    bytes = await readExactly(source, offset, stated, signal, (piece, done) => {
-      hash.update(piece);
-      onProgress?.(done / left);
+    bytes = await readExactly(source, {
+      ...part,
+      offset,
+      length: stated,
+      onPiece: (piece, done) => {
+        hash.update(piece);
+        onProgress?.(done / left);
+      },
     });
   } catch (error) {
     if (MobillmError.is(error, 'MODEL_INVALID')) return damaged(path, 'its cache is none', error);
@@ -220,7 +237,11 @@ async function readCache(
     if (error instanceof RangeError) return damaged(path, 'its cache is too large', error);
     throw error;
   }
-  const recorded = await readExactly(source, source.byteLength - hashBytes, hashBytes, signal);
+  const recorded = await readExactly(source, {
+    ...part,
+    offset: source.byteLength - hashBytes,
+    length: hashBytes,
+  });
   if (!sameBytes(fromHex(hash.digest()), recorded)) {
     return damaged(path, 'its cache does not have the sha256 that was recorded for it');
   }
@@ -230,26 +251,6 @@ async function readCache(
     if (MobillmError.is(error, 'KV_MISMATCH')) return error;
     return damaged(path, 'its cache is none', error);
   }
-}
-
-async function readExactly(
-  source: ByteSource,
-  offset: number,
-  length: number,
-  signal: AbortSignal | undefined,
-  onPiece?: (piece: Uint8Array, done: number) => void,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let filled = 0; filled < length;) {
-    signal?.throwIfAborted();
-    const piece = await source.read(offset + filled, Math.min(pieceBytes, length - filled));
-    if (piece.length === 0)
-      throw new MobillmError('IO_FAILED', 'The file shrank while it was read.');
-    bytes.set(piece, filled);
-    filled += piece.length;
-    onPiece?.(piece, filled);
-  }
-  return bytes;
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {

@@ -5,22 +5,8 @@ import type {
   TokenBatch,
   TokenLogprobs,
 } from '../engine/driver.js';
-import type { ResolvedSampling } from '../engine/sampling.js';
+import { greedy } from '../engine/sampling.js';
 import type { Token } from '../tokenizer/tokenizer.js';
-
-/** Always the most probable token. */
-export const greedy: ResolvedSampling = {
-  logitBias: [],
-  repeatPenalty: 1,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  penaltyLastTokens: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  temperature: 0,
-  seed: 0,
-};
 
 /** A specification with everything ordinary but what is given; end tokens end nothing by default. */
 export function specOf(own: Partial<GenerateSpec> = {}): GenerateSpec {

@@ -10,9 +10,8 @@ import type {
 } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
-import type { ResolvedSampling } from '../engine/sampling.js';
+import { greedy, type ResolvedSampling } from '../engine/sampling.js';
 import type { KvLineage } from '../kv/kv-snapshot.js';
-import { greedy } from './drive.js';
 import type { FakeCache, FakeKvForm } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
 import { choose, type FakeCandidate, rank } from './fake-sampler.js';

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { SamplingFeature } from '../../engine/capabilities.js';
 import type { EngineFixture } from './fixture.js';
 import type { Token } from '../../tokenizer/tokenizer.js';
-import { drive, greedy, withSequence } from '../drive.js';
+import { greedy } from '../../engine/sampling.js';
+import { drive, withSequence } from '../drive.js';
 import { promptOf } from './driving.js';
 
 /** How tokens are chosen: seeds, bias, log-probabilities. */
