@@ -1,17 +1,16 @@
 /**
- * One contender of `peers.mjs`, alone in its process: does one job a line of its input, and prints
- * what it measured as one line. All of them run this same code.
+ * One contender of `peers.mjs`, alone in its process: does one job a message, and answers with what it
+ * measured. All of them run this same code.
  */
 
-import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 const { name, peers, settings } = JSON.parse(process.argv[2]);
 /** Imports a package that is installed outside this workspace. */
 const load = (specifier) => import(pathToFileURL(createRequire(peers).resolve(specifier)).href);
-const { open } = await import(`./contenders/${name}.mjs`);
-const contender = await open(settings, { load });
+const { open, openChat } = await import(`./contenders/${name}.mjs`);
+const contender = await (settings.chat ? openChat : open)(settings, { load });
 
 async function timed(work) {
   const cpu = process.cpuUsage();
@@ -56,19 +55,28 @@ const jobs = {
     }
     return { ms: performance.now() - startedAt };
   },
+  /** One conversation; the time until each answer begins. */
+  async chat({ system, questions, tokens }) {
+    const conversation = await contender.begin(system);
+    const firstTokenMs = [];
+    for (const question of questions) {
+      const startedAt = performance.now();
+      let first;
+      await conversation.say(question, tokens, () => (first ??= performance.now() - startedAt));
+      firstTokenMs.push(first);
+    }
+    await conversation.end();
+    return { firstTokenMs };
+  },
   async encode({ texts }) {
-    return timed(() => {
-      for (const text of texts) contender.encode(text);
-    });
+    return timed(() => contender.encode(texts));
   },
   async memory() {
     return { residentBytes: process.memoryUsage.rss() };
   },
 };
 
-console.log(JSON.stringify({ ready: true }));
-for await (const line of createInterface({ input: process.stdin })) {
-  const { job, ...parameters } = JSON.parse(line);
-  console.log(JSON.stringify(await jobs[job](parameters)));
-}
-process.exit(0);
+process.on('message', ({ job, ...parameters }) => {
+  jobs[job](parameters).then((result) => process.send(result));
+});
+process.send({ ready: true });

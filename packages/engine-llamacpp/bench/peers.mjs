@@ -2,24 +2,19 @@
  * Measures the engine against other packages that bind llama.cpp. Contenders live in processes of their
  * own and take turns, job by job, so that whatever else the machine does falls on all of them.
  *
- *   node bench/peers.mjs [--rounds 7] [--threads 1] [--model <file>] [--only decode,parallel] [--json]
+ *   node bench/peers.mjs [--rounds 7] [--threads 1] [--model <file>] [--peers node-llama-cpp,llama.node]
+ *                        [--only decode,parallel] [--json]
  *
- * The peers are installed on first use, outside this workspace, into the cache folder.
+ * The peers are installed on first use, outside this workspace, into the cache folder. llama.node is slow
+ * on x86-64 (a prompt of a thousand tokens takes minutes) and knows no abort below its own prompts: give it
+ * few rounds, and only start, memory, decode and encode.
  */
 
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
-import { cacheFolder } from '../../../scripts/lib/cache-folder.mjs';
-import { runCommand } from '../../../scripts/lib/run-command.mjs';
 import { median, quiet } from '../../../scripts/lib/statistics.mjs';
-
-/** Versions that the figures in `docs/benchmarks.md` speak of. */
-const peerPackages = ['node-llama-cpp@3.22.1', '@node-llama-cpp/linux-x64@3.22.1'];
+import { Contender, inTurns, withContenders } from './contender.mjs';
+import { installPeers, peerNames } from './install-peers.mjs';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),
@@ -27,7 +22,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '7' },
     threads: { type: 'string', default: '1' },
     model: { type: 'string' },
-    only: { type: 'string', default: 'start,memory,decode,parallel,abort,encode' },
+    peers: { type: 'string', default: 'node-llama-cpp' },
+    only: { type: 'string', default: 'start,memory,decode,parallel,abort,encode,chat' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -39,93 +35,11 @@ const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensur
 const prompt = (length, seed = 0) =>
   Array.from({ length }, (_, index) => 1000 + (((index + 100 * seed) * 37) % 20_000));
 
-class Contender {
-  #child;
-  #lines;
-
-  static async start(name, settings) {
-    const contender = new Contender(name, settings);
-    await contender.#next();
-    return contender;
-  }
-
-  constructor(name, settings) {
-    this.name = name;
-    const program = fileURLToPath(new URL('contender-process.mjs', import.meta.url));
-    this.#child = spawn(
-      process.execPath,
-      [program, JSON.stringify({ name, peers: join(peersFolder(), 'package.json'), settings })],
-      { stdio: ['pipe', 'pipe', 'inherit'] },
-    );
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async run(job) {
-    this.#child.stdin.write(`${JSON.stringify(job)}\n`);
-    return this.#next();
-  }
-
-  close() {
-    this.#child.stdin.end();
-  }
-
-  async #next() {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.name} ended`);
-    return JSON.parse(value);
-  }
-}
-
-function peersFolder() {
-  return join(cacheFolder(), 'bench-peers');
-}
-
-async function installPeers() {
-  const folder = peersFolder();
-  const missing = peerPackages.some((spec) => {
-    const name = spec.slice(0, spec.lastIndexOf('@'));
-    return !existsSync(join(folder, 'node_modules', name));
-  });
-  if (!missing) return;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
-  console.error('installing the peers …');
-  // Without the packages for graphics cards, which are six times as large as all the rest.
-  const args = ['--no-audit', '--no-fund', '--omit=optional', '--ignore-scripts', ...peerPackages];
-  const { status } = await runCommand('npm', ['install', ...args], {
-    cwd: folder,
-    output: process.stderr,
-  });
-  if (status !== 0)
-    throw new Error('The peers could not be installed; what npm said stands above.');
-}
-
-/** Runs a job on each contender in turns; the first round warms up and is not counted. */
-async function inTurns(contenders, job) {
-  const results = new Map(contenders.map(({ name }) => [name, []]));
-  for (let round = -1; round < rounds; round++) {
-    const order = round % 2 === 0 ? [...contenders].reverse() : contenders;
-    for (const contender of order) {
-      const result = await contender.run(job);
-      if (round >= 0) results.get(contender.name).push(result);
-    }
-  }
-  return results;
-}
-
-const names = ['mobillm', 'node-llama-cpp'];
+const names = ['mobillm', ...values.peers.split(',')];
+const unknown = names.slice(1).find((name) => !peerNames.includes(name));
+if (unknown !== undefined) throw new Error(`--peers knows ${peerNames.join(' and ')}`);
 const report = { model: modelPath, threads: Number(values.threads), rounds };
 await installPeers();
-
-async function withContenders(settings, use) {
-  const contenders = [];
-  for (const name of names) contenders.push(await Contender.start(name, settings));
-  try {
-    await use(contenders);
-  } finally {
-    for (const contender of contenders) contender.close();
-  }
-}
 
 const settings = { model: modelPath, threads: report.threads, context: 4096, batch: 512 };
 const each = (results, of) =>
@@ -145,38 +59,39 @@ if (only.has('start')) {
   report.startToFirstTokenMs = each(times, quiet);
 }
 
-await withContenders({ ...settings, sequences: 1 }, async (contenders) => {
+await withContenders(names, { ...settings, sequences: 1 }, async (contenders) => {
   // First: the other jobs leave garbage behind.
   if (only.has('memory')) {
-    const results = await inTurns(contenders, { job: 'memory' });
+    const results = await inTurns(contenders, { job: 'memory' }, rounds);
     report.residentMb = each(results, (list) =>
       median(list.map(({ residentBytes }) => residentBytes / 1e6)),
     );
   }
   if (only.has('decode')) {
     const job = { job: 'decode', prompts: [prompt(64)], tokens: 96 };
-    const results = await inTurns(contenders, job);
+    const results = await inTurns(contenders, job, rounds);
     report.decodeCpuMsPerToken = each(results, (list) =>
       quiet(list.map(({ cpuMs, tokens }) => cpuMs / tokens)),
     );
-    const said = [...results.values()].map((list) => JSON.stringify(list[0].said));
+    // llama.node gives its tokens as text.
+    const said = [...results.values()]
+      .filter(([{ said }]) => typeof said[0][0] === 'number')
+      .map((list) => JSON.stringify(list[0].said));
     report.sameTokens = said.every((text) => text === said[0]);
   }
   if (only.has('encode')) {
     const word = (index) =>
       ` the quick brown fox ${index} jumps over it`.slice(0, 40).padEnd(40, 'x');
     const short = Array.from({ length: 10_000 }, (_, index) => word(index));
-    const many = await inTurns(contenders, { job: 'encode', texts: short });
-    const one = await inTurns(contenders, {
-      job: 'encode',
-      texts: [short.join(' ').repeat(3).slice(0, 1_000_000)],
-    });
+    const many = await inTurns(contenders, { job: 'encode', texts: short }, rounds);
+    const text = short.join(' ').repeat(3).slice(0, 1_000_000);
+    const one = await inTurns(contenders, { job: 'encode', texts: [text] }, rounds);
     report.encodeManyMs = each(many, (list) => quiet(list.map(({ wallMs }) => wallMs)));
     report.encodeOneMs = each(one, (list) => quiet(list.map(({ wallMs }) => wallMs)));
   }
   if (only.has('abort')) {
     // The peer ends its calls when the whole prompt is computed: one round is enough of that.
-    const results = await inTurns(contenders, { job: 'abort', prompt: prompt(3000) });
+    const results = await inTurns(contenders, { job: 'abort', prompt: prompt(3000) }, rounds);
     report.abortMs = each(results, (list) => median(list.map(({ ms }) => ms)));
   }
 });
@@ -184,15 +99,30 @@ await withContenders({ ...settings, sequences: 1 }, async (contenders) => {
 if (only.has('parallel')) {
   report.parallelTokensPerSecond = {};
   for (const sequences of [1, 4, 8, 16]) {
-    await withContenders({ ...settings, sequences }, async (contenders) => {
+    await withContenders(names, { ...settings, sequences }, async (contenders) => {
       const prompts = Array.from({ length: sequences }, (_, index) => prompt(32, index));
-      const results = await inTurns(contenders, { job: 'decode', prompts, tokens: 48 });
+      const results = await inTurns(contenders, { job: 'decode', prompts, tokens: 48 }, rounds);
       report.parallelTokensPerSecond[sequences] = each(results, (list) => {
         const wallMs = quiet(list.map((result) => result.wallMs));
         return (1000 * list[0].tokens) / wallMs;
       });
     });
   }
+}
+
+if (only.has('chat')) {
+  // A long system prompt, and two short turns.
+  const system = Array.from(
+    { length: 60 },
+    (_, index) => `Rule ${index + 1}: answer in the language of the question, briefly and kindly.`,
+  ).join(' ');
+  const job = { job: 'chat', system, questions: ['What is a cell?', 'And a nucleus?'], tokens: 16 };
+  await withContenders(names, { ...settings, sequences: 1, chat: true }, async (contenders) => {
+    const results = await inTurns(contenders, job, rounds);
+    const turn = (index) =>
+      each(results, (list) => quiet(list.map(({ firstTokenMs }) => firstTokenMs[index])));
+    report.chatFirstTokenMs = { turn1: turn(0), turn2: turn(1) };
+  });
 }
 
 if (values.json) console.log(JSON.stringify(report, null, 2));

@@ -1,5 +1,5 @@
 import { greedySpec } from '../../../../scripts/lib/driver-runner.mjs';
-import { createLlamaCppDriver } from '../../dist/index.js';
+import { createLlamaCppDriver, createLlamaCppEngine } from '../../dist/index.js';
 
 /** This engine, driven below core: the peers have nothing above their engines either. */
 export async function open({ model: path, threads, context, batch, sequences }) {
@@ -21,6 +21,30 @@ export async function open({ model: path, threads, context, batch, sequences }) 
         free.push(sequence);
       }
     },
-    encode: (text) => model.tokenizer.encode(text).length,
+    encode: (texts) => model.tokenizer.encodeBatch(texts),
+  };
+}
+
+/** With core above it, as an application uses it. */
+export async function openChat({ model: path, threads, context, batch }) {
+  const engine = await createLlamaCppEngine();
+  const model = await engine.open(path, {
+    contextTokens: context,
+    sequences: 1,
+    threads,
+    engineOptions: { batchTokens: batch },
+  });
+  return {
+    async begin(system) {
+      const session = await model.createSession({ system });
+      return {
+        async say(text, maxTokens, onText) {
+          for await (const event of session.send(text, { maxTokens, temperature: 0 })) {
+            if (event.type === 'text') onText();
+          }
+        },
+        end: () => session.close(),
+      };
+    },
   };
 }
