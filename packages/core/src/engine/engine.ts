@@ -254,7 +254,10 @@ export interface Session {
   save(path: string, options?: SaveSessionOptions): Promise<SavedSessionReport>;
   /** Drops all messages but the system message, and the cache with them. */
   reset(): Promise<void>;
-  /** Stops what runs, waits for it and frees the cache; may be called twice. */
+  /**
+   * Stops what runs, waits for it and gives the place back; may be called twice. What was cached stays
+   * behind until its room is needed: a conversation that begins alike goes on from it.
+   */
   close(): Promise<void>;
   /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -8,7 +8,7 @@ import { PoolPlaces } from './pool-places.js';
 /**
  * `idle`: in nobody's hands, with what it cached. `borrowed`: a stateless run works on it. `resting`
  * and `running`: a session's, without and with a run. `evicting`: its cache is being given up.
- * `closing`: it still counts until it is freed.
+ * `closing`: it still counts until it is parked.
  */
 export type SequenceState = 'idle' | 'borrowed' | 'resting' | 'running' | 'evicting' | 'closing';
 
@@ -21,6 +21,8 @@ export class CachedSequence {
   lastUse = 0;
   /** In whose hands it is; kept by its pool. */
   state: SequenceState = 'idle';
+  /** Whether what is cached was left behind by another conversation; kept by its pool. */
+  inherited = false;
   /** Tokens that a run on it has been promised room for; kept by its pool. */
   reservedTokens = 0;
 
@@ -31,6 +33,11 @@ export class CachedSequence {
   /** Tokens in the cache. */
   get tokenCount(): number {
     return this.#driver.tokenCount;
+  }
+
+  /** Tokens in the cache that belong to the conversation in whose hands it is. */
+  get ownTokens(): number {
+    return this.inherited ? 0 : this.tokenCount;
   }
 
   /**
@@ -71,6 +78,7 @@ export class CachedSequence {
    * @param shifts whether what a prompt leaves out may be taken out of the middle of the cache.
    */
   async reuse(prompt: readonly Token[], shifts = false): Promise<number> {
+    this.inherited = false;
     if (shifts) await this.#closeGap(prompt);
     await this.truncate(this.usableTokens(prompt));
     return this.tokenCount;
@@ -97,6 +105,11 @@ export class CachedSequence {
       if (removed) this.#tokens.splice(from, to - from);
       else Object.assign(this, { exactTokens, copyableTokens });
     }
+  }
+
+  /** Cuts the cache to what any conversation may use. */
+  async leaveBehind(): Promise<void> {
+    await this.truncate(Math.min(this.tokenCount, this.exactTokens, this.copyableTokens));
   }
 
   /** Cuts the cache to its first tokens, or to none where the engine cannot cut within. */

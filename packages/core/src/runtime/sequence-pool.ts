@@ -10,8 +10,8 @@ import { PoolPlaces } from './pool-places.js';
 const maxWaiting = 64;
 
 /**
- * The sequences of one model. Sessions take one until they close; stateless generations borrow one,
- * and what it cached stays behind for the next prompt that begins alike.
+ * The sequences of one model. Sessions take one until they close; stateless generations borrow one. What
+ * either cached stays behind for the next prompt that begins alike.
  *
  * Every change of a sequence's state wakes all who wait, and each looks again for itself: there is no
  * wake-up that can be lost.
@@ -106,20 +106,26 @@ export class SequencePool {
     if (sequence.state === 'running') this.#set(sequence, 'resting');
   }
 
-  /** Announces that a session's sequence will be freed, so that whoever needs one waits for it. */
+  /** Announces that a session's sequence will be parked, so that whoever needs one waits for it. */
   leave(sequence: CachedSequence): void {
     if (sequence.state !== 'evicting') this.#set(sequence, 'closing');
   }
 
-  /** Frees a sequence that a session had. */
-  async free(sequence: CachedSequence): Promise<void> {
+  /** Takes back the sequence that a session had. What it cached stays behind for others. */
+  async park(sequence: CachedSequence): Promise<void> {
     if (!this.#sequences.has(sequence)) return;
     while (sequence.state === 'evicting') await this.#change(never);
     this.#set(sequence, 'closing');
     try {
-      await sequence.close();
-    } finally {
+      await sequence.leaveBehind();
+      sequence.lastUse = ++this.#uses;
+      this.#set(sequence, 'idle');
+    } catch (error) {
+      // It is in no state that anybody could go on from.
       this.#sequences.delete(sequence);
+      await sequence.close();
+      throw error;
+    } finally {
       this.#changed();
     }
   }
@@ -288,6 +294,7 @@ export class SequencePool {
 
   #use(sequence: CachedSequence, state: 'resting' | 'borrowed'): void {
     sequence.lastUse = ++this.#uses;
+    sequence.inherited = sequence.tokenCount > 0;
     this.#set(sequence, state);
   }
 

@@ -95,7 +95,7 @@ export class SessionHandle implements Session {
   }
 
   get tokenCount(): number {
-    return this.#sequence.tokenCount;
+    return this.#sequence.ownTokens;
   }
 
   send(message: string | Message, options: GenerationOptions = {}): GenerationRun {
@@ -204,7 +204,7 @@ export class SessionHandle implements Session {
     if (!this.#lifetime.closed) this.#options.pool.leave(this.#sequence);
     return this.#lifetime.close(async () => {
       this.#options.onClose();
-      await this.#options.pool.free(this.#sequence);
+      await this.#options.pool.park(this.#sequence);
     });
   }
 
@@ -234,7 +234,7 @@ export class SessionHandle implements Session {
 
   /** Computes what the messages begin with, where nothing is cached yet. */
   async #computeBeginning(signal: AbortSignal): Promise<void> {
-    if (this.#sequence.tokenCount > 0 || this.#messages.length === 0) return;
+    if (this.#sequence.ownTokens > 0 || this.#messages.length === 0) return;
     const { encoder, model, keepMessages = 0 } = this.#options;
     const tokens = encoder.beginning(withoutDropped(this.#messages, keepMessages, this.#dropped));
     // What the next turn will have to leave out is not known yet.
@@ -264,7 +264,7 @@ export class SessionHandle implements Session {
       }
       return { reason: error };
     }
-    if (this.#sequence.tokenCount === 0) return {};
+    if (this.#sequence.ownTokens === 0) return {};
     if (this.#sequence.exactTokens < this.#sequence.tokenCount) return { reason: shifted() };
     try {
       return { cache: await this.#sequence.export(signal) };

@@ -135,6 +135,14 @@ describe('a saved session', () => {
     expect(usage.promptTokens).toBe(next.usage.promptTokens);
   });
 
+  it('holds nothing of what another conversation has left behind', async () => {
+    const model = await openFake();
+    await saveOne(model);
+    const empty = await model.createSession({ defaults });
+    expect(empty.tokenCount).toBe(0);
+    expect((await empty.save(path)).cachedTokens).toBe(0);
+  });
+
   it('may be empty', async () => {
     const model = await openFake();
     const session = await model.createSession({ defaults });

@@ -164,21 +164,33 @@ describe('a pool of sequences', () => {
       expect(asked).toBe(1);
     });
 
-    it('goes on when the cache that it copies is closed meanwhile', async () => {
+    it('goes on when the session whose cache it copies closes meanwhile', async () => {
       let onCopy: () => void = () => undefined;
       const make = () => counting(undefined, () => (onCopy(), true));
       const pool = poolOf(() => Promise.resolve(make()), 2, copying);
       const [one, other] = [await pool.take(signal), await pool.take(signal)];
       await pool.prepare(one, numbers(90), 0, signal);
       await fill(one, 90);
-      let freed: Promise<void> | undefined;
+      let parked: Promise<void> | undefined;
       onCopy = () => {
         pool.leave(one);
-        freed = pool.free(one);
+        parked = pool.park(one);
       };
       expect(await pool.prepare(other, [...numbers(30), 77], 60, signal)).toBe(30);
-      await freed;
-      expect(one.state).toBe('closing');
+      await parked;
+      expect(one.state).toBe('idle');
+    });
+
+    it('finds what a closed session has left behind, but for what fits no other one', async () => {
+      const pool = poolOf(() => Promise.resolve(counting()), 3, copying);
+      const one = await pool.take(signal);
+      await pool.prepare(one, numbers(30), 0, signal);
+      await fill(one, 30);
+      one.exactTokens = 20;
+      pool.leave(one);
+      await pool.park(one);
+      const other = await pool.take(signal);
+      expect(await pool.prepare(other, numbers(40), 0, signal)).toBe(20);
     });
 
     it('does not copy what is being moved meanwhile', async () => {
@@ -221,6 +233,39 @@ describe('a pool of sequences', () => {
       expect(await use([...numbers(20), 77])).toBe(20);
       expect(await use([...numbers(39), 78])).toBe(39);
     });
+  });
+
+  it('gives a cache that was left behind to the next one, which does not call it its own', async () => {
+    const pool = poolOf(() => Promise.resolve(counting()), 1);
+    const one = await pool.take(signal);
+    await pool.prepare(one, numbers(30), 0, signal);
+    await fill(one, 30);
+    pool.leave(one);
+    const next = pool.take(signal);
+    await pool.park(one);
+    expect(await next).toBe(one);
+    expect([one.tokenCount, one.ownTokens]).toEqual([30, 0]);
+    expect(await pool.prepare(one, [...numbers(12), 77], 0, signal)).toBe(12);
+    expect(one.ownTokens).toBe(12);
+  });
+
+  it('frees a sequence that cannot be cut when its session closes', async () => {
+    let broken = true;
+    const failure = new MobillmError('NATIVE_FAILURE', 'It cannot.');
+    const make = () =>
+      counting(() => {
+        if (broken) throw failure;
+      });
+    const pool = poolOf(() => Promise.resolve(make()), 1);
+    const one = await pool.take(signal);
+    await pool.prepare(one, numbers(30), 0, signal);
+    await fill(one, 30);
+    one.exactTokens = 20;
+    await expect(pool.park(one)).rejects.toBe(failure);
+    broken = false;
+    const next = await pool.take(signal);
+    expect(next).not.toBe(one);
+    expect(next.tokenCount).toBe(0);
   });
 
   it('lets a waiting borrower try when nobody else could get a sequence', async () => {

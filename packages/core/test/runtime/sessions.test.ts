@@ -286,6 +286,17 @@ describe('opening', () => {
     await expect(run).rejects.toMatchObject({ code: 'TEMPLATE_FAILED' });
   });
 
+  it('leaves what it has cached to the next one that begins alike', async () => {
+    const model = await openFake();
+    const first = await model.createSession({ system: 'You are brief.' });
+    const { usage } = await first.send('Name a colour.', { maxTokens: 4 });
+    await first.close();
+    const next = await model.createSession({ system: 'You are brief.' });
+    expect(next.tokenCount).toBe(0);
+    const again = await next.send('Name a colour.', { maxTokens: 4 });
+    expect(again.usage.cachedTokens).toBe(usage.promptTokens - 1);
+  });
+
   it('takes session defaults for what a turn leaves undefined', async () => {
     const model = await openFake();
     const session = await model.createSession({ defaults: { maxTokens: 2 } });

@@ -143,6 +143,8 @@ export function testEngineSessions(fixture: EngineFixture): void {
       const saved = await session.save(path);
       const cached = session.tokenCount;
       const expected = await session.send('Name another one.');
+      // What a session leaves behind when it closes would hide what the file is good for.
+      await session.reset();
       await session.close();
 
       const restored = await model.restoreSession(path, { defaults });
