@@ -1,4 +1,6 @@
 export * from './chat/message.js';
+export * from './chat/tools/tool-call.js';
+export * from './chat/tools/tool-definition.js';
 export * from './engine/capabilities.js';
 export * from './engine/device.js';
 export * from './engine/driver.js';

@@ -18,14 +18,18 @@ export class BoundedTemplate {
 
   /** @throws Error when the template fails, raises an exception, or computes too much. */
   render(
-    variables: Readonly<Record<string, unknown>> & { readonly messages: readonly unknown[] },
+    variables: Readonly<Record<string, unknown>> & {
+      readonly messages: readonly unknown[];
+      readonly tools?: readonly unknown[];
+    },
   ): string {
     const environment = new Environment();
     for (const [name, value] of Object.entries({ ...globals, ...variables })) {
       environment.set(name, value);
     }
     const interpreter = new Interpreter(environment);
-    bound(interpreter, maxSteps + maxStepsPerMessage * variables.messages.length);
+    const items = variables.messages.length + (variables.tools?.length ?? 0);
+    bound(interpreter, maxSteps + maxStepsPerItem * items);
     const { value } = interpreter.run(this.#program);
     return typeof value === 'string' ? value : '';
   }
@@ -33,9 +37,9 @@ export class BoundedTemplate {
 
 /** Longest template source in characters; the longest ones of real models have some 20,000. */
 const maxSourceLength = 1 << 20;
-/** Evaluations that a rendering may take, about a second's worth, and more for a long conversation. */
+/** Evaluations that a rendering may take, about a second's worth, and more for a long conversation or many tools. */
 const maxSteps = 200_000;
-const maxStepsPerMessage = 1000;
+const maxStepsPerItem = 1000;
 /** Elements in one list, and characters in one text. */
 const maxElements = 100_000;
 const maxCharacters = 1 << 26;

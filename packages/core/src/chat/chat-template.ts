@@ -1,6 +1,15 @@
 import { MobillmError } from '../errors/mobillm-error.js';
 import { BoundedTemplate } from './bounded-template.js';
-import type { Message } from './message.js';
+
+/** A message as templates know it. */
+export interface TemplateMessage extends Readonly<Record<string, unknown>> {
+  /** Who speaks. */
+  readonly role: string;
+  /** What is said. */
+  readonly content: string | null;
+  /** Name of the speaker or of the tool. */
+  readonly name?: string;
+}
 
 /** What a template knows besides the messages. */
 export interface ChatTemplateVariables {
@@ -10,6 +19,8 @@ export interface ChatTemplateVariables {
   readonly eosText: string;
   /** Whether the text ends with what opens the assistant's turn. */
   readonly addGenerationPrompt: boolean;
+  /** Definitions of the tools; without any the template knows no such variable. */
+  readonly tools?: readonly unknown[];
 }
 
 /** A model's chat template: Jinja, as its own metadata holds it. */
@@ -37,13 +48,14 @@ export class ChatTemplate {
    *
    * @throws MobillmError `TEMPLATE_FAILED` when the template rejects the messages, with its reason.
    */
-  render(messages: readonly Message[], variables: ChatTemplateVariables): string {
+  render(messages: readonly TemplateMessage[], variables: ChatTemplateVariables): string {
     try {
       return this.#template.render({
         messages: messages.map((message) => ({ ...message })),
         add_generation_prompt: variables.addGenerationPrompt,
         bos_token: variables.bosText,
         eos_token: variables.eosText,
+        ...(variables.tools && { tools: variables.tools }),
       });
     } catch (cause) {
       const roles = messages.map((message) => message.role).join(', ');

@@ -4,6 +4,11 @@ import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import { ChatTemplate } from './chat-template.js';
 import type { Message } from './message.js';
 import { SpecialText } from './special-text.js';
+import type { CallFormat } from './tools/call-format.js';
+import { detectFormat } from './tools/detect-format.js';
+import type { ToolDefinition } from './tools/tool-definition.js';
+import { ToolTemplate } from './tools/tool-template.js';
+import { renderAsWritten, type WrittenTurns } from './tools/written-turns.js';
 
 /** A prompt ready for an engine. */
 export interface EncodedPrompt {
@@ -27,11 +32,25 @@ export interface KnownBeginning {
   readonly tokens: readonly Token[];
 }
 
+/** What {@link ConversationEncoder.encode} is told besides the messages. */
+export interface EncodeConversationOptions {
+  /**
+   * A beginning whose tokens are kept as they are, if the new text begins with it: what a model wrote
+   * does not always encode to the tokens that it wrote.
+   */
+  readonly known?: KnownBeginning | undefined;
+  /** Tools that the model may call. Default none. */
+  readonly tools?: readonly ToolDefinition[];
+  /** What the model wrote for messages with calls; used where the known beginning holds it. */
+  readonly written?: WrittenTurns;
+}
+
 /** Renders conversations by a model's template and encodes them. */
 export class ConversationEncoder {
   readonly #tokenizer: Tokenizer;
   readonly #source: string | undefined;
-  #template: ChatTemplate | undefined;
+  #template: ToolTemplate | undefined;
+  #format: CallFormat | undefined;
   #special: SpecialText | undefined;
   #spaceProbe: boolean | undefined;
 
@@ -44,12 +63,17 @@ export class ConversationEncoder {
   /**
    * Renders and encodes messages, ending where the assistant begins to speak.
    *
-   * @param known a beginning whose tokens are kept as they are, if the new text begins with it: what a
-   * model wrote does not always encode to the tokens that it wrote.
    * @throws MobillmError `UNSUPPORTED` without a template, `TEMPLATE_FAILED`.
    */
-  encode(messages: readonly Message[], known?: KnownBeginning): EncodedPrompt {
-    const text = this.#render(messages);
+  encode(
+    messages: readonly Message[],
+    { known, tools = [], written }: EncodeConversationOptions = {},
+  ): EncodedPrompt {
+    let text = this.#render(messages, tools);
+    if (known && written && !text.startsWith(known.text)) {
+      const other = renderAsWritten(messages, written, (said) => this.#render(said, tools));
+      if (other?.startsWith(known.text)) text = other;
+    }
     if (text === '') throw nothingRendered();
     const insideReasoning = text.trimEnd().endsWith(reasoningMarks.open);
     if (known && known.tokens.length > 0 && text.startsWith(known.text)) {
@@ -68,9 +92,9 @@ export class ConversationEncoder {
    *
    * @throws MobillmError `UNSUPPORTED` without a template, `TEMPLATE_FAILED`.
    */
-  beginning(messages: readonly Message[]): Token[] {
+  beginning(messages: readonly Message[], tools: readonly ToolDefinition[] = []): Token[] {
     const [one, other] = ['A', 'If'].map(
-      (content) => this.encode([...messages, { role: 'user', content }]).tokens,
+      (content) => this.encode([...messages, { role: 'user', content }], { tools }).tokens,
     ) as [readonly Token[], readonly Token[]];
     const parting = one.findIndex((token, index) => token !== other[index]);
     return one.slice(0, parting === -1 ? one.length : parting);
@@ -81,22 +105,25 @@ export class ConversationEncoder {
     return this.#tokenizer.encode(text, { addSpecial: true, parseSpecial: false });
   }
 
-  #render(messages: readonly Message[]): string {
+  /** How this model writes its calls. */
+  get callFormat(): CallFormat {
+    const special = this.#tokenizer.specialTokens.map(({ text }) => text);
+    return (this.#format ??= detectFormat(this.#source ?? '', new Set(special)));
+  }
+
+  #render(messages: readonly Message[], tools: readonly ToolDefinition[]): string {
     if (this.#source === undefined) {
       throw new MobillmError(
         'UNSUPPORTED',
         'This model has no chat template, so it cannot take messages. Pass one as the option "chatTemplate" when opening it, or generate from a "prompt".',
       );
     }
-    this.#template ??= new ChatTemplate(this.#source);
+    this.#template ??= new ToolTemplate(new ChatTemplate(this.#source), this.callFormat);
     const special = this.#specialText();
-    const hidden = messages.map((message) => ({
-      ...message,
-      content: special.hide(message.content),
-      ...(message.name === undefined ? {} : { name: special.hide(message.name) }),
-    }));
+    // Roles and types are of a few words each, and all else comes from somebody.
+    const hidden = special.hideAll(messages) as readonly Message[];
     const { bosToken, eosToken } = this.#tokenizer;
-    return this.#template.render(hidden, {
+    return this.#template.render(hidden, special.hideAll(tools) as readonly ToolDefinition[], {
       bosText: bosToken === undefined ? '' : this.#spellingOf(bosToken),
       eosText: eosToken === undefined ? '' : this.#spellingOf(eosToken),
       addGenerationPrompt: true,

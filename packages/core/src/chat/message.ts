@@ -1,3 +1,5 @@
+import type { ToolCall } from './tools/tool-call.js';
+
 /** Who speaks. `tool` messages carry the result of a tool that the assistant called. */
 export type MessageRole = 'system' | 'user' | 'assistant' | 'tool';
 
@@ -9,4 +11,8 @@ export interface Message {
   readonly content: string;
   /** Name of the speaker or, for `tool`, of the tool; only templates that know names use it. */
   readonly name?: string;
+  /** Calls that an `assistant` message asks for, besides what it says. */
+  readonly toolCalls?: readonly ToolCall[];
+  /** Id of the call that a `tool` message answers. */
+  readonly toolCallId?: string;
 }

@@ -32,6 +32,16 @@ export class SpecialText {
     );
   }
 
+  /** The same for every text in JSON, names of members included. */
+  hideAll(json: unknown): unknown {
+    if (typeof json === 'string') return this.hide(json);
+    if (Array.isArray(json)) return json.map((item) => this.hideAll(item));
+    if (typeof json !== 'object' || json === null) return json;
+    return Object.fromEntries(
+      Object.entries(json).map(([name, value]) => [this.hide(name), this.hideAll(value)]),
+    );
+  }
+
   /** Cuts a rendered text into parts that may hold special tokens and parts that are plain text. */
   parts(rendered: string): RenderedPart[] {
     const parts: RenderedPart[] = [];

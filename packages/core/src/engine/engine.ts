@@ -1,5 +1,6 @@
 import type { MobillmError } from '../errors/mobillm-error.js';
 import type { Message } from '../chat/message.js';
+import type { ToolChoice, ToolDefinition } from '../chat/tools/tool-definition.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { GenerationRun } from '../stream/generation-run.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
@@ -56,6 +57,13 @@ export interface GenerationOptions extends SamplingOptions {
    * it in the text.
    */
   readonly reasoning?: 'auto' | 'keep';
+  /**
+   * Tools that the model may call, at most 512; they go into the prompt by its chat template. Only for
+   * `messages` and sessions. Default none.
+   */
+  readonly tools?: readonly ToolDefinition[];
+  /** Whether it may call them. Default `auto`. */
+  readonly toolChoice?: ToolChoice;
   /** Alternatives to report with each token, 0 to 20; none by default. Declared by `capabilities.logprobs`. */
   readonly logprobs?: number;
   /** Ends the generation; the run then rejects with the signal's reason and keeps its partial result. */
@@ -212,7 +220,10 @@ export interface Model {
    *
    * @throws MobillmError `TEMPLATE_FAILED`; `UNSUPPORTED` when the model has no chat template.
    */
-  encodeMessages(messages: readonly Message[]): Token[];
+  encodeMessages(
+    messages: readonly Message[],
+    options?: { readonly tools?: readonly ToolDefinition[] },
+  ): Token[];
   /** One vector a text. Declared by `capabilities.embed`. */
   embed(
     texts: readonly string[],
@@ -235,12 +246,13 @@ export interface Session {
   /** Tokens in its cache. */
   readonly tokenCount: number;
   /**
-   * Says something and generates the answer.
+   * Says something and generates the answer: a text of the user, a message, or several, such as the
+   * results of all tools that the last answer called.
    *
    * The run fails with `BUSY` while another one of this session goes on, and with `CONTEXT_FULL`
    * when the conversation no longer fits.
    */
-  send(message: string | Message, options?: GenerationOptions): GenerationRun;
+  send(message: string | Message | readonly Message[], options?: GenerationOptions): GenerationRun;
   /** What became of the saved cache, where the session was restored from a file. */
   readonly restored: RestoredCache | undefined;
   /**

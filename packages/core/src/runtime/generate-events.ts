@@ -1,13 +1,13 @@
 import type { EncodedPrompt } from '../chat/conversation-encoder.js';
+import type { CallFormat } from '../chat/tools/call-format.js';
 import type { ModelDriver } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { GenerationEvent, StopReason } from '../stream/generation-event.js';
-import type { OutputPiece } from '../stream/reasoning-splitter.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import type { CachedSequence } from './cached-sequence.js';
 import type { GenerationRecord } from './generation-record.js';
 import type { GenerationSettings } from './generation-request.js';
-import { OutputPipeline } from './output-pipeline.js';
+import { OutputPipeline, type PipelinePiece } from './output-pipeline.js';
 
 /** Tokens that a driver may be ahead of a reader that does not read. */
 const creditTokens = 64;
@@ -24,6 +24,8 @@ export interface GenerateEventsOptions {
   readonly record: GenerationRecord;
   readonly signal: AbortSignal;
   readonly dropsLeadingSpace: boolean;
+  /** How the model writes calls, and the ids of those that went before; absent without tools. */
+  readonly calls: { readonly format: CallFormat; readonly usedIds: readonly string[] } | undefined;
   /**
    * Gives a shorter prompt when the context is full with so many tokens of the answer; nothing where
    * there is none, and always by default.
@@ -36,10 +38,10 @@ export interface GenerateEventsOptions {
     shifts: boolean,
   ) => Promise<number>;
   /**
-   * Told, once the generation is over in whatever way, which text and tokens the cache now stands for;
-   * not called when it failed before its first token.
+   * Told, once the generation is over in whatever way, which text and tokens the cache now stands for,
+   * and how much of the text was generated; not called when it failed before its first token.
    */
-  readonly onTranscript?: (text: string, tokens: readonly Token[]) => void;
+  readonly onTranscript?: (text: string, tokens: readonly Token[], answer: string) => void;
 }
 
 /**
@@ -60,6 +62,11 @@ export async function* generateEvents(
     splitReasoning: settings.splitReasoning,
     insideReasoning: prompt.insideReasoning,
     dropsLeadingSpace: options.dropsLeadingSpace,
+    calls: options.calls && {
+      ...options.calls,
+      tools: settings.tools,
+      promptText: prompt.text,
+    },
   });
   const answer = new Answer(output, record);
   try {
@@ -92,13 +99,13 @@ export async function* generateEvents(
     record.end(reason);
   } finally {
     // Also after a break or an abort: how far the conversation got is known to the token.
+    if (record.stopReason === undefined) answer.abandon();
     record.end('aborted');
     if (record.tokens.length > 0) {
       const { keptTokens } = answer;
-      options.onTranscript?.(prompt.text + output.rawTextAfter(keptTokens), [
-        ...prompt.tokens,
-        ...record.tokens.slice(0, keptTokens),
-      ]);
+      const written = output.rawTextAfter(keptTokens);
+      const tokens = [...prompt.tokens, ...record.tokens.slice(0, keptTokens)];
+      options.onTranscript?.(prompt.text + written, tokens, written);
     }
   }
   yield { type: 'finish', result: record.snapshot() };
@@ -176,13 +183,18 @@ class Answer {
     }
   }
 
+  /** Notes what was kept back of a call in whose middle the answer was broken off. */
+  abandon(): void {
+    for (const piece of this.#output.abandon()) note(piece, this.#record);
+  }
+
   *#take(step: ReturnType<OutputPipeline['push']>): Generator<GenerationEvent, void, void> {
     if (step.stop) {
       this.stopped = true;
       this.keptTokens = this.#output.tokensBefore(step.stop.offset);
       this.#record.stopString = step.stop.text;
     }
-    for (const piece of step.pieces) yield toEvent(piece, this.#record);
+    for (const piece of step.pieces) yield note(piece, this.#record);
   }
 }
 
@@ -200,8 +212,24 @@ function prefillEvent(record: GenerationRecord, doneTokens: number): GenerationE
   return { type: 'prefill', cachedTokens, doneTokens, totalTokens: promptTokens };
 }
 
-function toEvent({ kind, text }: OutputPiece, record: GenerationRecord): GenerationEvent {
-  if (kind === 'reasoning') record.reasoning += text;
-  else record.text += text;
-  return { type: kind === 'reasoning' ? 'reasoning' : 'text', text };
+/** Adds a piece to what has come, and gives the event that tells of it. */
+function note(piece: PipelinePiece, record: GenerationRecord): GenerationEvent {
+  switch (piece.kind) {
+    case 'reasoning':
+      record.reasoning += piece.text;
+      return { type: 'reasoning', text: piece.text };
+    case 'answer':
+      record.text += piece.text;
+      return { type: 'text', text: piece.text };
+    case 'call-start':
+      return { type: 'tool-call-start', id: piece.id, name: piece.name };
+    case 'call-delta':
+      return { type: 'tool-call-delta', id: piece.id, text: piece.text };
+    case 'call':
+      record.toolCalls.push(piece.call);
+      return { type: 'tool-call', call: piece.call };
+    case 'call-problem':
+      record.toolCallProblems.push(piece.problem);
+      return { type: 'tool-call-problem', id: piece.id, problem: piece.problem };
+  }
 }

@@ -1,3 +1,4 @@
+import type { ToolCall, ToolCallProblem } from '../chat/tools/tool-call.js';
 import type { Placement } from '../engine/device.js';
 import type { TokenBatch, TokenLogprobs } from '../engine/driver.js';
 import type { GenerationResult, StopReason } from '../stream/generation-event.js';
@@ -21,6 +22,8 @@ export class GenerationRecord {
   readonly tokens: Token[] = [];
   text = '';
   reasoning = '';
+  readonly toolCalls: ToolCall[] = [];
+  readonly toolCallProblems: ToolCallProblem[] = [];
   promptTokens = 0;
   cachedTokens = 0;
   droppedMessages = 0;
@@ -73,6 +76,8 @@ export class GenerationRecord {
     return {
       text: this.text,
       reasoning: this.reasoning,
+      toolCalls: [...this.toolCalls],
+      toolCallProblems: [...this.toolCallProblems],
       tokens: [...this.tokens],
       logprobs: this.#logprobs && [...this.#logprobs],
       stopReason: this.stopReason,

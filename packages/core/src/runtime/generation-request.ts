@@ -1,3 +1,5 @@
+import { checkTools } from '../chat/tools/check-tools.js';
+import type { ToolDefinition } from '../chat/tools/tool-definition.js';
 import {
   type EngineCapabilities,
   type SamplingFeature,
@@ -14,6 +16,8 @@ export interface GenerationSettings {
   readonly maxTokens: number;
   readonly stops: readonly string[];
   readonly splitReasoning: boolean;
+  /** Tools that the model may call; none where it is not to call any. */
+  readonly tools: readonly ToolDefinition[];
   readonly logprobs: number | undefined;
   readonly sampling: ResolvedSampling;
   readonly signal: AbortSignal | undefined;
@@ -30,6 +34,8 @@ export const generationChecks = {
   maxTokens: check.integer({ min: 0 }),
   stop: stopStrings,
   reasoning: check.oneOf('auto', 'keep'),
+  tools: checkTools,
+  toolChoice: check.oneOf('auto', 'none'),
   logprobs: check.integer({ min: 0, max: 20 }),
   signal: check.abortSignal,
 } as const;
@@ -54,6 +60,7 @@ export function generationSettings(
     maxTokens: checked.maxTokens ?? Infinity,
     stops: checked.stop ?? [],
     splitReasoning: checked.reasoning !== 'keep',
+    tools: checked.toolChoice === 'none' ? [] : (checked.tools ?? []),
     logprobs: checked.logprobs,
     sampling: supportedSampling(checked, capabilities.sampling, engine),
     signal: checked.signal,

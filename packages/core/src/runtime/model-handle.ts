@@ -1,6 +1,9 @@
 import { ConversationEncoder, type EncodedPrompt } from '../chat/conversation-encoder.js';
 import { checkMessage, checkMessages } from '../chat/check-messages.js';
 import type { Message } from '../chat/message.js';
+import { checkTools } from '../chat/tools/check-tools.js';
+import type { ToolDefinition } from '../chat/tools/tool-definition.js';
+import { usedCallIds } from '../chat/tools/used-call-ids.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type { ModelDriver, ModelInfo, ModelLevers } from '../engine/driver.js';
@@ -140,15 +143,22 @@ export class ModelHandle implements Model {
 
   generate(options: GenerateOptions): GenerationRun {
     this.#lifetime.requireOpen();
-    const { prompt, own } = this.#readInput(options);
+    const { messages, prompt, own } = this.#readInput(options);
     const settings = this.#settings(own);
+    if (!messages && settings.tools.length > 0) {
+      throw wrongValue(
+        'tools',
+        'go into the prompt by the chat template: give "messages" with them',
+      );
+    }
     return startRun({
       model: this.#driver,
       pool: this.#pool,
       lifetime: this.#lifetime,
       settings,
       dropsLeadingSpace: this.#encoder.addsSpace && 'messages' in options,
-      prompt,
+      calls: () => ({ format: this.#encoder.callFormat, usedIds: usedCallIds(messages ?? []) }),
+      prompt: () => prompt(settings),
       acquire: (encoded, signal) => this.#pool.borrow(encoded.tokens, signal),
       release: (sequence) => {
         this.#pool.giveBack(sequence);
@@ -156,9 +166,13 @@ export class ModelHandle implements Model {
     });
   }
 
-  encodeMessages(messages: readonly Message[]): Token[] {
+  encodeMessages(
+    messages: readonly Message[],
+    options: { readonly tools?: readonly ToolDefinition[] } = {},
+  ): Token[] {
     this.#lifetime.requireOpen();
-    return [...this.#encoder.encode(checkMessages(messages, 'messages')).tokens];
+    const said = checkMessages(messages, 'messages');
+    return [...this.#encoder.encode(said, checkToolsOnly(options, '')).tokens];
   }
 
   async embed(
@@ -219,7 +233,8 @@ export class ModelHandle implements Model {
 
   /** Takes the input apart from the generation options. */
   #readInput(options: GenerateOptions): {
-    readonly prompt: () => EncodedPrompt;
+    readonly messages: readonly Message[] | undefined;
+    readonly prompt: (settings: GenerationSettings) => EncodedPrompt;
     readonly own: object;
   } {
     const { messages, prompt, tokens, ...own } = checkGenerate(options, '') as CheckedGenerate;
@@ -230,8 +245,15 @@ export class ModelHandle implements Model {
         `give exactly one of "messages", "prompt" and "tokens"; ${given} were given`,
       );
     }
-    if (messages !== undefined) return { own, prompt: () => this.#encoder.encode(messages) };
+    if (messages !== undefined) {
+      return {
+        messages,
+        own,
+        prompt: ({ tools: given }) => this.#encoder.encode(messages, { tools: given }),
+      };
+    }
     return {
+      messages,
       own,
       prompt: () => {
         const encoded = tokens ?? this.#encoder.encodeText(prompt ?? '');
@@ -290,6 +312,8 @@ const checkRestore = check.optionsObject({
   signal: check.abortSignal,
   onProgress: check.callback<(share: number) => void>(),
 });
+
+const checkToolsOnly = check.optionsObject({ tools: checkTools });
 
 const checkSignalOnly = check.optionsObject({ signal: check.abortSignal });
 

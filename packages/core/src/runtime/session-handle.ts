@@ -1,4 +1,4 @@
-import { checkMessage } from '../chat/check-messages.js';
+import { checkMessage, checkMessages } from '../chat/check-messages.js';
 import type {
   ConversationEncoder,
   EncodedPrompt,
@@ -6,6 +6,9 @@ import type {
 } from '../chat/conversation-encoder.js';
 import { fitConversation, withoutDropped } from '../chat/fit-conversation.js';
 import type { Message } from '../chat/message.js';
+import type { ToolDefinition } from '../chat/tools/tool-definition.js';
+import { usedCallIds } from '../chat/tools/used-call-ids.js';
+import type { WrittenTurn } from '../chat/tools/written-turns.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { ModelDriver } from '../engine/driver.js';
 import type {
@@ -45,6 +48,14 @@ export interface SessionHandleOptions {
   readonly onClose: () => void;
 }
 
+/** Checks what is said: a text of the user, a message, or several. */
+function checkSaid(message: string | Message | readonly Message[]): readonly Message[] {
+  if (typeof message === 'string') return [{ role: 'user', content: message }];
+  return Array.isArray(message)
+    ? checkMessages(message, 'message')
+    : [checkMessage(message, 'message')];
+}
+
 const checkSave = optionsObject({
   signal: abortSignal,
   onProgress: callback<(share: number) => void>(),
@@ -76,6 +87,8 @@ export class SessionHandle implements Session {
   readonly #lifetime = new Lifetime('session');
   readonly #head: readonly Message[];
   #messages: readonly Message[];
+  /** What the model wrote for messages with calls. */
+  readonly #written = new WeakMap<Message, WrittenTurn>();
   /** Text and tokens that the cache stands for after the last turn. */
   #known: KnownBeginning | undefined;
   #restored: RestoredCache | undefined;
@@ -98,15 +111,16 @@ export class SessionHandle implements Session {
     return this.#sequence.ownTokens;
   }
 
-  send(message: string | Message, options: GenerationOptions = {}): GenerationRun {
+  send(
+    message: string | Message | readonly Message[],
+    options: GenerationOptions = {},
+  ): GenerationRun {
     this.#lifetime.requireOpen();
-    const said =
-      typeof message === 'string'
-        ? ({ role: 'user', content: message } as const)
-        : checkMessage(message, 'message');
+    const said = checkSaid(message);
     const { model, encoder, pool } = this.#options;
     const settings = this.#options.settings(options);
     let conversation: readonly Message[] = [];
+    let written = '';
     return startRun({
       model,
       pool,
@@ -114,13 +128,14 @@ export class SessionHandle implements Session {
       settings,
       dropsLeadingSpace: encoder.addsSpace,
       prompt: () => {
-        conversation = [...this.#messages, said];
+        conversation = [...this.#messages, ...said];
         // An answer that may be long gets a quarter of the context, and finds more as it grows.
         const answer = Math.min(settings.maxTokens, Math.floor(model.contextTokens / 4));
-        return this.#encode(conversation, model.contextTokens - answer, model.contextTokens);
+        return this.#encode(conversation, settings.tools, model.contextTokens - answer);
       },
+      calls: () => ({ format: encoder.callFormat, usedIds: usedCallIds(conversation) }),
       ...(this.#options.keepMessages !== undefined && {
-        shift: (answerTokens) => this.#shift(conversation, answerTokens),
+        shift: (answerTokens) => this.#shift(conversation, settings.tools, answerTokens),
       }),
       acquire: async (_prompt, signal) => {
         await this.#begin(signal);
@@ -129,15 +144,25 @@ export class SessionHandle implements Session {
       release: () => {
         this.#end();
       },
-      onTranscript: (text, tokens) => {
+      onTranscript: (text, tokens, answer) => {
         this.#known = { text, tokens };
+        written = answer;
       },
       onEnd: (outcome, record) => {
         // Nothing was said if no token came; an aborted answer stays as far as it got.
         if (outcome === 'failed' || record.tokens.length === 0) return;
         // Left while it was still thinking: an empty answer would only puzzle the template.
-        if (record.stopReason === 'aborted' && record.text === '') return;
-        this.#messages = [...conversation, { role: 'assistant', content: record.text }];
+        const { text, toolCalls } = record;
+        if (record.stopReason === 'aborted' && text === '' && toolCalls.length === 0) return;
+        const answer: Message =
+          toolCalls.length === 0
+            ? { role: 'assistant', content: text }
+            : // What stands between the text and the calls is for the template to write.
+              { role: 'assistant', content: text.trimEnd(), toolCalls: [...toolCalls] };
+        this.#messages = [...conversation, answer];
+        if (toolCalls.length > 0) {
+          this.#written.set(answer, { text: written, reasons: record.reasoning !== '' });
+        }
       },
     });
   }
@@ -213,9 +238,15 @@ export class SessionHandle implements Session {
   }
 
   /** Encodes a conversation to at most so many tokens, if messages may be dropped for that. */
-  #encode(conversation: readonly Message[], maxTokens: number, longest: number): EncodedPrompt {
+  #encode(
+    conversation: readonly Message[],
+    tools: readonly ToolDefinition[],
+    maxTokens: number,
+    longest = this.#options.model.contextTokens,
+  ): EncodedPrompt {
     const { encoder, keepMessages } = this.#options;
-    const encode = (messages: readonly Message[]) => encoder.encode(messages, this.#known);
+    const encode = (messages: readonly Message[]) =>
+      encoder.encode(messages, { known: this.#known, tools, written: this.#written });
     if (keepMessages === undefined) return encode(conversation);
     const dropped = this.#dropped;
     const prompt = fitConversation(conversation, { encode, keepMessages, dropped, maxTokens });
@@ -226,9 +257,13 @@ export class SessionHandle implements Session {
   }
 
   /** A shorter prompt for an answer that has filled the context. */
-  #shift(conversation: readonly Message[], answerTokens: number): EncodedPrompt | undefined {
+  #shift(
+    conversation: readonly Message[],
+    tools: readonly ToolDefinition[],
+    answerTokens: number,
+  ): EncodedPrompt | undefined {
     const room = Math.max(0, this.#options.model.contextTokens - answerTokens - 1);
-    const prompt = this.#encode(conversation, room, room);
+    const prompt = this.#encode(conversation, tools, room, room);
     return prompt.drops ? prompt : undefined;
   }
 
@@ -236,7 +271,8 @@ export class SessionHandle implements Session {
   async #computeBeginning(signal: AbortSignal): Promise<void> {
     if (this.#sequence.ownTokens > 0 || this.#messages.length === 0) return;
     const { encoder, model, keepMessages = 0 } = this.#options;
-    const tokens = encoder.beginning(withoutDropped(this.#messages, keepMessages, this.#dropped));
+    const messages = withoutDropped(this.#messages, keepMessages, this.#dropped);
+    const tokens = encoder.beginning(messages, this.#options.settings({}).tools);
     // What the next turn will have to leave out is not known yet.
     if (tokens.length === 0 || tokens.length > model.contextTokens) return;
     const cached = await this.#options.pool.prepare(this.#sequence, tokens, 0, signal);

@@ -1,4 +1,5 @@
 import type { EncodedPrompt } from '../chat/conversation-encoder.js';
+import type { CallFormat } from '../chat/tools/call-format.js';
 import type { ModelDriver } from '../engine/driver.js';
 import type { GenerationEvent } from '../stream/generation-event.js';
 import type { CachedSequence } from './cached-sequence.js';
@@ -17,6 +18,8 @@ export interface RunPlan {
   readonly lifetime: Lifetime;
   readonly settings: GenerationSettings;
   readonly dropsLeadingSpace: boolean;
+  /** How the model writes calls, and the ids of those that went before; called when the run starts. */
+  readonly calls?: () => { readonly format: CallFormat; readonly usedIds: readonly string[] };
   /** Renders and encodes the prompt, when the run starts. */
   readonly prompt: () => EncodedPrompt;
   /** See `GenerateEventsOptions.shift`. */
@@ -26,7 +29,7 @@ export interface RunPlan {
   /** Called once after `acquire`, however the run ended. */
   readonly release: (sequence: CachedSequence) => void;
   /** See `GenerateEventsOptions.onTranscript`. */
-  readonly onTranscript?: (text: string, tokens: readonly number[]) => void;
+  readonly onTranscript?: (text: string, tokens: readonly number[], answer: string) => void;
   /** Called once when the run is over; `failed` unless it finished, was left, or was aborted. */
   readonly onEnd?: (outcome: 'kept' | 'failed', record: GenerationRecord) => void;
 }
@@ -72,10 +75,11 @@ async function* runEvents(
         record,
         signal: job.signal,
         dropsLeadingSpace: plan.dropsLeadingSpace,
+        calls: plan.settings.tools.length > 0 ? plan.calls?.() : undefined,
         prepare: (tokens, moreTokens, shifts) =>
           plan.pool.prepare(sequence, tokens, moreTokens, job.signal, { shifts }),
         ...(plan.shift && { shift: plan.shift }),
-        onTranscript: (text, tokens) => plan.onTranscript?.(text, tokens),
+        onTranscript: (text, tokens, answer) => plan.onTranscript?.(text, tokens, answer),
       });
     } finally {
       plan.release(sequence);

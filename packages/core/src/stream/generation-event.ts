@@ -1,3 +1,4 @@
+import type { ToolCall, ToolCallProblem } from '../chat/tools/tool-call.js';
 import type { Placement } from '../engine/device.js';
 import type { TokenLogprobs } from '../engine/driver.js';
 import type { Token } from '../tokenizer/tokenizer.js';
@@ -27,6 +28,40 @@ export interface ReasoningEvent {
   readonly text: string;
 }
 
+/** The model begins to call a tool that it was given. */
+export interface ToolCallStartEvent {
+  readonly type: 'tool-call-start';
+  /** Id of the call, as in {@link ToolCall.id}. */
+  readonly id: string;
+  /** Name of the tool. */
+  readonly name: string;
+}
+
+/** More of the arguments of a call that has begun. Calls of one answer come one after another. */
+export interface ToolCallDeltaEvent {
+  readonly type: 'tool-call-delta';
+  /** Id of the call. */
+  readonly id: string;
+  /** What follows all before of its arguments as JSON; never empty. */
+  readonly text: string;
+}
+
+/** A call is complete: its tool exists, and its arguments have what the tool requires. */
+export interface ToolCallEvent {
+  readonly type: 'tool-call';
+  /** The call. */
+  readonly call: ToolCall;
+}
+
+/** What began as a call cannot be made. What the model wrote follows as text. */
+export interface ToolCallProblemEvent {
+  readonly type: 'tool-call-problem';
+  /** Id of the call, if a `tool-call-start` came for it. */
+  readonly id: string | undefined;
+  /** What is wrong. */
+  readonly problem: ToolCallProblem;
+}
+
 /** Log-probabilities of the tokens just sampled, when asked for. */
 export interface LogprobsEvent {
   readonly type: 'logprobs';
@@ -43,7 +78,15 @@ export interface FinishEvent {
 
 /** What a generation reports while it runs. */
 export type GenerationEvent =
-  PrefillEvent | TextEvent | ReasoningEvent | LogprobsEvent | FinishEvent;
+  | PrefillEvent
+  | TextEvent
+  | ReasoningEvent
+  | ToolCallStartEvent
+  | ToolCallDeltaEvent
+  | ToolCallEvent
+  | ToolCallProblemEvent
+  | LogprobsEvent
+  | FinishEvent;
 
 /** Why a generation ended. */
 export type StopReason = 'end-token' | 'stop-string' | 'max-tokens' | 'context-full' | 'aborted';
@@ -78,10 +121,14 @@ export interface Timings {
 
 /** What a generation came to; also readable while it runs and after an abort, as `partial`. */
 export interface GenerationResult {
-  /** The answer, without reasoning and without the stop string. */
+  /** The answer, without reasoning, calls and the stop string. */
   readonly text: string;
   /** What the model thought before answering; empty for most models. */
   readonly reasoning: string;
+  /** Tools that the model asks for, in order; empty unless tools were given. */
+  readonly toolCalls: readonly ToolCall[];
+  /** What began as a call and cannot be made; its text is part of `text`. */
+  readonly toolCallProblems: readonly ToolCallProblem[];
   /** Every sampled token, end token included. */
   readonly tokens: readonly Token[];
   /** Log-probabilities, one row a token, when asked for. */

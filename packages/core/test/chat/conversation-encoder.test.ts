@@ -69,7 +69,7 @@ describe('encoding a conversation', () => {
         { role: 'assistant', content: 'Hi!' },
         { role: 'user', content: 'Bye' },
       ],
-      known,
+      { known },
     );
     expect(next.tokens.slice(0, known.tokens.length)).toEqual(known.tokens);
     expect(show(next.tokens.slice(known.tokens.length))).toBe(

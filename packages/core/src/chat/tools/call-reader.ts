@@ -185,7 +185,8 @@ class JsonScan {
       case 'scalar':
         this.done = isSpace(character) || ',]}:'.includes(character);
         return !this.done;
-      default:
+      case 'beginning':
+      case 'between':
         return this.#open(character);
     }
   }

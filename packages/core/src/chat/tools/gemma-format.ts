@@ -110,7 +110,7 @@ function* readValue(context: CallContext, quote: string, depth: number): Reading
   if (word === '' && (yield* reader.peek()) === '') throw incomplete();
   if (word === '') throw new BrokenCall('malformed', 'a value is missing');
   try {
-    return JSON.parse(word);
+    return JSON.parse(word) as unknown;
   } catch {
     return word;
   }

@@ -114,9 +114,7 @@ export class ToolCallSplitter {
     this.#broken = false;
     try {
       yield* read(this.#context);
-      if (this.#broken) this.#text();
-      else this.#syntax();
-      this.#place = { start: true, line: true, afterCall: !this.#broken };
+      this.#close();
     } catch (error) {
       if (error instanceof BrokenCall) this.#problem(error);
       else if (error instanceof NotACall) this.#text();
@@ -124,6 +122,13 @@ export class ToolCallSplitter {
     } finally {
       this.#current = undefined;
     }
+  }
+
+  /** What closes a call goes where the call went. */
+  #close(): void {
+    if (this.#broken) this.#text();
+    else this.#syntax();
+    this.#place = { start: true, line: true, afterCall: !this.#broken };
   }
 
   /** Lets out the text before the next opening, or all that cannot be part of one. */

@@ -61,11 +61,13 @@ export function split(
 
 function collect(pieces: readonly CallPiece[]): Split {
   const calls = pieces.flatMap((piece) => (piece.kind === 'call' ? [piece.call] : []));
-  const streamed: Record<string, string> = {};
+  const streamed = new Map<string, string>();
   for (const piece of pieces) {
-    if (piece.kind === 'call-start') streamed[piece.id] = '';
-    if (piece.kind === 'call-delta') streamed[piece.id] += piece.text;
-    if (piece.kind === 'call-problem' && piece.id !== undefined) delete streamed[piece.id];
+    if (piece.kind === 'call-start') streamed.set(piece.id, '');
+    if (piece.kind === 'call-delta') {
+      streamed.set(piece.id, `${streamed.get(piece.id) ?? ''}${piece.text}`);
+    }
+    if (piece.kind === 'call-problem' && piece.id !== undefined) streamed.delete(piece.id);
   }
   return {
     text: pieces.map((piece) => (piece.kind === 'text' ? piece.text : '')).join(''),
@@ -73,7 +75,7 @@ function collect(pieces: readonly CallPiece[]): Split {
     ids: calls.map(({ id }) => id),
     problems: pieces.flatMap((piece) => (piece.kind === 'call-problem' ? [piece.problem] : [])),
     raw: pieces.map(({ raw }) => raw).join(''),
-    streamed,
+    streamed: Object.fromEntries(streamed),
   };
 }
 
