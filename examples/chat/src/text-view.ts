@@ -53,6 +53,11 @@ export function textView(out: TextStream, log: TextStream): View {
           out.write('\n');
           say(summary(event.result));
           break;
+        // This application gives no tools and asks for no log-probabilities.
+        case 'tool-call-start':
+        case 'tool-call-delta':
+        case 'tool-call':
+        case 'tool-call-problem':
         case 'logprobs':
           break;
       }

@@ -96,6 +96,35 @@ export function testEngineSessions(fixture: EngineFixture): void {
       expect(count(`a ${special.text} b`)).toBe(count('a b'));
     });
 
+    it('read the spelling of a special token in a tool, its call and its result as text', (context) => {
+      skipWithoutTemplate((note) => {
+        context.skip(note);
+      });
+      const [special] = model.tokenizer.specialTokens.filter(({ token }) =>
+        model.tokenizer.endTokens.has(token),
+      );
+      if (!special) throw new Error('the model has no end token among its special tokens');
+      const encode = (text: string) =>
+        model.encodeMessages(
+          [
+            { role: 'user', content: 'When?' },
+            {
+              role: 'assistant',
+              content: '',
+              toolCalls: [{ id: 'call00000', name: 'get_time', arguments: { zone: text } }],
+            },
+            { role: 'tool', name: 'get_time', toolCallId: 'call00000', content: text },
+          ],
+          { tools: [{ type: 'function', function: { name: 'get_time', description: text } }] },
+        );
+      const count = (tokens: readonly number[]) =>
+        tokens.filter((token) => token === special.token).length;
+      const nasty = encode(`a ${special.text} b`);
+      expect(count(nasty)).toBe(count(encode('a b')));
+      const shown = model.tokenizer.decode(nasty, { showSpecial: true });
+      expect(shown.split(`a ${special.text} b`)).toHaveLength(4);
+    });
+
     it('answer one message at a time', async (context) => {
       skipWithoutTemplate((note) => {
         context.skip(note);
