@@ -69,6 +69,7 @@ export async function* generateEvents(
     },
   });
   const answer = new Answer(output, record);
+  let complete = false;
   try {
     let reason: StopReason | undefined;
     for (let part = 0; reason === undefined; part++) {
@@ -95,11 +96,12 @@ export async function* generateEvents(
       yield* answer.end();
       if (answer.stopped) reason = 'stop-string';
     }
+    complete = true;
     await sequence.truncate(prompt.tokens.length + answer.keptTokens);
     record.end(reason);
   } finally {
     // Also after a break or an abort: how far the conversation got is known to the token.
-    if (record.stopReason === undefined) answer.abandon();
+    if (!complete && !answer.stopped) answer.abandon();
     record.end('aborted');
     if (record.tokens.length > 0) {
       const { keptTokens } = answer;

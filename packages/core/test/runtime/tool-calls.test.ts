@@ -174,6 +174,24 @@ describe('a model with tools', () => {
     expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: half.text });
   });
 
+  it('keeps what it wrote of a call when its signal aborts it, too', async () => {
+    const model = await openModel([call]);
+    const abort = new AbortController();
+    const messages = [{ role: 'user', content: 'Weather?' }] as const;
+    const run = model.generate({ messages, tools, signal: abort.signal });
+    const reading = (async () => {
+      for await (const event of run) if (event.type === 'tool-call-delta') abort.abort('enough');
+    })();
+    await expect(reading).rejects.toBe('enough');
+    await expect(run).rejects.toBe('enough');
+    expect(run.partial).toMatchObject({
+      stopReason: 'aborted',
+      toolCallProblems: [{ reason: 'incomplete', name: 'get_weather' }],
+    });
+    expect(call.startsWith(run.partial.text)).toBe(true);
+    expect(run.partial.text).not.toBe('');
+  });
+
   it('ends a call that maxTokens cuts off as text', async () => {
     const model = await openModel([call]);
     const result = await model.generate({
