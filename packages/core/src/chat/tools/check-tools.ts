@@ -45,8 +45,6 @@ const functionFields = check.optionsObject({
   name: toolName,
   description: checkText,
   parameters: jsonObject,
-  // Of OpenAI's API; whether it can be kept is for whoever constrains the answer.
-  strict: check.boolean,
 });
 
 const toolFields = check.optionsObject({
