@@ -27,6 +27,7 @@ export * from './store/model-files.js';
 export * from './store/model-store.js';
 export * from './stream/generation-event.js';
 export * from './stream/generation-run.js';
+export * from './stream/samples-run.js';
 export { requireToken, requireWellFormed } from './tokenizer/check-text.js';
 export { createJsonTokenizer, type JsonTokenizerOptions } from './tokenizer/json-tokenizer.js';
 export { toTokenizerJson, type TokenizerFiles } from './tokenizer/to-tokenizer-json.js';

@@ -3,6 +3,7 @@ import type { Message } from '../chat/message.js';
 import type { ToolChoice, ToolDefinition } from '../chat/tools/tool-definition.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { GenerationRun } from '../stream/generation-run.js';
+import type { SamplesRun } from '../stream/samples-run.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { EngineCapabilities } from './capabilities.js';
 import type { Device, MemoryEstimate, Placement } from './device.js';
@@ -87,6 +88,12 @@ export type GenerateInput =
 
 /** Options of {@link Model.generate}. */
 export type GenerateOptions = GenerateInput & GenerationOptions;
+
+/** Options of {@link Model.generateSamples}. */
+export type GenerateSamplesOptions = GenerateOptions & {
+  /** Answers to generate, from 1 to the sequences that the model was opened with. */
+  readonly n: number;
+};
 
 /** Options of {@link Model.createSession}. */
 export interface SessionOptions {
@@ -215,6 +222,12 @@ export interface Model {
    * hold them all.
    */
   generate(options: GenerateOptions): GenerationRun;
+  /**
+   * Generates several answers to one prompt at once. The prompt is computed once where the engine
+   * declares `copySequence`: `usage.cachedTokens` of all answers but the first says so. Answer `i` has
+   * the seed `seed + i`, so the first is what `generate` gives; at `temperature: 0` all are alike.
+   */
+  generateSamples(options: GenerateSamplesOptions): SamplesRun;
   /**
    * Renders messages by the model's chat template and encodes them, as `generate` does.
    *

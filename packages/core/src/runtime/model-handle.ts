@@ -9,6 +9,7 @@ import type { Placement } from '../engine/device.js';
 import type { ModelDriver, ModelInfo, ModelLevers } from '../engine/driver.js';
 import type {
   GenerateOptions,
+  GenerateSamplesOptions,
   Model,
   RestoreSessionOptions,
   Session,
@@ -18,6 +19,7 @@ import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { checkFilePath, readSessionFile } from '../session/session-file.js';
 import type { GenerationRun } from '../stream/generation-run.js';
+import type { SamplesRun } from '../stream/samples-run.js';
 import { checkText, requireToken } from '../tokenizer/check-text.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import {
@@ -29,7 +31,9 @@ import {
 import { Lifetime } from './lifetime.js';
 import { SequencePool } from './sequence-pool.js';
 import { SessionHandle } from './session-handle.js';
+import type { RunHandle } from './run-handle.js';
 import { startRun } from './start-run.js';
+import { startSamples } from './start-samples.js';
 
 /** What a {@link ModelHandle} is made of. */
 export interface ModelHandleOptions {
@@ -52,6 +56,7 @@ export class ModelHandle implements Model {
   readonly #pool: SequencePool;
   readonly #lifetime = new Lifetime('model');
   readonly #onClose: () => void;
+  readonly #sequences: number;
   readonly info: ModelInfo;
   readonly contextTokens: number;
   readonly tokenizer: Tokenizer;
@@ -60,6 +65,7 @@ export class ModelHandle implements Model {
     this.#driver = options.driver;
     this.#onClose = options.onClose;
     this.#engine = options.engine;
+    this.#sequences = options.sequences;
     this.#capabilities = options.capabilities;
     this.info = options.driver.info;
     this.contextTokens = options.driver.contextTokens;
@@ -143,20 +149,39 @@ export class ModelHandle implements Model {
 
   generate(options: GenerateOptions): GenerationRun {
     this.#lifetime.requireOpen();
-    const { messages, prompt, own } = this.#readInput(options);
-    const settings = this.#settings(own);
-    if (!messages && settings.tools.length > 0) {
-      throw wrongValue(
-        'tools',
-        'go into the prompt by the chat template: give "messages" with them',
-      );
+    const { input, settings } = this.#readGeneration(options);
+    return this.#start(settings, input);
+  }
+
+  generateSamples(options: GenerateSamplesOptions): SamplesRun {
+    this.#lifetime.requireOpen();
+    const { n, ...single } = options;
+    checkSamples(n, 'n');
+    if (n > this.#sequences) {
+      throw wrongValue('n', `the model was opened for ${this.#sequences} sequences at once`);
     }
+    const { input, settings } = this.#readGeneration(single);
+    let encoded: EncodedPrompt | undefined;
+    const once = { ...input, prompt: () => (encoded ??= input.prompt(settings)) };
+    return startSamples({
+      lifetime: this.#lifetime,
+      signal: settings.signal,
+      makeRuns: (signal) =>
+        Array.from({ length: n }, (_, sample) => {
+          const seed = (settings.sampling.seed + sample) >>> 0;
+          const sampling = { ...settings.sampling, seed };
+          return this.#start({ ...settings, sampling, signal }, once);
+        }),
+    });
+  }
+
+  #start(settings: GenerationSettings, { messages, prompt }: GenerationSource): RunHandle {
     return startRun({
       model: this.#driver,
       pool: this.#pool,
       lifetime: this.#lifetime,
       settings,
-      dropsLeadingSpace: this.#encoder.addsSpace && 'messages' in options,
+      dropsLeadingSpace: this.#encoder.addsSpace && messages !== undefined,
       calls: () => ({ format: this.#encoder.callFormat, usedIds: usedCallIds(messages ?? []) }),
       prompt: () => prompt(settings),
       acquire: (encoded, signal) => this.#pool.borrow(encoded.tokens, signal),
@@ -231,12 +256,24 @@ export class ModelHandle implements Model {
     return settings;
   }
 
-  /** Takes the input apart from the generation options. */
-  #readInput(options: GenerateOptions): {
-    readonly messages: readonly Message[] | undefined;
-    readonly prompt: (settings: GenerationSettings) => EncodedPrompt;
-    readonly own: object;
+  /** Takes generation options apart, and checks that they go together. */
+  #readGeneration(options: GenerateOptions): {
+    readonly input: GenerationSource;
+    readonly settings: GenerationSettings;
   } {
+    const { own, ...input } = this.#readInput(options);
+    const settings = this.#settings(own);
+    if (!input.messages && settings.tools.length > 0) {
+      throw wrongValue(
+        'tools',
+        'go into the prompt by the chat template: give "messages" with them',
+      );
+    }
+    return { input, settings };
+  }
+
+  /** Takes the input apart from the generation options. */
+  #readInput(options: GenerateOptions): GenerationSource & { readonly own: object } {
     const { messages, prompt, tokens, ...own } = checkGenerate(options, '') as CheckedGenerate;
     const given = [messages, prompt, tokens].filter((input) => input !== undefined).length;
     if (given !== 1) {
@@ -272,6 +309,14 @@ export class ModelHandle implements Model {
     };
   }
 }
+
+/** What a generation goes on from. */
+interface GenerationSource {
+  readonly messages: readonly Message[] | undefined;
+  readonly prompt: (settings: GenerationSettings) => EncodedPrompt;
+}
+
+const checkSamples = check.integer({ min: 1 });
 
 interface CheckedGenerate {
   readonly messages?: readonly Message[];

@@ -10,6 +10,7 @@ import { testDriverPrefilling } from './engine/driver-prefilling.js';
 import { testDriverSampling } from './engine/driver-sampling.js';
 import { testDriverSequences } from './engine/driver-sequences.js';
 import { testEngineModels } from './engine/engine-models.js';
+import { testEngineSamples } from './engine/engine-samples.js';
 import { testEngineSessions } from './engine/engine-sessions.js';
 import {
   type DescribeEngineOptions,
@@ -55,6 +56,7 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
     testDriverKvImport(fixture);
     testDriverClosing(fixture);
     testEngineModels(fixture);
+    testEngineSamples(fixture);
     testEngineSessions(fixture);
   });
 }

@@ -43,6 +43,7 @@ export const fakeFaults = {
   'copy-shares-cache': 'take over the beginning of another cache, each going its own way',
   'copy-takes-everything': 'take over the beginning of another cache, each going its own way',
   'copy-keeps-own-cache': 'lose what they had cached to what they take over',
+  'copy-refuses': 'computes a prompt once for several answers',
   'copy-forgets-logits': 'sample from logits that came with a whole cache',
   'placement-loses-layers': 'tells where every layer lies',
   'logprobs-misaligned': 'reports log-probabilities, one row a token, best first',

@@ -113,7 +113,7 @@ export class FakeSequence implements SequenceDriver {
     await this.#model.tick();
     const { fault, capabilities } = this.#model;
     const count = source.#cache.length;
-    if (count < tokenCount) return false;
+    if (count < tokenCount || fault === 'copy-refuses') return false;
     const whole = count === tokenCount;
     if (!whole && capabilities.truncate === 'all-or-nothing') return false;
     const had = this.#cache;
