@@ -24,6 +24,7 @@ const capabilities: EngineCapabilities = {
   exportKv: false,
   importKv: false,
   embed: false,
+  rerank: false,
   adjust: false,
   trim: false,
   estimate: false,
@@ -65,7 +66,7 @@ function openEcho(weightBytes: number, contextTokens: number, places: number): M
   let open = true;
   const sequences = new Set<SequenceDriver>();
   return {
-    info: { ...info, weightBytes, chatTemplate },
+    info: { ...info, tasks: ['generate'], embedding: undefined, weightBytes, chatTemplate },
     contextTokens,
     kvPoolTokens: contextTokens * places,
     tokenizer: createEchoTokenizer(() => open),

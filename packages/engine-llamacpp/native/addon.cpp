@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "cpu_load.hpp"
+#include "embedding_handle.hpp"
 #include "estimate_handle.hpp"
 #include "file_handle.hpp"
 #include "library.hpp"
@@ -61,6 +62,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
     exports.Set("describe", Napi::Function::New<describe>(env, "describe"));
     exports.Set("knowsArchitecture",
                 Napi::Function::New<knows_architecture_named>(env, "knowsArchitecture"));
+    EmbeddingHandle::define(env, environment);
     EstimateHandle::define(env, exports);
     FileHandle::define(env, exports);
     LogSinkHandle::define(env, exports);

@@ -3,6 +3,7 @@
 
 #include <llama.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mobillm::llamacpp {
@@ -14,6 +15,8 @@ struct ContextOptions {
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type key_type = GGML_TYPE_F16;
   ggml_type value_type = GGML_TYPE_F16;
+  bool generates = true;           // otherwise there is a context for vectors alone
+  std::uint32_t embed_tokens = 0;  // of the longest text that room for vectors is counted for
 };
 
 // Whether a model's cache is made of keys and values by token, and not of a state that each token
@@ -47,6 +50,54 @@ inline llama_context_params to_params(const llama_model* model, const ContextOpt
   params.type_v = options.value_type;
   params.no_perf = true;
   return params;
+}
+
+// Texts of one step that vectors are computed of. Models whose state each token changes keep one a
+// text.
+inline std::uint32_t embedded_texts(const llama_model* model) {
+  return caches_by_token(model) ? 16 : 1;
+}
+
+// What a context for vectors is made with.
+struct EmbeddingShape {
+  std::uint32_t text_tokens = 0;  // of the longest text
+  // Whether a token sees those behind it: then a text has to be computed in one step.
+  bool whole_texts = false;
+  // Whether the model's own head scores a text, instead of its tokens' vectors being read.
+  bool ranks = false;
+};
+
+// Tokens of one step of such a context. The library keeps a row of logits for each, whether or not
+// anybody wants them, so it is no more than what computes well.
+inline std::uint32_t embedding_step_tokens(const ContextOptions& options,
+                                           const EmbeddingShape& shape) {
+  const std::uint32_t good = std::min<std::uint32_t>(options.batch_tokens, 128);
+  return shape.whole_texts ? std::max(good, shape.text_tokens) : good;
+}
+
+// The library's parameters for such a context.
+inline llama_context_params to_params(const llama_model* model, const ContextOptions& options,
+                                      const EmbeddingShape& shape) {
+  llama_context_params params = to_params(model, options);
+  const std::uint32_t step = embedding_step_tokens(options, shape);
+  params.n_ctx = std::max(step, shape.text_tokens);
+  params.n_batch = step;
+  params.n_ubatch = step;
+  // The library wants a row of a step for each.
+  params.n_seq_max = std::min(embedded_texts(model), step);
+  params.n_outputs_max = 0;  // as many as tokens
+  params.embeddings = true;
+  // Never the file's own, which may be no number that the library knows: vectors of tokens are
+  // pooled here.
+  params.pooling_type = shape.ranks ? LLAMA_POOLING_TYPE_RANK : LLAMA_POOLING_TYPE_NONE;
+  return params;
+}
+
+// Bytes of the rows that the library keeps of a step: logits and vectors of each token.
+inline std::uint64_t embedding_output_bytes(const llama_model* model, std::uint64_t vocabulary_size,
+                                            std::uint32_t step_tokens) {
+  const auto length = static_cast<std::uint64_t>(llama_model_n_embd_out(model));
+  return (vocabulary_size + length) * step_tokens * sizeof(float);
 }
 
 }  // namespace mobillm::llamacpp

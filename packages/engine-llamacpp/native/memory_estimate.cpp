@@ -1,5 +1,6 @@
 #include "memory_estimate.hpp"
 
+#include "embedder.hpp"
 #include "library_log.hpp"
 #include "memory_report.hpp"
 #include "mobillm/c_ptr.hpp"
@@ -32,6 +33,25 @@ bool can_simulate(const llama_model* model, const ContextOptions& options) {
          options.context_tokens * kCellBytes <= available / 8;
 }
 
+// Adds what a context takes; `output` is that of its rows where the library does not tell.
+void add_context(MemoryEstimate& estimate, llama_model* model, const ContextOptions& options,
+                 const llama_context_params& params, std::uint64_t output) {
+  const bool caches = !is_encoder(metadata_text(model, "general.architecture"));
+  if (caches) require_fitting_cache(model, options);
+  MemoryReport report;
+  if (can_simulate(model, options)) {
+    const LogCapture log;
+    const CPtr<llama_context, llama_free> context(llama_init_from_model(model, params));
+    if (context == nullptr) throw context_failed(log.last_error());
+    report = parse_memory_report(log.text());
+  }
+  if (!caches) report.kv_cache = 0;
+  estimate.exact = estimate.exact && report.kv_cache && report.compute && report.output;
+  estimate.kv_cache += report.kv_cache.value_or(kv_cache_formula(model, options));
+  estimate.compute += report.compute.value_or(compute_formula(model, options));
+  estimate.output += report.output.value_or(output);
+}
+
 }  // namespace
 
 MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions& options,
@@ -55,19 +75,29 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
 
   MemoryEstimate estimate;
   estimate.weights = llama_model_size(model.get());
-  MemoryReport report;
-  if (can_simulate(model.get(), options)) {
-    const LogCapture context_log;
-    const CPtr<llama_context, llama_free> context(
-        llama_init_from_model(model.get(), to_params(model.get(), options)));
-    if (context == nullptr) throw context_failed(context_log.last_error());
-    report = parse_memory_report(context_log.text());
+  estimate.exact = true;
+  const auto vocabulary_size = static_cast<std::uint64_t>(model_file.vocabulary_size);
+  if (options.generates) {
+    add_context(estimate, model.get(), options, to_params(model.get(), options),
+                vocabulary_size * options.sequences * sizeof(float));
   }
-  estimate.exact = report.kv_cache && report.compute && report.output;
-  estimate.kv_cache = report.kv_cache.value_or(kv_cache_formula(model.get(), options));
-  estimate.compute = report.compute.value_or(compute_formula(model.get(), options));
-  estimate.output = report.output.value_or(static_cast<std::uint64_t>(model_file.vocabulary_size) *
-                                           options.sequences * 4);
+  const std::uint32_t text_tokens =
+      options.generates ? options.embed_tokens : options.context_tokens;
+  if (text_tokens > 0) {
+    const EmbeddingShape shape{text_tokens, sees_whole_texts(model.get()), false};
+    const llama_context_params context = to_params(model.get(), options, shape);
+    ContextOptions own = options;
+    own.context_tokens = context.n_ctx;
+    own.batch_tokens = context.n_batch;
+    MemoryEstimate embedding;
+    embedding.exact = true;
+    add_context(embedding, model.get(), own, context, 0);
+    estimate.kv_cache += embedding.kv_cache;
+    estimate.compute += embedding.compute;
+    // It grows with the first steps, so the library does not count it.
+    estimate.output += embedding_output_bytes(model.get(), vocabulary_size, own.batch_tokens);
+    estimate.exact = estimate.exact && embedding.exact;
+  }
   return estimate;
 }
 

@@ -40,79 +40,115 @@ Model::~Model() {
 void Model::load() {
   const CpuLoadProbe load_probe;
   check_memory_for_weights();
-
-  {
-    const LogCapture log;
-    llama_model_params params = llama_model_default_params();
-    params.load_mode = options_.map_weights ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
-    params.progress_callback = [](float share, void* data) {
-      auto* self = static_cast<Model*>(data);
-      if (self->options_.on_progress) self->options_.on_progress(share);
-      return !self->aborted();
-    };
-    params.progress_callback_user_data = this;
-    model_.reset(load_checked(options_.file, params));
-    if (aborted()) throw llamacpp::aborted();
-    if (model_ == nullptr) throw load_failed(options_.file.path, log.last_error());
+  load_weights();
+  require_usable();
+  vocabulary_.emplace(llama_model_get_vocab(model_.get()));
+  kv_hand_over_.emplace(model_.get(), options_.context, closing_);
+  embedder_.emplace(model_.get(), options_.context, thread_pool_, closing_);
+  if (options_.context.generates) {
+    make_context();
+  } else {
+    embedder_->prepare(options_.context.context_tokens, false);
   }
+  if (aborted()) throw llamacpp::aborted();
+
+  const int threads = options_.threads > 0 ? options_.threads : load_probe.free_threads();
+  thread_pool_.resize(threads);
+  threads_ = threads;
+  learn_facts();
+  if (options_.on_progress) options_.on_progress(1);
+}
+
+void Model::load_weights() {
+  const LogCapture log;
+  llama_model_params params = llama_model_default_params();
+  params.load_mode = options_.map_weights ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+  params.progress_callback = [](float share, void* data) {
+    auto* self = static_cast<Model*>(data);
+    if (self->options_.on_progress) self->options_.on_progress(share);
+    return !self->aborted();
+  };
+  params.progress_callback_user_data = this;
+  model_.reset(load_checked(options_.file, params));
+  if (aborted()) throw llamacpp::aborted();
+  if (model_ == nullptr) throw load_failed(options_.file.path, log.last_error());
+}
+
+// What the library would answer by ending the process when it is asked to generate or to embed.
+void Model::require_usable() const {
   const std::string architecture = metadata_text(model_.get(), "general.architecture");
   if (!llama_model_has_decoder(model_.get()) || llama_model_has_encoder(model_.get())) {
-    throw load_failed(options_.file.path, "it is no decoder-only model");
+    throw load_failed(options_.file.path, "it is made of an encoder and a decoder, or of speech");
   }
-  // Such a model answers for all positions at once; the library ends the process when it is asked
-  // for one.
-  if (llama_model_is_diffusion(model_.get()) ||
-      metadata_text(model_.get(), (architecture + ".attention.causal").c_str()) == "false") {
+  if (llama_model_is_diffusion(model_.get()) || architecture == "wavtokenizer-dec") {
     throw load_failed(options_.file.path, "it does not generate token by token");
+  }
+  // Tokens that see those behind them have logits, but for no token that is still to come.
+  if (options_.context.generates == sees_whole_texts(model_.get())) {
+    throw load_failed(options_.file.path, "its header says otherwise than the library");
   }
   const llama_vocab* vocabulary = llama_model_get_vocab(model_.get());
   if (llama_vocab_n_tokens(vocabulary) == 0 ||
       llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_NONE) {
     throw load_failed(options_.file.path, "it has no vocabulary");
   }
-  vocabulary_.emplace(vocabulary);
-  kv_hand_over_.emplace(model_.get(), options_.context, closing_);
+}
 
+void Model::make_context() {
+  require_fitting_cache(model_.get(), options_.context);
   check_memory_for_context();
-  {
-    const LogCapture log;
-    llama_context_params params = to_params(model_.get(), options_.context);
-    // A callback on the model's own thread: with one thread or many, ggml asks on the calling one.
-    params.abort_callback = [](void* data) {
-      return static_cast<const Model*>(data)->step_aborted();
-    };
-    params.abort_callback_data = this;
-    context_.reset(llama_init_from_model(model_.get(), params));
-    if (context_ == nullptr) throw context_failed(log.last_error());
+  const LogCapture log;
+  llama_context_params params = to_params(model_.get(), options_.context);
+  // A callback on the model's own thread: with one thread or many, ggml asks on the calling one.
+  params.abort_callback = [](void* data) {
+    return static_cast<const Model*>(data)->step_aborted();
+  };
+  params.abort_callback_data = this;
+  context_.reset(llama_init_from_model(model_.get(), params));
+  if (context_ == nullptr) throw context_failed(log.last_error());
+  if (llama_get_memory(context_.get()) == nullptr) {
+    throw load_failed(options_.file.path, "it keeps no cache to generate from");
   }
-  if (aborted()) throw llamacpp::aborted();
+  thread_pool_.add(context_.get());
+}
 
-  const int threads = options_.threads > 0 ? options_.threads : load_probe.free_threads();
-  thread_pool_.use(context_.get(), threads);
-  threads_ = threads;
-
-  facts_.architecture = architecture;
+void Model::learn_facts() {
+  facts_.architecture = metadata_text(model_.get(), "general.architecture");
   facts_.name = metadata_text(model_.get(), "general.name");
   if (const char* source = llama_model_chat_template(model_.get(), nullptr)) {
     facts_.chat_template = source;
   }
+  if (const char* source = llama_model_chat_template(model_.get(), "rerank")) {
+    facts_.rerank_template = source;
+  }
   facts_.trained_context_tokens =
       static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(model_.get())));
   // The library rounds up to a multiple of its own; what was asked for is what a sequence gets.
-  facts_.pool_tokens = llama_n_ctx(context_.get());
+  facts_.pool_tokens =
+      context_ == nullptr ? options_.context.context_tokens : llama_n_ctx(context_.get());
   facts_.context_tokens = std::min(options_.context.context_tokens, facts_.pool_tokens);
   facts_.layers = llama_model_n_layer(model_.get());
   facts_.parameter_count = llama_model_n_params(model_.get());
   facts_.weight_bytes = llama_model_size(model_.get());
-  if (options_.on_progress) options_.on_progress(1);
+  facts_.embedding_length = static_cast<std::uint32_t>(llama_model_n_embd_out(model_.get()));
 }
 
 void Model::free() {
-  if (context_ != nullptr) thread_pool_.release(context_.get());
+  embedder_.reset();
+  if (context_ != nullptr) thread_pool_.remove(context_.get());
   context_.reset();
   vocabulary_.reset();
   model_.reset();
 }
+
+Embedder& Model::embedder() {
+  if (!embedder_) throw Error(code::kClosed, "The model was closed. Open it again.");
+  return *embedder_;
+}
+
+void Model::embed(EmbeddingJob& job) { embedder().step(job); }
+
+std::size_t Model::row_length(const EmbeddingJob& job) { return embedder().row_length(job); }
 
 std::unique_ptr<TokenSampler> Model::make_sampler(const SamplingOptions& options,
                                                   std::span<const Token> history) {
@@ -175,7 +211,8 @@ llama_context* Model::context() const {
 
 void Model::adjust(int threads, std::uint32_t batch_tokens) {
   if (threads > 0) {
-    thread_pool_.use(context(), threads);
+    embedder();  // throws CLOSED
+    thread_pool_.resize(threads);
     threads_ = threads;
   }
   // The context's buffers are made for the size at opening; a step can only be smaller.

@@ -16,6 +16,7 @@
 
 #include "checked_file.hpp"
 #include "context_options.hpp"
+#include "embedder.hpp"
 #include "kv_hand_over.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/c_ptr.hpp"
@@ -41,12 +42,14 @@ struct ModelFacts {
   std::string architecture;
   std::string name;           // empty where the file holds none
   std::string chat_template;  // empty where the file holds none
+  std::string rerank_template;
   std::uint32_t trained_context_tokens = 0;
   std::uint32_t context_tokens = 0;  // of one sequence
   std::uint32_t pool_tokens = 0;     // of all together
   std::int32_t layers = 0;
   std::uint64_t parameter_count = 0;
   std::uint64_t weight_bytes = 0;
+  std::uint32_t embedding_length = 0;  // of the vector of a text
 };
 
 // Made on the JavaScript thread; `load` and everything that touches the context runs as jobs of
@@ -67,10 +70,16 @@ class Model final : public SequenceModel {
   // Frees context and weights. Generations have ended before: `abort_all` was called.
   void free();
 
+  // Computes the next step of vectors or scores; jobs one after another. Throws as Embedder::step,
+  // and CLOSED after `free`.
+  void embed(EmbeddingJob& job);
+  // Numbers of a job's row.
+  std::size_t row_length(const EmbeddingJob& job);
+
   // Changes threads and the size of a prefill step; 0 leaves either as it is.
   void adjust(int threads, std::uint32_t batch_tokens);
 
-  // The context, for sequences; throws CLOSED after `free`.
+  // The context, for sequences of a model that generates; throws CLOSED after `free`.
   llama_context* context() const;
 
   std::size_t step_tokens() const override { return batch_tokens_; }
@@ -113,6 +122,12 @@ class Model final : public SequenceModel {
  private:
   void check_memory_for_weights() const;
   void check_memory_for_context() const;
+  // The parts of `load`.
+  void load_weights();
+  void require_usable() const;
+  void make_context();
+  void learn_facts();
+  Embedder& embedder();
   // Whether somebody wants the running step to end.
   bool step_aborted() const;
 
@@ -126,12 +141,13 @@ class Model final : public SequenceModel {
   std::atomic<int> threads_{0};
   std::uint32_t batch_tokens_ = 0;
 
-  // Freed in the opposite order: threads, context, weights.
+  // Freed in the opposite order: contexts, threads, weights.
   CPtr<llama_model, llama_model_free> model_;
   std::optional<Vocabulary> vocabulary_;
   std::optional<KvHandOver> kv_hand_over_;
-  CPtr<llama_context, llama_free> context_;
   ThreadPool thread_pool_;
+  CPtr<llama_context, llama_free> context_;  // null where the model does not generate
+  std::optional<Embedder> embedder_;
 
   std::mutex ids_mutex_;
   std::vector<llama_seq_id> free_ids_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "embedding_handle.hpp"
 #include "mobillm/generate_options.hpp"
 #include "mobillm/option_reader.hpp"
 #include "mobillm/sequence_handle.hpp"
@@ -20,12 +21,14 @@ Napi::Value facts_object(Napi::Env env, const Model& model) {
   result.Set("architecture", facts.architecture);
   result.Set("name", facts.name);
   result.Set("chatTemplate", facts.chat_template);
+  result.Set("rerankTemplate", facts.rerank_template);
   result.Set("trainedContextTokens", facts.trained_context_tokens);
   result.Set("contextTokens", facts.context_tokens);
   result.Set("poolTokens", facts.pool_tokens);
   result.Set("layers", facts.layers);
   result.Set("parameterCount", static_cast<double>(facts.parameter_count));
   result.Set("weightBytes", static_cast<double>(facts.weight_bytes));
+  result.Set("embeddingLength", facts.embedding_length);
   return result;
 }
 
@@ -34,6 +37,31 @@ Napi::Value int32_array(Napi::Env env, const std::vector<llama_token>& tokens) {
   if (!tokens.empty())
     std::memcpy(array.Data(), tokens.data(), tokens.size() * sizeof(llama_token));
   return array;
+}
+
+Pooling read_pooling(Napi::Value value) {
+  const std::string word = read_string(value, "pooling");
+  if (word == "mean") return Pooling::kMean;
+  if (word == "cls") return Pooling::kCls;
+  if (word == "last") return Pooling::kLast;
+  if (word == "rank") return Pooling::kRank;
+  throw InvalidArgument(InvalidArgument::Kind::kRange, "pooling",
+                        "must be one of mean, cls, last, rank");
+}
+
+// Lengths of texts that together have so many tokens.
+std::vector<std::int32_t> read_lengths(Napi::Value value, std::size_t tokens, std::uint32_t most) {
+  std::vector<std::int32_t> lengths = read_int32s(value, "lengths");
+  std::size_t sum = 0;
+  for (const std::int32_t length : lengths) {
+    if (length < 1 || static_cast<std::uint32_t>(length) > most) {
+      throw InvalidArgument(InvalidArgument::Kind::kRange, "lengths",
+                            "must be from 1 to " + std::to_string(most) + " each");
+    }
+    sum += static_cast<std::size_t>(length);
+  }
+  if (sum == tokens && !lengths.empty()) return lengths;
+  throw InvalidArgument(InvalidArgument::Kind::kRange, "lengths", "must add up to the tokens");
 }
 
 }  // namespace
@@ -45,6 +73,7 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
        method<&ModelHandle::vocabulary>("vocabulary"), method<&ModelHandle::encode>("encode"),
        method<&ModelHandle::decode>("decode"), method<&ModelHandle::token_bytes>("tokenBytes"),
        method<&ModelHandle::create_sequence>("createSequence"),
+       method<&ModelHandle::create_embedding>("createEmbedding"),
        method<&ModelHandle::adjust>("adjust"), getter<&ModelHandle::threads>("threads"),
        method<&ModelHandle::close>("close")});
   exports.Set("Model", constructor);
@@ -87,6 +116,7 @@ Napi::Value ModelHandle::vocabulary(const Info& info) {
   if (vocabulary.bos() != LLAMA_TOKEN_NULL) result.Set("bosToken", vocabulary.bos());
   if (vocabulary.eos() != LLAMA_TOKEN_NULL) result.Set("eosToken", vocabulary.eos());
   result.Set("addsBosToken", vocabulary.adds_bos());
+  result.Set("separatorTokens", int32_array(env, vocabulary.separator_tokens()));
   result.Set("endTokens", int32_array(env, vocabulary.end_tokens()));
   const std::vector<SpecialToken> special = vocabulary.special_tokens();
   Napi::Array rows = Napi::Array::New(env, special.size());
@@ -126,6 +156,12 @@ Napi::Value ModelHandle::token_bytes(const Info& info) {
 
 Napi::Value ModelHandle::create_sequence(const Info& info) {
   open_vocabulary();
+  if (!model()->context_options().generates) {
+    throw Error(
+        code::kUnsupported,
+        "This model computes vectors of texts and does not generate. Use embed or rerank, or "
+        "open another model.");
+  }
   const auto id = model()->take_sequence_id();
   if (!id) {
     throw Error(code::kBusy,
@@ -135,6 +171,16 @@ Napi::Value ModelHandle::create_sequence(const Info& info) {
   return SequenceHandle::create(environment(info), info.Env(),
                                 std::make_shared<LlamaSequence>(model(), *id),
                                 info.This().As<Napi::Object>());
+}
+
+Napi::Value ModelHandle::create_embedding(const Info& info) {
+  const Vocabulary& vocabulary = open_vocabulary();
+  std::vector<Token> tokens = read_tokens(info[0], "tokens", vocabulary.size());
+  const std::vector<std::int32_t> lengths =
+      read_lengths(info[1], tokens.size(), model()->facts().context_tokens);
+  auto job = std::make_shared<EmbeddingJob>(std::move(tokens), lengths, read_pooling(info[2]));
+  return EmbeddingHandle::create(environment(info), info.Env(), model(), std::move(job),
+                                 info.This().As<Napi::Object>());
 }
 
 Napi::Value ModelHandle::adjust(const Info& info) {

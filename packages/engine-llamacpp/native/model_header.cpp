@@ -4,6 +4,9 @@
 #include <locale>
 #include <sstream>
 #include <system_error>
+#include <unordered_set>
+
+#include "mobillm/error.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -35,6 +38,35 @@ double metadata_number(const llama_model* model, const std::string& key, double 
   text.imbue(std::locale::classic());
   double value = 0;
   return text >> value && text.peek() == std::istringstream::traits_type::eof() ? value : fallback;
+}
+
+bool is_encoder(const std::string& architecture) {
+  static const std::unordered_set<std::string> encoders = {
+      "bert",     "eurobert",    "gemma-embedding", "jina-bert-v2",  "jina-bert-v3",
+      "neo-bert", "modern-bert", "nomic-bert",      "nomic-bert-moe"};
+  return encoders.contains(architecture);
+}
+
+void require_fitting_cache(const llama_model* model, const ContextOptions& options) {
+  const std::string attention = metadata_text(model, "general.architecture") + ".attention.";
+  const std::int64_t head_length =
+      llama_model_n_embd(model) / std::max(1, llama_model_n_head(model));
+  const auto require = [&](const char* option, ggml_type type, const std::string& key) {
+    const std::int64_t length = metadata_integer(model, attention + key, head_length);
+    const std::int64_t block = ggml_blck_size(type);
+    if (length % block == 0) return;
+    throw Error(code::kUnsupported,
+                std::string("The model's heads have ") + std::to_string(length) + " numbers, and " +
+                    ggml_type_name(type) + " needs a multiple of " + std::to_string(block) +
+                    ". Take f16 for " + option + ".",
+                {{"headLength", static_cast<double>(length)}});
+  };
+  require("keyType", options.key_type, "key_length");
+  require("valueType", options.value_type, "value_length");
+  // Layers that see a window may have heads of their own.
+  if (metadata_text(model, (attention + "key_length_swa").c_str()).empty()) return;
+  require("keyType", options.key_type, "key_length_swa");
+  require("valueType", options.value_type, "value_length_swa");
 }
 
 std::uint64_t kv_cache_formula(const llama_model* model, const ContextOptions& options) {

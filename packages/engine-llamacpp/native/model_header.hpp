@@ -20,6 +20,14 @@ std::int64_t metadata_integer(const llama_model* model, const std::string& key,
 // A metadata value as a number; `fallback` when there is no such key or it is no number.
 double metadata_number(const llama_model* model, const std::string& key, double fallback);
 
+// Whether models of an architecture read a text at once and keep no cache; of those that the
+// library has, the ones whose headers are checked for it.
+bool is_encoder(const std::string& architecture);
+
+// Throws UNSUPPORTED where a number format of the cache does not fit the model's heads: the library
+// looks with flash attention alone, and ends the process without.
+void require_fitting_cache(const llama_model* model, const ContextOptions& options);
+
 // Bytes of keys and values for a context, from the header alone:
 // layers × tokens × KV heads × (key length × key size + value length × value size).
 // Too high for architectures that cache less (recurrent layers, compressed attention).

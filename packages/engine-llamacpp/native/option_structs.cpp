@@ -59,6 +59,8 @@ ContextOptions read_context_options(Napi::Value value) {
                                           {"off", LLAMA_FLASH_ATTN_TYPE_DISABLED}});
   context.key_type = read_cache_type(options, "keyType");
   context.value_type = read_cache_type(options, "valueType");
+  context.generates = options.boolean("generates");
+  context.embed_tokens = options.integer<std::uint32_t>("embedTokens", 0, 0x7fffff00);
   return context;
 }
 

@@ -3,6 +3,8 @@
 #include <ggml-cpu.h>
 #include <llama.h>
 
+#include <string>
+
 #include "mobillm/error.hpp"
 
 namespace mobillm::llamacpp {
@@ -34,9 +36,9 @@ ThreadPool::~ThreadPool() {
   if (pool_ != nullptr) free_pool(pool_);
 }
 
-void ThreadPool::use(llama_context* context, int threads) {
+void ThreadPool::resize(int threads) {
   if (threads == threads_) return;
-  release(context);
+  release();
   if (threads > 1) {
     ggml_threadpool_params params = ggml_threadpool_params_default(threads);
     pool_ = cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new")(&params);
@@ -44,18 +46,34 @@ void ThreadPool::use(llama_context* context, int threads) {
       throw Error(code::kNativeFailure, "The system could not start " + std::to_string(threads) +
                                             " threads. Open the model with fewer.");
     }
-    llama_attach_threadpool(context, pool_, nullptr);
   }
-  llama_set_n_threads(context, threads, threads);
   threads_ = threads;
+  for (llama_context* context : contexts_) attach(context);
 }
 
-void ThreadPool::release(llama_context* context) {
+void ThreadPool::add(llama_context* context) {
+  contexts_.push_back(context);
+  attach(context);
+}
+
+void ThreadPool::remove(llama_context* context) {
+  if (std::erase(contexts_, context) > 0) llama_detach_threadpool(context);
+}
+
+void ThreadPool::attach(llama_context* context) const {
+  if (pool_ != nullptr) llama_attach_threadpool(context, pool_, nullptr);
+  llama_set_n_threads(context, threads_, threads_);
+}
+
+void ThreadPool::release() {
   if (pool_ == nullptr) return;
-  llama_detach_threadpool(context);
+  for (llama_context* context : contexts_) {
+    llama_detach_threadpool(context);
+    llama_set_n_threads(context, 1, 1);
+  }
   free_pool(pool_);
   pool_ = nullptr;
-  threads_ = 0;
+  threads_ = 1;
 }
 
 }  // namespace mobillm::llamacpp

@@ -1,5 +1,7 @@
-// ggml's threads for one context.
+// ggml's threads for the contexts of one model.
 #pragma once
+
+#include <vector>
 
 struct llama_context;
 struct ggml_threadpool;
@@ -15,18 +17,25 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool();
 
-  // Makes `context` compute with `threads` threads, the calling one included. Call it on the
-  // context's own thread.
-  void use(llama_context* context, int threads);
+  // Has every context compute with so many threads, the calling one included. Call this and what
+  // follows on the contexts' own thread.
+  void resize(int threads);
 
-  // Takes the threads from the context and ends them. Before the context is freed.
-  void release(llama_context* context);
+  // Has a context compute with these threads, until it is removed. To be removed before it is
+  // freed.
+  void add(llama_context* context);
+  void remove(llama_context* context);
 
   int threads() const { return threads_; }
 
  private:
+  void attach(llama_context* context) const;
+  // Takes the threads from all contexts and ends them.
+  void release();
+
+  std::vector<llama_context*> contexts_;
   ggml_threadpool* pool_ = nullptr;
-  int threads_ = 0;
+  int threads_ = 1;
 };
 
 }  // namespace mobillm::llamacpp

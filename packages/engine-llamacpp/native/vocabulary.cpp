@@ -20,6 +20,16 @@ std::vector<llama_token> Vocabulary::end_tokens() const {
   return tokens;
 }
 
+std::vector<llama_token> Vocabulary::separator_tokens() const {
+  std::vector<llama_token> tokens;
+  const auto add = [&](bool wanted, llama_token token) {
+    if (wanted && contains(token)) tokens.push_back(token);
+  };
+  add(llama_vocab_get_add_eos(vocab_), eos());
+  add(llama_vocab_get_add_sep(vocab_), llama_vocab_sep(vocab_));
+  return tokens;
+}
+
 std::vector<SpecialToken> Vocabulary::special_tokens() const {
   // Just those that `parse_special` governs. The library reads "user defined" tokens from any text,
   // as if they were words; to list them here would promise otherwise.

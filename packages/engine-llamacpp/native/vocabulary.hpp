@@ -25,6 +25,8 @@ class Vocabulary {
   llama_token bos() const { return llama_vocab_bos(vocab_); }
   llama_token eos() const { return llama_vocab_eos(vocab_); }
   bool adds_bos() const { return llama_vocab_get_add_bos(vocab_); }
+  // What stands between two texts that are read together; empty where the vocabulary has nothing.
+  std::vector<llama_token> separator_tokens() const;
   // Every token that ends a generation.
   std::vector<llama_token> end_tokens() const;
   // Tokens that are read from text only with `parse_special`, and written only with `show_special`.

@@ -70,6 +70,10 @@ export interface NativeContextOptions {
   readonly flashAttention: 'auto' | 'on' | 'off';
   readonly keyType: string;
   readonly valueType: string;
+  /** Whether the model generates; otherwise its context is for vectors alone. */
+  readonly generates: boolean;
+  /** Longest text that a generating model's estimate has room for vectors of; 0 for none. */
+  readonly embedTokens: number;
 }
 
 /** What an estimate is made of. */
@@ -108,12 +112,15 @@ export interface NativeModelFacts {
   readonly name: string;
   /** Empty where the file holds none. */
   readonly chatTemplate: string;
+  /** How a query and a document are put together; empty where the file does not say. */
+  readonly rerankTemplate: string;
   readonly trainedContextTokens: number;
   readonly contextTokens: number;
   readonly poolTokens: number;
   readonly layers: number;
   readonly parameterCount: number;
   readonly weightBytes: number;
+  readonly embeddingLength: number;
 }
 
 /** A model: weights, context and the thread that computes. */
@@ -127,6 +134,8 @@ export interface NativeModel {
     readonly bosToken?: number;
     readonly eosToken?: number;
     readonly addsBosToken: boolean;
+    /** What stands between two texts that are read together. */
+    readonly separatorTokens: Int32Array;
     readonly endTokens: Int32Array;
     readonly specialTokens: readonly { readonly token: number; readonly text: string }[];
   };
@@ -134,10 +143,26 @@ export interface NativeModel {
   decode(tokens: Int32Array, showSpecial: boolean): string;
   tokenBytes(token: number, showSpecial: boolean): Uint8Array;
   createSequence(): NativeSequence;
+  /** Texts of `lengths` tokens, one after another in `tokens`. One at a time is computed. */
+  createEmbedding(
+    tokens: Int32Array,
+    lengths: Int32Array,
+    pooling: 'mean' | 'cls' | 'last' | 'rank',
+  ): NativeEmbedding;
   /** 0 leaves a lever as it is. */
   adjust(threads: number, batchTokens: number): Promise<void>;
   /** To be called once. */
   close(): Promise<void>;
+}
+
+/** Texts that vectors, or scores, are computed of. */
+export interface NativeEmbedding {
+  /** Computes a part; resolves with how many tokens are done. Not before the last one has settled. */
+  step(): Promise<number>;
+  /** After all tokens: a row a text, one after another. */
+  rows(): Float32Array;
+  /** Ends the step that runs, and all later ones, with `ABORTED`. */
+  abort(): void;
 }
 
 const expects = [

@@ -27,7 +27,7 @@ import {
 } from './engine-options.js';
 import { Lineage } from './lineage.js';
 import { LlamaCppModel } from './model.js';
-import { ModelHeaders } from './model-header.js';
+import { type ModelHeader, ModelHeaders } from './model-header.js';
 import { version } from './version.js';
 
 const name = 'llamacpp';
@@ -44,7 +44,8 @@ const capabilities: EngineCapabilities = {
   // Not of every model: what keeps a state, a window or compressed keys is refused, with the reason.
   exportKv: true,
   importKv: true,
-  embed: false,
+  embed: true,
+  rerank: true,
   adjust: true,
   trim: false,
   estimate: true,
@@ -96,7 +97,7 @@ class LlamaCppDriver implements EngineDriver {
     const header = await this.#headers.read(files, signal);
     signal?.throwIfAborted();
     const native = callNative(
-      () => new this.#addon.Estimate({ ...header, ...contextOptions(options, own) }),
+      () => new this.#addon.Estimate({ ...header, ...contextOptions(options, own, header) }),
     );
     const stopListening = onAbort(signal, () => native.abort());
     try {
@@ -133,7 +134,7 @@ class LlamaCppDriver implements EngineDriver {
     const native: NativeModel = callNative(
       () =>
         new this.#addon.Model({
-          ...contextOptions(options, own),
+          ...contextOptions(options, own, header),
           path: header.path,
           fileBytes: header.fileBytes,
           modifiedAt: header.modifiedAt,
@@ -157,6 +158,7 @@ class LlamaCppDriver implements EngineDriver {
     return new LlamaCppModel({
       native,
       facts,
+      header,
       lineage: new Lineage(header.path, weights?.sha256),
       processors: this.#description.processors,
       batchTokens: own.batchTokens,
@@ -187,6 +189,7 @@ class LlamaCppDriver implements EngineDriver {
 function contextOptions(
   options: DriverEstimateOptions,
   own: Required<LlamaCppOpenOptions>,
+  { generates }: ModelHeader,
 ): NativeContextOptions {
   return {
     contextTokens: options.contextTokens,
@@ -195,6 +198,8 @@ function contextOptions(
     flashAttention: own.flashAttention,
     keyType: own.keyType,
     valueType: own.valueType,
+    generates,
+    embedTokens: Math.min(own.embedTokens, options.contextTokens),
   };
 }
 

@@ -31,10 +31,20 @@ export interface LlamaCppOpenOptions {
   readonly batchTokens?: number;
   /** Attention without a score matrix in memory. Default `auto`: where the library supports it. */
   readonly flashAttention?: 'auto' | 'on' | 'off';
-  /** Number format of cached keys. Default `f16`; `q8_0` halves the memory and is slower on CPU. */
+  /**
+   * Number format of cached keys. Default `f16`. `q8_0` halves the memory, `q4_0` and `iq4_nl` take a
+   * little more than a quarter; all of these are slower on CPU, the small ones lose accuracy, and such a
+   * cache is neither exported nor saved. They need heads of a multiple of 32 numbers.
+   */
   readonly keyType?: KvCacheType;
-  /** Number format of cached values. Default `f16`; `q8_0` needs flash attention. */
+  /** The same for cached values; all but `f32`, `f16` and `bf16` need flash attention. */
   readonly valueType?: KvCacheType;
+  /**
+   * Longest text that `embed` is to get from a generating model, in tokens: `estimate` counts the room
+   * for it. Default 0: it is looked for when `embed` is first called, which fails with `OUT_OF_MEMORY`
+   * where there is none. Models that only embed have room for texts of the whole context.
+   */
+  readonly embedTokens?: number;
   /**
    * `mapped` (the default) reads weights from the page cache as they are needed and shares them
    * between processes; `copied` reads them into memory of their own.
@@ -60,6 +70,7 @@ const checkEngine = check.optionsObject({
 
 const checkOpen = check.optionsObject({
   batchTokens: check.integer({ min: 1, max: 65_536 }),
+  embedTokens: check.integer({ min: 0, max: 0x7fff_ff00 }),
   flashAttention: check.oneOf('auto', 'on', 'off'),
   keyType: cacheType,
   valueType: cacheType,
@@ -76,6 +87,7 @@ export function resolveOpenOptions(options: unknown): Required<LlamaCppOpenOptio
   const checked = checkOpen(options, 'engineOptions');
   return {
     batchTokens: checked.batchTokens ?? 512,
+    embedTokens: checked.embedTokens ?? 0,
     flashAttention: checked.flashAttention ?? 'auto',
     keyType: checked.keyType ?? 'f16',
     valueType: checked.valueType ?? 'f16',

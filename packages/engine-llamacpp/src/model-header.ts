@@ -1,4 +1,10 @@
-import { type ByteSource, MobillmError, type ModelFiles, validateGguf } from '@mobillm/core';
+import {
+  type ByteSource,
+  MobillmError,
+  type ModelFiles,
+  type Pooling,
+  validateGguf,
+} from '@mobillm/core';
 import { callNative } from '@mobillm/core/native';
 import type { LlamaCppAddon, NativeFile } from './addon.js';
 
@@ -14,7 +20,28 @@ export interface ModelHeader {
   readonly architecture: string;
   readonly trainedContextTokens: number;
   readonly vocabularySize: number;
+  /** Whether it generates token by token; otherwise it is made for vectors of texts. */
+  readonly generates: boolean;
+  /** Pooling that it was trained for, where its header names one. */
+  readonly pooling: Pooling | undefined;
+  /** Whether it has a head that scores a text. */
+  readonly ranks: boolean;
 }
+
+/** Architectures whose tokens see those behind them: the same list stands in `model_header.cpp`. */
+const encoders = new Set(
+  (
+    'bert eurobert gemma-embedding jina-bert-v2 jina-bert-v3 neo-bert modern-bert nomic-bert ' +
+    'nomic-bert-moe'
+  ).split(' '),
+);
+
+/** `LLAMA_POOLING_TYPE_*`. */
+const poolings = new Map<unknown, Pooling>([
+  [1, 'mean'],
+  [2, 'cls'],
+  [3, 'last'],
+]);
 
 /**
  * Reads and validates a model's header. The library never sees a file that did not pass: it meets a
@@ -62,7 +89,7 @@ export class ModelHeaders {
   }
 
   async #validate(path: string, file: NativeFile, signal?: AbortSignal): Promise<ModelHeader> {
-    const { metadata } = await validateGguf(byteSource(file), signal && { signal });
+    const { metadata, tensors } = await validateGguf(byteSource(file), signal && { signal });
     const architecture = metadata.get('general.architecture')?.value;
     if (typeof architecture !== 'string') {
       throw invalid(path, 'its header does not name an architecture');
@@ -88,6 +115,12 @@ export class ModelHeaders {
       architecture,
       trainedContextTokens: trained,
       vocabularySize: metadata.get('tokenizer.ggml.tokens')?.elementCount ?? 0,
+      generates:
+        !encoders.has(architecture) &&
+        metadata.get(`${architecture}.attention.causal`)?.value !== false,
+      // The library takes a score from whatever comes out in the end, head or not.
+      ranks: tensors.some(({ name }) => name === 'cls.output.weight'),
+      pooling: poolings.get(metadata.get(`${architecture}.pooling_type`)?.value),
     };
   }
 }

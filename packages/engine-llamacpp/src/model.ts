@@ -1,5 +1,7 @@
 import {
   check,
+  type DriverEmbedOptions,
+  type DriverRerankOptions,
   type KvLineage,
   MobillmError,
   type ModelDriver,
@@ -7,11 +9,15 @@ import {
   type ModelLevers,
   type Placement,
   type SequenceDriver,
+  type Token,
   type Tokenizer,
 } from '@mobillm/core';
 import { callNative, fromNative, NativeSequenceDriver } from '@mobillm/core/native';
 import type { NativeModel, NativeModelFacts } from './addon.js';
+import { EmbeddingQueue } from './embedding-queue.js';
 import type { Lineage } from './lineage.js';
+import type { ModelHeader } from './model-header.js';
+import { RerankPrompt } from './rerank-prompt.js';
 import { LlamaCppTokenizer } from './tokenizer.js';
 
 /** What a model is made of. */
@@ -20,6 +26,8 @@ export interface LlamaCppModelParts {
   readonly native: NativeModel;
   /** What it said when it was loaded. */
   readonly facts: NativeModelFacts;
+  /** What its header said. */
+  readonly header: ModelHeader;
   /** Which weights its caches belong to. */
   readonly lineage: Lineage;
   /** Processors that threads may be asked for. */
@@ -38,14 +46,22 @@ export class LlamaCppModel implements ModelDriver {
   readonly tokenizer: Tokenizer;
   readonly #parts: LlamaCppModelParts;
   readonly #sequences = new Set<NativeSequenceDriver>();
+  readonly #embeddings: EmbeddingQueue;
+  #prompt: RerankPrompt | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: LlamaCppModelParts) {
-    const { facts } = parts;
+    const { facts, header } = parts;
     this.#parts = parts;
     this.info = {
       architecture: facts.architecture,
       trainedContextTokens: facts.trainedContextTokens,
+      tasks: [
+        ...(header.generates ? (['generate'] as const) : []),
+        'embed',
+        ...(header.ranks ? (['rerank'] as const) : []),
+      ],
+      embedding: { length: facts.embeddingLength, pooling: header.pooling },
       parameterCount: facts.parameterCount,
       weightBytes: facts.weightBytes,
       name: facts.name === '' ? undefined : facts.name,
@@ -54,6 +70,7 @@ export class LlamaCppModel implements ModelDriver {
     this.contextTokens = facts.contextTokens;
     this.kvPoolTokens = facts.poolTokens;
     this.tokenizer = new LlamaCppTokenizer(parts.native);
+    this.#embeddings = new EmbeddingQueue(parts.native, facts.contextTokens);
   }
 
   placement(): Placement {
@@ -67,7 +84,7 @@ export class LlamaCppModel implements ModelDriver {
   createSequence(): Promise<SequenceDriver> {
     return Promise.resolve().then(() => {
       // One made now would not be closed with the others, and later the model's thread is gone.
-      if (this.#closing) throw new MobillmError('CLOSED', 'The model was closed. Open it again.');
+      this.#requireOpen();
       const native = callNative(() => this.#parts.native.createSequence());
       const sequence = new NativeSequenceDriver(native, {
         onClose: (closed) => this.#sequences.delete(closed),
@@ -76,6 +93,36 @@ export class LlamaCppModel implements ModelDriver {
       this.#sequences.add(sequence);
       return sequence;
     });
+  }
+
+  async embed(
+    texts: readonly (readonly Token[])[],
+    options: DriverEmbedOptions,
+  ): Promise<Float32Array[]> {
+    this.#requireOpen();
+    return this.#embeddings.run(texts, options);
+  }
+
+  async rerank(
+    query: string,
+    documents: readonly string[],
+    { truncate, ...options }: DriverRerankOptions,
+  ): Promise<number[]> {
+    this.#requireOpen();
+    if (!this.#parts.header.ranks) {
+      throw new MobillmError(
+        'UNSUPPORTED',
+        'This model has no head that scores a document for a query (a tensor "cls.output.weight"). Open a reranking model.',
+      );
+    }
+    this.#prompt ??= new RerankPrompt(this.tokenizer, {
+      template: this.#parts.facts.rerankTemplate,
+      separator: [...callNative(() => this.#parts.native.vocabulary()).separatorTokens],
+      contextTokens: this.contextTokens,
+    });
+    const texts = await this.#prompt.encode(query, documents, truncate, options.signal);
+    const rows = await this.#embeddings.run(texts, { ...options, pooling: 'rank' });
+    return rows.map((row) => row[0] ?? NaN);
   }
 
   async adjust(levers: ModelLevers): Promise<void> {
@@ -96,9 +143,16 @@ export class LlamaCppModel implements ModelDriver {
     return this.#closing;
   }
 
+  #requireOpen(): void {
+    if (this.#closing) throw new MobillmError('CLOSED', 'The model was closed. Open it again.');
+  }
+
   async #close(): Promise<void> {
     const { native } = this.#parts;
-    await Promise.all(Array.from(this.#sequences, (sequence) => sequence.close()));
+    await Promise.all([
+      this.#embeddings.close(),
+      ...Array.from(this.#sequences, (sequence) => sequence.close()),
+    ]);
     await native.close();
   }
 }

@@ -33,6 +33,7 @@ const capabilities: EngineCapabilities = {
   exportKv: true,
   importKv: true,
   embed: false,
+  rerank: false,
   adjust: true,
   trim: false,
   estimate: true,

@@ -56,6 +56,8 @@ export class MlcModel implements ModelDriver {
     this.info = {
       architecture: config.architecture,
       trainedContextTokens: config.trainedContextTokens,
+      tasks: ['generate'],
+      embedding: undefined,
       name: undefined,
       parameterCount: parameterCount(config),
       weightBytes: weightBytes(cache),

@@ -32,6 +32,7 @@ const capabilities: EngineCapabilities = {
   exportKv: true,
   importKv: true,
   embed: false,
+  rerank: false,
   adjust: false,
   trim: false,
   estimate: true,

@@ -48,6 +48,8 @@ export class QnnModel implements ModelDriver {
     this.info = {
       architecture: manifest.derivedFrom.architecture,
       trainedContextTokens: usableContextTokens(manifest),
+      tasks: ['generate'],
+      embedding: undefined,
       name: manifest.name,
       parameterCount: manifest.parameters.parameterCount,
       weightBytes: manifest.binaries[0].bytes,

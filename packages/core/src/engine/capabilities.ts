@@ -26,8 +26,10 @@ export interface EngineCapabilities {
   readonly exportKv: boolean;
   /** A sequence's cache can be set from a `KvSnapshot`. */
   readonly importKv: boolean;
-  /** Texts can be embedded, given a model made for it. */
+  /** Texts can be embedded, by models whose `info.tasks` say so. */
   readonly embed: boolean;
+  /** Documents can be scored for a query, by models whose `info.tasks` say so. */
+  readonly rerank: boolean;
   /** Threads and batch size can be changed on an open model. */
   readonly adjust: boolean;
   /** Caches can be given back on request. */

@@ -79,8 +79,28 @@ export interface InspectedModel {
   readonly trainedContextTokens: number;
 }
 
+/** What a model can be asked for: text, vectors of texts, or scores of documents for a query. */
+export type ModelTask = 'generate' | 'embed' | 'rerank';
+
+/**
+ * How the vectors of a text's tokens become one: their mean, that of the first token, or that of the
+ * last one.
+ */
+export type Pooling = 'mean' | 'cls' | 'last';
+
 /** What a driver knows of an open model. */
 export interface ModelInfo extends InspectedModel {
+  /** What it can do; asking for something else gives `UNSUPPORTED`. */
+  readonly tasks: readonly ModelTask[];
+  /** The vectors that `embed` gives; `undefined` where it gives none. */
+  readonly embedding:
+    | {
+        /** Numbers of a vector. */
+        readonly length: number;
+        /** Pooling that the model was trained for; `undefined` where its files do not say. */
+        readonly pooling: Pooling | undefined;
+      }
+    | undefined;
   /** The model's own name, where the file holds one. */
   readonly name: string | undefined;
   /** Number of weights. */
@@ -117,14 +137,54 @@ export interface ModelDriver {
    * @throws MobillmError `BUSY` when all are in use.
    */
   createSequence(): Promise<SequenceDriver>;
-  /** One vector a text, in order. Declared by `capabilities.embed`. */
-  embed?(texts: readonly (readonly Token[])[], signal?: AbortSignal): Promise<Float32Array[]>;
+  /**
+   * One vector a text, in order and not normalised. Each text has a token at least and `contextTokens`
+   * at most. A long job is computed in steps: generations go on between them, and an abort ends it
+   * within one. Declared by `capabilities.embed`; rejects with `UNSUPPORTED` where `info.tasks` lacks it.
+   */
+  embed?(
+    texts: readonly (readonly Token[])[],
+    options: DriverEmbedOptions,
+  ): Promise<Float32Array[]>;
+  /**
+   * One score a document, in order, of how well it answers a query: higher is better, and scores of one
+   * query compare. What the model wants around the two texts is the driver's to know; the spelling of a
+   * special token in them stays text. Declared by `capabilities.rerank`; rejects with `UNSUPPORTED`
+   * where `info.tasks` lacks it.
+   *
+   * @throws MobillmError `CONTEXT_FULL`, with `details.documentIndex` and both counts.
+   */
+  rerank?(
+    query: string,
+    documents: readonly string[],
+    options: DriverRerankOptions,
+  ): Promise<number[]>;
   /** Changes levers while the model is open. Declared by `capabilities.adjust`. */
   adjust?(levers: ModelLevers): Promise<void>;
   /** Gives back up to that many bytes of caches; returns what was freed. Declared by `capabilities.trim`. */
   trim?(bytes: number): Promise<number>;
   /** Stops what runs, waits for it, frees sequences and weights; may be called twice. */
   close(): Promise<void>;
+}
+
+/** How texts are to be embedded. */
+export interface DriverEmbedOptions {
+  /** How the vectors of a text's tokens become one. */
+  readonly pooling: Pooling;
+  /** Stops it; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told the share of tokens that is done, from 0 to 1, rising. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** How documents are to be scored. */
+export interface DriverRerankOptions {
+  /** See `RerankOptions`. */
+  readonly truncate: 'error' | 'end';
+  /** Stops it; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told the share of tokens that is done, from 0 to 1, rising. */
+  readonly onProgress?: (share: number) => void;
 }
 
 /** What can be changed on an open model. */

@@ -7,7 +7,7 @@ import type { SamplesRun } from '../stream/samples-run.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { EngineCapabilities } from './capabilities.js';
 import type { Device, MemoryEstimate, Placement } from './device.js';
-import type { ModelInfo, ModelLevers } from './driver.js';
+import type { ModelInfo, ModelLevers, Pooling } from './driver.js';
 import type { SamplingOptions } from './sampling.js';
 
 /** Options of {@link Engine.estimate}. */
@@ -113,6 +113,52 @@ export interface SessionOptions {
   readonly keepMessages?: number;
   /** Defaults for every `send`. */
   readonly defaults?: Omit<GenerationOptions, 'signal'>;
+}
+
+/** Options of {@link Model.embed}. */
+export interface EmbedOptions {
+  /**
+   * How the vectors of a text's tokens become one. By default what the model was trained for
+   * (`info.embedding.pooling`); `mean` where its files do not say.
+   */
+  readonly pooling?: Pooling;
+  /** `l2` (the default) makes every vector 1 long, so that a dot product is a cosine; `none` keeps it. */
+  readonly normalize?: 'l2' | 'none';
+  /**
+   * What happens with a text longer than the context: `error` (the default) fails with `CONTEXT_FULL`;
+   * `end` leaves out what is too much at its end.
+   */
+  readonly truncate?: 'error' | 'end';
+  /** Stops it; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told the share of tokens that is done, from 0 to 1, rising. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** Options of {@link Model.rerank}. */
+export interface RerankOptions {
+  /** Documents to return at most; all by default. */
+  readonly topN?: number;
+  /**
+   * What happens with a document that does not fit the context together with the query: `error` (the
+   * default) fails with `CONTEXT_FULL`; `end` leaves out what is too much at its end.
+   */
+  readonly truncate?: 'error' | 'end';
+  /** Stops it; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told the share of tokens that is done, from 0 to 1, rising. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** A document's place in the order that {@link Model.rerank} gives. */
+export interface RerankResult {
+  /** Which of the documents it is. */
+  readonly index: number;
+  /**
+   * How well it answers the query, as the model's head says it: higher is better. Scores of one query
+   * compare; whether they are logits or probabilities is the model's.
+   */
+  readonly score: number;
 }
 
 /** Options of {@link Session.save}. */
@@ -237,11 +283,29 @@ export interface Model {
     messages: readonly Message[],
     options?: { readonly tools?: readonly ToolDefinition[] },
   ): Token[];
-  /** One vector a text. Declared by `capabilities.embed`. */
-  embed(
-    texts: readonly string[],
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<Float32Array[]>;
+  /**
+   * One vector a text, in order, each of `info.embedding.length` numbers. Many texts at once cost less
+   * than one after another. Generations of the same model go on meanwhile.
+   *
+   * Declared by `capabilities.embed`; models that cannot are those whose `info.tasks` lack `embed`.
+   *
+   * @throws MobillmError `CONTEXT_FULL`, with both counts, for a text longer than the context;
+   * `UNSUPPORTED`; `OUT_OF_MEMORY`, where vectors need room that was not set aside.
+   */
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  /**
+   * Scores documents by how well they answer a query, best first.
+   *
+   * Declared by `capabilities.rerank`; models that can are those whose `info.tasks` have `rerank`.
+   *
+   * @throws MobillmError `CONTEXT_FULL`, with both counts, for a document that does not fit the context
+   * together with the query; `UNSUPPORTED`; `OUT_OF_MEMORY`.
+   */
+  rerank(
+    query: string,
+    documents: readonly string[],
+    options?: RerankOptions,
+  ): Promise<RerankResult[]>;
   /** Changes levers while the model is open. Declared by `capabilities.adjust`. */
   adjust(levers: ModelLevers): Promise<void>;
   /** Gives back up to that many bytes of caches and returns what was freed. Declared by `capabilities.trim`. */

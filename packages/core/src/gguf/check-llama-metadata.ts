@@ -40,6 +40,21 @@ const fullRope = new Set(
   ).split(' '),
 );
 
+/**
+ * Encoders whose attention is asserted to be as wide as the embedding, which has to be a multiple of the
+ * heads then.
+ */
+const encoders = new Set(
+  'bert eurobert jina-bert-v2 jina-bert-v3 modern-bert neo-bert nomic-bert nomic-bert-moe'.split(
+    ' ',
+  ),
+);
+
+/** Those of them that rotate keys, by no more than a head is long. */
+const rotatingEncoders = new Set(
+  'eurobert gemma-embedding jina-bert-v3 modern-bert neo-bert nomic-bert nomic-bert-moe'.split(' '),
+);
+
 /** Architectures whose experts llama.cpp forgets when there is one at most, however many are used. */
 const singleExpertIgnored = new Set(['hunyuan-dense', 'hunyuan_vl']);
 
@@ -71,6 +86,8 @@ export function checkLlamaMetadata(layout: GgufLayout): void {
     checkExperts(keys, architecture);
     checkHeads(keys, architecture);
     checkNumbers(keys);
+    checkEncoder(keys, architecture, layout);
+    checkProjections(keys, architecture, layout);
   }
   checkLlamaVocabulary(metadata);
 }
@@ -181,6 +198,70 @@ function checkHeads(keys: Keys, architecture: string): void {
     keys.fail('rope.dimension_count', `is ${rope}, with heads of ${keyLength}`);
   }
   if (rope % 2 !== 0) keys.fail('rope.dimension_count', `is ${rope}, and it has to be even`);
+}
+
+/** What the graphs of encoders assert beside what those of all models do. */
+function checkEncoder(keys: Keys, architecture: string, { metadata, tensors }: GgufLayout): void {
+  const embedding = keys.number('embedding_length') ?? 0;
+  const heads = keys.perLayer('attention.head_count')[0] ?? 0;
+  const keyLength = keys.number('attention.key_length') ?? Math.floor(embedding / heads);
+  const valueLength = keys.number('attention.value_length') ?? Math.floor(embedding / heads);
+  if (encoders.has(architecture)) {
+    for (const [name, length] of [
+      ['key_length', keyLength],
+      ['value_length', valueLength],
+    ] as const) {
+      if (length * heads === embedding) continue;
+      keys.fail(
+        `attention.${name}`,
+        `is ${length}, and ${heads} heads of it do not make ${embedding}`,
+      );
+    }
+    if (metadata.get('tokenizer.ggml.token_type_count')?.value === 0) {
+      throw impossibleMetadata('tokenizer.ggml.token_type_count', 'is 0');
+    }
+  }
+  if (rotatingEncoders.has(architecture)) {
+    const rotated = keys.number('rope.dimension_count') ?? keyLength;
+    if (rotated !== keyLength || valueLength !== keyLength) {
+      keys.fail('rope.dimension_count', `is ${rotated}, with heads of ${keyLength}`);
+    }
+  }
+  if (architecture !== 'jina-bert-v2') return;
+  const feedForward = keys.number('feed_forward_length') ?? 0;
+  for (const { name, shape } of tensors) {
+    const rows = shape[1] ?? 0;
+    if (!name.endsWith('.ffn_up.weight') || rows === feedForward || rows === 2 * feedForward) {
+      continue;
+    }
+    throw impossibleMetadata(name, `has ${rows} rows, with a feed-forward width of ${feedForward}`);
+  }
+}
+
+/** Projections behind the last layer: each has to fit what comes before it, and the result the header. */
+function checkProjections(keys: Keys, architecture: string, { tensors }: GgufLayout): void {
+  const embedding = keys.number('embedding_length');
+  if (embedding === undefined || architecture === 'wavtokenizer-dec') return;
+  let length = embedding;
+  for (const name of ['dense_2.weight', 'dense_3.weight']) {
+    const shape = tensors.find((tensor) => tensor.name === name)?.shape;
+    if (shape === undefined) continue;
+    if (shape[0] !== length) {
+      throw impossibleMetadata(name, `has rows of ${shape[0]}, for vectors of ${length}`);
+    }
+    length = shape[1] ?? 1;
+  }
+  const told = keys.number('embedding_length_out') ?? 0;
+  if ((told === 0 ? embedding : told) !== length) {
+    keys.fail('embedding_length_out', `is ${told}, and vectors have ${length} numbers in the end`);
+  }
+  if (architecture !== 'gemma-embedding') return;
+  for (const name of ['dense_2_feat_in', 'dense_3_feat_out']) {
+    const told = keys.number(name) ?? 0;
+    if (told !== 0 && told !== embedding) {
+      keys.fail(name, `is ${told}, with vectors of ${embedding}`);
+    }
+  }
 }
 
 function checkNumbers(keys: Keys): void {

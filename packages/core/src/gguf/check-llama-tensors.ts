@@ -8,7 +8,8 @@ const neverWeights = new Set(['Q8_1', 'Q8_K', 'I8', 'I16', 'F64']);
 const integerTables = /(^|\.)(d2t|t2d|ffn_gate_tid2eid)(\.weight)?$/;
 
 /** Vectors that are added and multiplied as they are, which the CPU does in F32 alone. */
-const vectors = /(norm|norm_\d|rope_freqs|rope_factors_\w+)\.weight$|\.(bias|scale|input_scale)$/;
+const vectors =
+  /(norm|norm_\d|rope_freqs|rope_factors_\w+|token_types)\.weight$|\.(bias|scale|input_scale)$/;
 
 /**
  * Checks that each tensor has a number format that its use can have: llama.cpp looks up the code of

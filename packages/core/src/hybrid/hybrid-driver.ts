@@ -125,6 +125,7 @@ function joinedCapabilities(
     exportKv: decode.exportKv,
     importKv: decode.importKv,
     embed: decode.embed,
+    rerank: decode.rerank,
     adjust: both('adjust'),
     trim: false,
     estimate: both('estimate'),

@@ -35,6 +35,7 @@ export class HybridModel implements ModelDriver {
   readonly kvPoolTokens: number;
   readonly tokenizer: Tokenizer;
   readonly embed?: NonNullable<ModelDriver['embed']>;
+  readonly rerank?: NonNullable<ModelDriver['rerank']>;
   #closing: Promise<void> | undefined;
 
   constructor(parts: HybridModelParts) {
@@ -51,6 +52,7 @@ export class HybridModel implements ModelDriver {
     this.kvPoolTokens = Math.min(prefill.kvPoolTokens, decode.kvPoolTokens);
     this.tokenizer = decode.tokenizer;
     if (decode.embed) this.embed = decode.embed.bind(decode);
+    if (decode.rerank) this.rerank = decode.rerank.bind(decode);
   }
 
   placement(): Placement {

@@ -8,9 +8,12 @@ import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type { ModelDriver, ModelInfo, ModelLevers } from '../engine/driver.js';
 import type {
+  EmbedOptions,
   GenerateOptions,
   GenerateSamplesOptions,
   Model,
+  RerankOptions,
+  RerankResult,
   RestoreSessionOptions,
   Session,
   SessionOptions,
@@ -22,6 +25,7 @@ import type { GenerationRun } from '../stream/generation-run.js';
 import type { SamplesRun } from '../stream/samples-run.js';
 import { checkText, requireToken } from '../tokenizer/check-text.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import { checkEmbed, embedTexts } from './embed-texts.js';
 import {
   generationChecks,
   type GenerationSettings,
@@ -200,17 +204,37 @@ export class ModelHandle implements Model {
     return [...this.#encoder.encode(said, checkToolsOnly(options, '')).tokens];
   }
 
-  async embed(
-    texts: readonly string[],
-    options: { readonly signal?: AbortSignal } = {},
-  ): Promise<Float32Array[]> {
-    const { signal } = checkSignalOnly(options, '');
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const { signal, ...rest } = checkEmbed(options, '');
     const checked = check.arrayOf(checkText)(texts, 'texts');
     return this.#lifetime.during(signal, async (job) => {
-      if (!this.#capabilities.embed || !this.#driver.embed)
+      const driver = this.#driver;
+      if (!this.#capabilities.embed || !driver.embed)
         throw unsupported(this.#engine, 'embed texts', 'embed');
-      const rows = checked.map((text) => this.tokenizer.encode(text, { addSpecial: true }));
-      return this.#driver.embed(rows, job);
+      return embedTexts(driver, driver.embed.bind(driver), checked, rest, job);
+    });
+  }
+
+  async rerank(
+    query: string,
+    documents: readonly string[],
+    options: RerankOptions = {},
+  ): Promise<RerankResult[]> {
+    const { signal, topN = Infinity, truncate = 'error', onProgress } = checkRerank(options, '');
+    checkText(query, 'query');
+    const checked = check.arrayOf(checkText)(documents, 'documents');
+    return this.#lifetime.during(signal, async (job) => {
+      if (!this.#capabilities.rerank || !this.#driver.rerank)
+        throw unsupported(this.#engine, 'rerank documents', 'rerank');
+      const scores = await this.#driver.rerank(query, checked, {
+        truncate,
+        signal: job,
+        ...(onProgress && { onProgress }),
+      });
+      return scores
+        .map((score, index) => ({ index, score }))
+        .sort((a, b) => b.score - a.score || a.index - b.index)
+        .slice(0, topN);
     });
   }
 
@@ -360,7 +384,12 @@ const checkRestore = check.optionsObject({
 
 const checkToolsOnly = check.optionsObject({ tools: checkTools });
 
-const checkSignalOnly = check.optionsObject({ signal: check.abortSignal });
+const checkRerank = check.optionsObject({
+  topN: check.integer({ min: 1 }),
+  truncate: check.oneOf('error', 'end'),
+  signal: check.abortSignal,
+  onProgress: check.callback<(share: number) => void>(),
+});
 
 const checkLevers = check.optionsObject({
   threads: check.integer({ min: 1 }),

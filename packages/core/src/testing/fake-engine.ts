@@ -8,7 +8,7 @@ import type { ModelFiles } from '../store/model-files.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import type { FakeKvForm } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
-import { FakeModel, type FakeReply } from './fake-model.js';
+import { fakeEmbeddingLength, FakeModel, type FakeReply } from './fake-model.js';
 import { fakeTokens } from './fake-tokenizer.js';
 
 /** How a fake engine behaves. */
@@ -58,7 +58,8 @@ const capabilities: EngineCapabilities = {
   removeTokens: true,
   exportKv: true,
   importKv: true,
-  embed: false,
+  embed: true,
+  rerank: true,
   adjust: false,
   trim: false,
   estimate: true,
@@ -71,6 +72,8 @@ export function createFakeDriver(options: FakeEngineOptions = {}): EngineDriver 
   const info: ModelInfo = {
     architecture: 'fake',
     trainedContextTokens: 4096,
+    tasks: ['generate', 'embed', 'rerank'],
+    embedding: { length: fakeEmbeddingLength, pooling: 'mean' },
     name: 'Fake',
     parameterCount: 1,
     weightBytes: 4,

@@ -1,7 +1,9 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type {
+  DriverEmbedOptions,
   DriverOpenOptions,
+  DriverRerankOptions,
   GenerateSpec,
   ModelDriver,
   ModelInfo,
@@ -96,6 +98,55 @@ export class FakeModel implements ModelDriver {
     const { lineage } = this.#fake;
     if (this.fault !== 'lineage-changes') return lineage;
     return { ...lineage, sourceSha256: String(++this.#lineages).padStart(64, '0') };
+  }
+
+  async embed(
+    texts: readonly (readonly Token[])[],
+    { pooling, signal, onProgress }: DriverEmbedOptions,
+  ): Promise<Float32Array[]> {
+    this.#requireOpen();
+    const longest = Math.max(0, ...texts.map((text) => text.length));
+    if (longest > this.contextTokens && this.fault !== 'embed-takes-long-texts') {
+      throw new MobillmError('CONTEXT_FULL', 'A text is longer than the context.');
+    }
+    const vectors: Float32Array[] = [];
+    for (const [index, text] of texts.entries()) {
+      await this.tick();
+      if (this.fault !== 'embed-ignores-abort') signal?.throwIfAborted();
+      this.#requireOpen();
+      const step = this.fault === 'embed-mixes-texts' ? texts.flat() : text;
+      vectors.push(fakeVector(step, this.fault === 'embed-ignores-pooling' ? 'mean' : pooling));
+      const share = (index + 1) / texts.length;
+      onProgress?.(this.fault === 'embed-progress-falls' ? 1 - share / 2 : share);
+    }
+    if (this.fault === 'embed-changes-order') vectors.reverse();
+    if (this.fault === 'embed-loses-length') return vectors.map((vector) => vector.subarray(1));
+    return vectors;
+  }
+
+  async rerank(
+    query: string,
+    documents: readonly string[],
+    { truncate, signal, onProgress }: DriverRerankOptions,
+  ): Promise<number[]> {
+    this.#requireOpen();
+    const scores: number[] = [];
+    for (const [documentIndex, document] of documents.entries()) {
+      await this.tick();
+      if (this.fault !== 'rerank-ignores-abort') signal?.throwIfAborted();
+      const [head, body] = [query, document].map((text) => this.tokenizer.encode(text));
+      const room = this.contextTokens - (head?.length ?? 0);
+      const promptTokens = (head?.length ?? 0) + (body?.length ?? 0);
+      if (promptTokens > this.contextTokens && (truncate === 'error' || room < 1)) {
+        throw new MobillmError('CONTEXT_FULL', 'A document does not fit beside the query.', {
+          details: { documentIndex, promptTokens, contextTokens: this.contextTokens },
+        });
+      }
+      const seen = this.fault === 'rerank-forgets-query' ? [] : (head ?? []);
+      scores.push(fakeVector([...seen, ...(body ?? []).slice(0, room)], 'last')[0] ?? 0);
+      onProgress?.((documentIndex + 1) / documents.length);
+    }
+    return this.fault === 'rerank-changes-order' ? scores.reverse() : scores;
   }
 
   async createSequence(): Promise<SequenceDriver> {
@@ -194,6 +245,27 @@ export class FakeModel implements ModelDriver {
     if (!this.#closed || this.fault === 'works-after-close') return;
     throw new MobillmError('CLOSED', 'This model is closed. Open a new one to go on.');
   }
+}
+
+/** Numbers of a fake text's vector. */
+export const fakeEmbeddingLength = 8;
+
+/** A vector that depends on a text's tokens and their places; each token's on those before it. */
+function fakeVector(
+  tokens: readonly Token[],
+  pooling: DriverEmbedOptions['pooling'],
+): Float32Array {
+  let hash = 0x811c9dc5;
+  const rows = tokens.map((token) => {
+    hash = Math.imul(hash ^ token, 0x01000193);
+    return Float32Array.from({ length: fakeEmbeddingLength }, (_, k) => Math.sin(hash * (k + 1)));
+  });
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (pooling === 'cls' && first) return first;
+  if (pooling === 'last' && last) return last;
+  return new Float32Array(fakeEmbeddingLength).map(
+    (_, k) => rows.reduce((sum, row) => sum + (row[k] ?? 0), 0) / rows.length,
+  );
 }
 
 function candidatesOf(row: Float32Array): FakeCandidate[] {

@@ -17,4 +17,5 @@ export { fakeTokens } from './fake-tokenizer.js';
 export * from './gguf-writer.js';
 export * from './describe-model-store.js';
 export * from './memory-growth.js';
+export * from './tiny-bert.js';
 export * from './tiny-llama.js';

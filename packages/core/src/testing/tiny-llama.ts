@@ -1,4 +1,5 @@
 import { writeGguf, type GgufWriterTensor, type GgufWriterValue } from './gguf-writer.js';
+import { f32Tensor, normalNumbers } from './random-weights.js';
 
 /** Options of {@link tinyLlamaGguf}. */
 export interface TinyLlamaOptions {
@@ -100,9 +101,10 @@ function tinyTensors(vocabularySize: number, seed: number, layers: number): Gguf
     // Variance 1/columns keeps activations near 1 through the layers.
     const scale = name === 'token_embd' ? 1 : 1 / Math.sqrt(columns);
     const weights = Float32Array.from({ length: columns * rows }, () => random() * scale);
-    return tensor(name, [columns, rows], weights);
+    return f32Tensor(`${name}.weight`, [columns, rows], weights);
   };
-  const norm = (name: string) => tensor(name, [embedding], new Float32Array(embedding).fill(1));
+  const norm = (name: string) =>
+    f32Tensor(`${name}.weight`, [embedding], new Float32Array(embedding).fill(1));
   const block = (index: number) => [
     norm(`blk.${index}.attn_norm`),
     matrix(`blk.${index}.attn_q`, embedding, heads * headLength),
@@ -120,28 +122,4 @@ function tinyTensors(vocabularySize: number, seed: number, layers: number): Gguf
     norm('output_norm'),
     matrix('output', embedding, vocabularySize),
   ];
-}
-
-function tensor(name: string, shape: number[], weights: Float32Array): GgufWriterTensor {
-  const data = new Uint8Array(weights.length * 4);
-  const view = new DataView(data.buffer);
-  weights.forEach((weight, index) => view.setFloat32(index * 4, weight, true));
-  return { name: `${name}.weight`, type: 'F32', shape, data };
-}
-
-/** Normally distributed numbers (sum of uniform ones, so that no rounding of `log` differs). */
-function normalNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  const uniform = () => {
-    // mulberry32
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return () => {
-    let sum = -6;
-    for (let i = 0; i < 12; i++) sum += uniform();
-    return sum;
-  };
 }

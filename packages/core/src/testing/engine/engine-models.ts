@@ -176,6 +176,7 @@ export function testEngineModels(fixture: EngineFixture): void {
     it('says UNSUPPORTED to what is not declared', async () => {
       const calls = {
         embed: () => model.embed(['a']),
+        rerank: () => model.rerank('a', ['b']),
         adjust: () => model.adjust({ threads: 1 }),
         trim: () => model.trim(1),
       } as const;

@@ -1,0 +1,129 @@
+import { type DriverEmbedOptions, MobillmError, type Token } from '@mobillm/core';
+import { callNative, fromNative, onAbort } from '@mobillm/core/native';
+import type { NativeEmbedding, NativeModel } from './addon.js';
+
+/** How a job's texts become rows. */
+export interface EmbeddingJobOptions extends Omit<DriverEmbedOptions, 'pooling'> {
+  /** `rank`: one number a text, by the model's own head. */
+  readonly pooling: DriverEmbedOptions['pooling'] | 'rank';
+}
+
+/**
+ * Computes vectors and scores of texts, a job after another: a long text leaves a cache from step to
+ * step, and there is one place for it. Between the steps of a job the model's thread does other things.
+ */
+export class EmbeddingQueue {
+  readonly #model: NativeModel;
+  readonly #contextTokens: number;
+  /** Settles when the last job has ended. */
+  #last: Promise<unknown> = Promise.resolve();
+  #running: NativeEmbedding | undefined;
+  #closed = false;
+
+  constructor(model: NativeModel, contextTokens: number) {
+    this.#model = model;
+    this.#contextTokens = contextTokens;
+  }
+
+  /** The rows of some texts, in order. */
+  async run(
+    texts: readonly (readonly Token[])[],
+    options: EmbeddingJobOptions,
+  ): Promise<Float32Array[]> {
+    options.signal?.throwIfAborted();
+    this.#requireFit(texts);
+    if (texts.length === 0) return [];
+    const before = this.#last;
+    const job = (async () => {
+      await orAbort(before, options.signal);
+      // What runs still runs when this one is given up; the next one waits for both.
+      return this.#compute(texts, options);
+    })();
+    this.#last = Promise.allSettled([before, job]);
+    return job;
+  }
+
+  /** Ends what runs and what waits, with `CLOSED`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#running?.abort();
+    await this.#last;
+  }
+
+  async #compute(
+    texts: readonly (readonly Token[])[],
+    { pooling, signal, onProgress }: EmbeddingJobOptions,
+  ): Promise<Float32Array[]> {
+    if (this.#closed) throw closed();
+    const native = callNative(() =>
+      this.#model.createEmbedding(
+        Int32Array.from(texts.flat()),
+        Int32Array.from(texts, (text) => text.length),
+        pooling,
+      ),
+    );
+    this.#running = native;
+    const stopListening = onAbort(signal, () => native.abort());
+    try {
+      const total = texts.reduce((sum, text) => sum + text.length, 0);
+      for (let done = 0; done < total;) {
+        done = await this.#step(native);
+        signal?.throwIfAborted();
+        onProgress?.(done / total);
+        signal?.throwIfAborted();
+      }
+      const rows = native.rows();
+      const length = rows.length / texts.length;
+      return texts.map((_, index) => rows.slice(index * length, (index + 1) * length));
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw error;
+    } finally {
+      this.#running = undefined;
+      stopListening();
+    }
+  }
+
+  async #step(native: NativeEmbedding): Promise<number> {
+    try {
+      return await native.step();
+    } catch (error) {
+      throw this.#closed ? closed() : fromNative(error);
+    }
+  }
+
+  #requireFit(texts: readonly (readonly Token[])[]): void {
+    const contextTokens = this.#contextTokens;
+    for (const [textIndex, { length }] of texts.entries()) {
+      if (length <= contextTokens) continue;
+      throw new MobillmError(
+        'CONTEXT_FULL',
+        `Text ${textIndex} has ${length} tokens and the context holds ${contextTokens}. Split the text, or open the model with more contextTokens.`,
+        { details: { textIndex, promptTokens: length, contextTokens } },
+      );
+    }
+  }
+}
+
+/** Waits for a promise, or rejects with the reason of a signal that is aborted before. */
+async function orAbort(before: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) {
+    await before;
+    return;
+  }
+  let stopListening = (): void => undefined;
+  try {
+    await Promise.race([
+      before,
+      new Promise<never>((_, reject) => {
+        stopListening = onAbort(signal, () => reject(signal.reason as Error));
+      }),
+    ]);
+  } finally {
+    stopListening();
+  }
+}
+
+function closed(): MobillmError {
+  return new MobillmError('CLOSED', 'The model was closed. Open it again.');
+}
