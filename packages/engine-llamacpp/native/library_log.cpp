@@ -37,7 +37,9 @@ void receive_library_log(int level, const char* text, void*) {
   // Continuations are dots of progress; progress comes by a callback of its own.
   if (level == GGML_LOG_LEVEL_CONT) return;
   if (LogCapture* capture = innermost_capture) {
-    if (capture->text_.size() < kCaptureBytes) capture->text_ += text;
+    // A line a node of a graph, which would push out what was asked for.
+    const bool tells = level != GGML_LOG_LEVEL_DEBUG;
+    if (tells && capture->text_.size() < kCaptureBytes) capture->text_ += text;
     if (level == GGML_LOG_LEVEL_ERROR) {
       std::string line = without_line_end(text);
       const std::size_t name_end = line.find(": ");

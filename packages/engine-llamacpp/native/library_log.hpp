@@ -11,8 +11,8 @@ namespace mobillm::llamacpp {
 // is added. May be called more than once.
 void install_library_log();
 
-// Collects what the library logs on this thread, at every level, while it lives: some facts (buffer
-// sizes, why a load failed) come out of the library no other way. At most 256 KiB are kept.
+// Collects what the library logs on this thread, but for debugging, while it lives: some facts
+// (buffer sizes, why a load failed) come out of the library no other way. At most 256 KiB are kept.
 class LogCapture {
  public:
   LogCapture();

@@ -53,9 +53,12 @@ export interface LlamaCppOpenOptions {
 }
 
 /** Number formats that the KV cache can have. */
-export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0';
+export type KvCacheType =
+  'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl';
 
-const cacheType = check.oneOf<KvCacheType>('f32', 'f16', 'bf16', 'q8_0');
+const cacheType = check.oneOf<KvCacheType>(
+  ...(['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'] as const),
+);
 
 const addonOption: check.Check<string | object> = (value, key) =>
   typeof value === 'object' && value !== null
