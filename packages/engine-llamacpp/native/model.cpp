@@ -155,6 +155,15 @@ std::unique_ptr<TokenSampler> Model::make_sampler(const SamplingOptions& options
   return std::make_unique<LlamaSampler>(options, vocabulary_size(), history);
 }
 
+TokenBytes Model::token_bytes() {
+  TokenBytes bytes;
+  for (llama_token token = 0; token < vocabulary_size(); ++token) {
+    const std::string piece = vocabulary_->piece(token, false);
+    bytes.add({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()});
+  }
+  return bytes;
+}
+
 bool Model::step_aborted() const {
   return aborted() ||
          std::ranges::any_of(polled_, [](const StepItem& item) { return item.abort->is_set(); });

@@ -88,6 +88,7 @@ class Model final : public SequenceModel {
   const float* logits(std::size_t item) override;
   std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                              std::span<const Token> history) override;
+  TokenBytes token_bytes() override;
 
   // Rotates the keys of tokens that were moved to their new places. The library does that with its
   // next step, in place: one that somebody aborts would leave a part of them rotated, and the step

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "mobillm/error.hpp"
 
@@ -44,7 +45,7 @@ LlamaSampler::LlamaSampler(const SamplingOptions& options, std::int32_t vocabula
   candidates_.resize(static_cast<std::size_t>(vocabulary_size));
 }
 
-Token LlamaSampler::choose(const float* logits) {
+Token LlamaSampler::sample(const float* logits) {
   for (llama_token token = 0; token < vocabulary_size_; ++token) {
     candidates_[static_cast<std::size_t>(token)] = {token, logits[token], 0.0f};
   }
@@ -53,14 +54,17 @@ Token LlamaSampler::choose(const float* logits) {
   kept_ = row.size;
   const bool chosen = row.selected >= 0 && row.selected < static_cast<std::int64_t>(row.size);
   const llama_token token = chosen ? row.data[row.selected].id : LLAMA_TOKEN_NULL;
-  // Comparisons with what is no number are all false, so the samplers end up anywhere.
-  if (!chosen || std::isnan(logits[token])) {
+  // Comparisons with what is no number are all false, so the samplers end up anywhere; as they do
+  // where every token is forbidden.
+  if (!chosen || std::isnan(logits[token]) ||
+      row.data[row.selected].logit == -std::numeric_limits<float>::infinity()) {
     throw Error(code::kNativeFailure,
-                "The model's logits are no numbers, so no token can be chosen. The file may be "
-                "damaged; verify its sha256.");
+                "No token can be chosen: the model's logits are no numbers, or the biases forbid "
+                "every token. Without biases the file may be damaged; verify its sha256.");
   }
-  llama_sampler_accept(chain_.get(), token);
   return token;
 }
+
+void LlamaSampler::accept(Token token) { llama_sampler_accept(chain_.get(), token); }
 
 }  // namespace mobillm::llamacpp

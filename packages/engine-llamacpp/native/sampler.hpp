@@ -19,7 +19,8 @@ class LlamaSampler final : public TokenSampler {
   LlamaSampler(const SamplingOptions& options, std::int32_t vocabulary_size,
                std::span<const Token> history);
 
-  Token choose(const float* logits) override;
+  Token sample(const float* logits) override;
+  void accept(Token token) override;
 
   // What the last token was chosen from, with probabilities where it was drawn. For tests.
   std::span<const llama_token_data> candidates() const { return {candidates_.data(), kept_}; }

@@ -67,7 +67,7 @@ function(mobillm_own_sources target)
 endfunction()
 
 # Adds the shared machinery to a target of an engine's own sources: generations, the sampler chain,
-# log-probabilities, conversion of keys and values. Plain C++ that knows no Node-API; held to the
+# grammars, log-probabilities, conversion of keys and values. Plain C++ that knows no Node-API; held to the
 # rules of our own sources.
 function(mobillm_generation_sources target)
   mobillm_own_sources(${target})
@@ -75,6 +75,12 @@ function(mobillm_generation_sources target)
   target_sources(${target} PRIVATE
     "${folder}/convert_kv_rows.cpp"
     "${folder}/generation.cpp"
+    "${folder}/grammar/compile_grammar.cpp"
+    "${folder}/grammar/grammar_automaton.cpp"
+    "${folder}/grammar/grammar_sampler.cpp"
+    "${folder}/grammar/grammars.cpp"
+    "${folder}/grammar/parse_grammar.cpp"
+    "${folder}/grammar/token_trie.cpp"
     "${folder}/logprobs.cpp"
     "${folder}/sampler_chain.cpp"
     "${folder}/scheduler.cpp"

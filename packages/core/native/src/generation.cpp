@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mobillm/error.hpp"
+#include "mobillm/grammar/grammar_sampler.hpp"
 #include "mobillm/scheduler.hpp"
 
 namespace mobillm {
@@ -62,7 +63,10 @@ GenerationBatch Generation::take() {
     outbox_.prefilled_tokens = batch.prefilled_tokens;
     outbox_.prefill_ms = batch.prefill_ms;
     outbox_.decode_ms = batch.decode_ms;
-    news_ = false;
+    outbox_.rejected_tokens = batch.rejected_tokens;
+    // What came before a failure is not lost: the error has a batch of its own.
+    if (!batch.tokens.empty()) std::swap(batch.error, outbox_.error);
+    news_ = outbox_.error != nullptr;
     std::swap(resume, parked_);
   }
   if (resume) this->resume();
@@ -91,6 +95,13 @@ void Generation::end_closed() noexcept {
 
 bool Generation::settle() noexcept {
   if (abort_.is_set() || model_.aborted()) return publish(Finish::kAborted, nullptr);
+  if (!spec_.grammar.empty() && !matcher_ && sampler_ == nullptr) {
+    try {
+      matcher_.emplace(model_.grammars().matcher(spec_.grammar));
+    } catch (...) {
+      return publish(std::nullopt, std::current_exception());
+    }
+  }
   if (!pending().empty()) return true;
   return advance([this] { return sample_kept(); });
 }
@@ -134,6 +145,12 @@ bool Generation::advance(Work work) noexcept {
 bool Generation::publish(std::optional<Finish> finish, std::exception_ptr error) noexcept {
   bool goes_on = false;
   bool notify = false;
+  if (sampler_ != nullptr) rejected_tokens_ = sampler_->rejected_tokens();
+  if (finish || error) {
+    // The grammar belongs to this thread; the generation may be dropped on another.
+    sampler_.reset();
+    matcher_.reset();
+  }
   {
     const std::lock_guard lock(mutex_);
     if (step_token_) outbox_.tokens.push_back(*std::exchange(step_token_, std::nullopt));
@@ -142,6 +159,7 @@ bool Generation::publish(std::optional<Finish> finish, std::exception_ptr error)
     outbox_.prefilled_tokens = static_cast<std::int64_t>(prefilled_);
     outbox_.prefill_ms = prefill_ms_;
     outbox_.decode_ms = decode_ms_;
+    if (!spec_.grammar.empty()) outbox_.rejected_tokens = rejected_tokens_;
     outbox_.finish = finish;
     outbox_.error = error;
     news_ = true;
@@ -162,7 +180,7 @@ bool Generation::publish(std::optional<Finish> finish, std::exception_ptr error)
 std::optional<Finish> Generation::sample_kept() {
   if (spec_.max_tokens == 0) return Finish::kMaxTokens;
   const Stopwatch watch(decode_ms_);
-  sampler_ = model_.make_sampler(spec_.sampling, sequence_->tokens());
+  sampler_ = make_sampler();
   return sample(sequence_->kept_logits().data());
 }
 
@@ -177,13 +195,30 @@ std::optional<Finish> Generation::after_step(const StepItem& item, const float* 
     sequence_->keep_logits({logits, static_cast<std::size_t>(model_.vocabulary_size())});
   }
   if (spec_.max_tokens == 0) return Finish::kMaxTokens;
-  // The prompt is in the sequence by now, so the penalties see it.
-  if (prefilled) sampler_ = model_.make_sampler(spec_.sampling, sequence_->tokens());
+  if (prefilled) sampler_ = make_sampler();
   return sample(logits);
 }
 
+// The prompt is in the sequence by now, so the penalties see it.
+std::unique_ptr<TokenSampler> Generation::make_sampler() {
+  const std::vector<Token>& tokens = sequence_->tokens();
+  std::unique_ptr<TokenSampler> sampler = model_.make_sampler(spec_.sampling, tokens);
+  if (!matcher_) return sampler;
+  const std::size_t seen = std::min(spec_.grammar_tokens, tokens.size());
+  for (const Token token : std::span(tokens).last(seen)) {
+    if (matcher_->accept(token)) continue;
+    throw InvalidArgument(InvalidArgument::Kind::kRange, "grammar.answerTokens",
+                          "names tokens that the grammar does not allow: the answer was not made "
+                          "with it");
+  }
+  return std::make_unique<GrammarSampler>(std::move(sampler), *std::exchange(matcher_, {}),
+                                          spec_.end_tokens, model_.vocabulary_size());
+}
+
 std::optional<Finish> Generation::sample(const float* logits) {
-  last_token_ = sampler_->choose(logits);
+  const Token token = sampler_->at_end() ? kNoToken : sampler_->choose(logits);
+  if (token == kNoToken) return Finish::kGrammarEnd;
+  last_token_ = token;
   ++sampled_;
   step_token_ = last_token_;
   if (spec_.logprobs >= 0) {
@@ -191,6 +226,7 @@ std::optional<Finish> Generation::sample(const float* logits) {
         logprobs_of(logits, model_.vocabulary_size(), last_token_, spec_.logprobs));
   }
   if (spec_.end_tokens.contains(last_token_)) return Finish::kEndToken;
+  if (sampler_->at_end()) return Finish::kGrammarEnd;
   if (sampled_ >= spec_.max_tokens) return Finish::kMaxTokens;
   // Known now, so the reader is told now and not one pull later.
   if (sequence_->token_count() >= model_.context_tokens()) return Finish::kContextFull;

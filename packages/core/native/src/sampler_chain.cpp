@@ -87,11 +87,13 @@ SamplerChain::SamplerChain(const SamplingOptions& options, std::int32_t vocabula
   if (options_.temperature > 0) candidates_.reserve(takes_few() ? top_k() : size);
 }
 
-Token SamplerChain::choose(const float* logits) {
+Token SamplerChain::sample(const float* logits) {
   const float* row = adjust(logits);
-  const Token token = options_.temperature > 0 ? draw(row) : best_token(row, vocabulary_size_);
+  return options_.temperature > 0 ? draw(row) : best_token(row, vocabulary_size_);
+}
+
+void SamplerChain::accept(Token token) {
   if (window_) window_->add(token);
-  return token;
 }
 
 const float* SamplerChain::adjust(const float* logits) {

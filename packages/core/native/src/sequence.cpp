@@ -24,6 +24,18 @@ std::unique_ptr<TokenSampler> SequenceModel::make_sampler(const SamplingOptions&
   return std::make_unique<SamplerChain>(options, vocabulary_size(), history);
 }
 
+TokenBytes SequenceModel::token_bytes() {
+  if (token_bytes_) return std::move(*std::exchange(token_bytes_, std::nullopt));
+  throw Error(code::kUnsupported,
+              "This engine was not told what its tokens stand for, so it cannot follow a grammar. "
+              "Ask its capabilities first.");
+}
+
+Grammars& SequenceModel::grammars() {
+  if (grammars_ == nullptr) grammars_ = std::make_unique<Grammars>(token_bytes());
+  return *grammars_;
+}
+
 bool Sequence::copy_from(const Sequence&, std::int32_t) {
   throw Error(code::kUnsupported,
               "This engine cannot copy a sequence's cache. Ask its capabilities first.");

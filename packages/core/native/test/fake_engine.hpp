@@ -106,6 +106,16 @@ class FakeModel final : public SequenceModel {
     return rows_[item].data();
   }
 
+  // A letter each, from a.
+  TokenBytes token_bytes() override {
+    TokenBytes bytes;
+    for (std::int32_t i = 0; i < kVocabulary; ++i) {
+      const auto letter = static_cast<std::uint8_t>('a' + i);
+      bytes.add({&letter, 1});
+    }
+    return bytes;
+  }
+
   AbortFlag closing;
   std::size_t tokens = 4;
   std::size_t sequences = 1;
@@ -132,6 +142,7 @@ inline GenerateSpec spec_of(std::int64_t max_tokens, bool keep_logits = false) {
 
 struct Outcome {
   std::vector<Token> tokens;
+  std::optional<std::int64_t> rejected_tokens;
   std::optional<Finish> finish;
 };
 
@@ -164,6 +175,7 @@ class Reader {
     while (!outcome.finish) {
       const GenerationBatch batch = next();
       outcome.tokens.insert(outcome.tokens.end(), batch.tokens.begin(), batch.tokens.end());
+      outcome.rejected_tokens = batch.rejected_tokens;
       outcome.finish = batch.finish;
     }
     return outcome;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 
 using mobillm::AbortFlag;
 using mobillm::Finish;
+using mobillm::GenerateSpec;
 using mobillm::Token;
 using mobillm::test::FakeModel;
 using mobillm::test::FakeSequence;
@@ -128,6 +130,77 @@ void engines_without_a_hand_over_say_so() {
                CHECK_EQUAL(error.code(), std::string("UNSUPPORTED")));
 }
 
+GenerateSpec with_grammar(std::string grammar, std::int64_t max_tokens = 10) {
+  GenerateSpec spec = spec_of(max_tokens);
+  spec.grammar = std::move(grammar);
+  return spec;
+}
+
+void a_grammar_decides_what_is_written_and_ends_it() {
+  Fixture fixture;
+  // Unbound, it writes d, g, m and so on.
+  const Outcome outcome = run(fixture.sequence, {1, 1}, with_grammar("root ::= \"d\" [h-p] \"a\""));
+  CHECK_EQUAL(outcome.tokens.size(), 3u);
+  CHECK((outcome.tokens.front() == 3 && outcome.tokens.back() == 0));
+  CHECK(outcome.finish == Finish::kGrammarEnd);
+  CHECK_EQUAL(*outcome.rejected_tokens, 2);
+  // The last token is not cached here either.
+  CHECK_EQUAL(fixture.sequence->tokens().size(), 4u);
+  CHECK(!run(fixture.sequence, {1}, spec_of(1)).rejected_tokens);
+}
+
+void one_that_is_whole_from_the_beginning_ends_without_a_token() {
+  Fixture fixture;
+  const Outcome outcome = run(fixture.sequence, {1, 1}, with_grammar("root ::= \"\""));
+  CHECK(outcome.tokens.empty());
+  CHECK(outcome.finish == Finish::kGrammarEnd);
+}
+
+void an_end_token_waits_until_the_grammar_can_end() {
+  Fixture fixture;
+  GenerateSpec spec = with_grammar("root ::= [e-p]{2} [e-p]*");
+  spec.end_tokens = {3};
+  // Its first wish, d, ends nothing yet.
+  const Outcome outcome = run(fixture.sequence, {1, 1}, spec);
+  CHECK(outcome.tokens.size() > 2);
+  CHECK(outcome.tokens.front() != 3);
+}
+
+void an_answer_goes_on_in_its_grammar() {
+  Fixture fixture;
+  const std::string grammar = "root ::= \"d\" [g] \"ab\"";
+  CHECK(
+      (run(fixture.sequence, {1, 1}, with_grammar(grammar, 2)).tokens == std::vector<Token>{3, 6}));
+  GenerateSpec spec = with_grammar(grammar);
+  spec.grammar_tokens = 2;
+  const Outcome outcome = run(fixture.sequence, {6}, spec);
+  CHECK((outcome.tokens == std::vector<Token>{0, 1}));
+  CHECK(outcome.finish == Finish::kGrammarEnd);
+  // Two tokens that are no beginning.
+  CHECK_THROWS(mobillm::Error, run(fixture.sequence, {5}, spec),
+               CHECK_EQUAL(error.code(), std::string("INVALID_ARGUMENT")));
+}
+
+void a_grammar_that_is_not_valid_costs_no_step() {
+  Fixture fixture;
+  CHECK_THROWS(mobillm::Error, run(fixture.sequence, {1, 1}, with_grammar("root ::= \"d")),
+               CHECK_EQUAL(error.code(), std::string("GRAMMAR_INVALID")));
+  CHECK_EQUAL(fixture.sequence->computed, 0u);
+}
+
+void what_came_before_a_dead_end_is_read_first() {
+  Fixture fixture;
+  GenerateSpec spec = with_grammar("root ::= \"dg\" \"z\"");
+  spec.credit_tokens = 10;
+  Reader reader(fixture.sequence, {1, 1}, spec);
+  while (!reader.generation().ended()) std::this_thread::yield();
+  const auto batch = reader.next();
+  CHECK((batch.tokens == std::vector<Token>{3, 6}));
+  CHECK(!batch.finish);
+  CHECK_THROWS(mobillm::Error, reader.next(),
+               CHECK_EQUAL(error.code(), std::string("GRAMMAR_DEAD_END")));
+}
+
 }  // namespace
 
 int main() {
@@ -139,4 +212,10 @@ int main() {
   they_are_kept_where_a_full_context_ends_it();
   they_go_when_the_cache_changes_and_only_then();
   engines_without_a_hand_over_say_so();
+  a_grammar_decides_what_is_written_and_ends_it();
+  one_that_is_whole_from_the_beginning_ends_without_a_token();
+  an_end_token_waits_until_the_grammar_can_end();
+  an_answer_goes_on_in_its_grammar();
+  a_grammar_that_is_not_valid_costs_no_step();
+  what_came_before_a_dead_end_is_read_first();
 }

@@ -9,10 +9,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "mobillm/abort_flag.hpp"
+#include "mobillm/grammar/grammars.hpp"
 #include "mobillm/logprobs.hpp"
 #include "mobillm/sampling.hpp"
 #include "mobillm/sequence.hpp"
@@ -27,9 +29,13 @@ struct GenerateSpec {
   SamplingOptions sampling;
   std::int32_t logprobs = -1;  // alternatives a token; -1: none are computed
   std::size_t credit_tokens = 1;
+  std::string grammar;  // GBNF; empty: none
+  // How many of the last tokens, of cache and prompt together, the grammar has seen: those of an
+  // answer that goes on.
+  std::size_t grammar_tokens = 0;
 };
 
-enum class Finish { kEndToken, kMaxTokens, kContextFull, kAborted };
+enum class Finish { kEndToken, kMaxTokens, kContextFull, kGrammarEnd, kAborted };
 
 // What came since the reader last took something.
 struct GenerationBatch {
@@ -38,8 +44,9 @@ struct GenerationBatch {
   std::int64_t prefilled_tokens = 0;    // so far
   double prefill_ms = 0;                // so far, waiting for other sequences not counted
   double decode_ms = 0;
+  std::optional<std::int64_t> rejected_tokens;  // so far, with a grammar; see TokenSampler
   std::optional<Finish> finish;
-  std::exception_ptr error;  // set instead of `finish`
+  std::exception_ptr error;  // set instead of `finish`, in a batch without tokens
 };
 
 // Takes part in the steps of its model's scheduler until it ends. A generation that is
@@ -70,8 +77,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
   // Scheduler's side, on the model's thread -------------------------------------------------------
 
-  // To be called before each step: ends it where it was aborted, and samples the first token where
-  // the logits are known. Returns whether it has tokens to compute.
+  // To be called before each step: ends it where it was aborted, or its grammar is not valid, and
+  // samples the first token where the logits are known. Returns whether it has tokens to compute.
   bool settle() noexcept;
   bool aborted() const noexcept { return abort_.is_set(); }
   // Whether tokens of the prompt are to be computed next, and not the one that was sampled last.
@@ -97,6 +104,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::optional<Finish> sample_kept();
   std::optional<Finish> after_step(const StepItem& item, const float* logits);
   std::optional<Finish> sample(const float* logits);
+  // What chooses the tokens, the prompt being in the sequence.
+  std::unique_ptr<TokenSampler> make_sampler();
 
   const std::shared_ptr<Sequence> sequence_;
   SequenceModel& model_;
@@ -109,9 +118,11 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::size_t prefilled_ = 0;
   std::int64_t sampled_ = 0;
   Token last_token_ = kNoToken;
+  std::optional<TokenMatcher> matcher_;  // until the sampler has it
   std::unique_ptr<TokenSampler> sampler_;
   double prefill_ms_ = 0;
   double decode_ms_ = 0;
+  std::int64_t rejected_tokens_ = 0;
   std::vector<TokenLogprobs> step_logprobs_;
   std::optional<Token> step_token_;
 

@@ -28,7 +28,8 @@ class SamplerChain final : public TokenSampler {
   SamplerChain(const SamplingOptions& options, std::int32_t vocabulary_size,
                std::span<const Token> history);
 
-  Token choose(const float* logits) override;
+  Token sample(const float* logits) override;
+  void accept(Token token) override;
 
   // What the last token was drawn from; empty where the best one was taken. For tests.
   std::span<const Candidate> candidates() const { return candidates_; }

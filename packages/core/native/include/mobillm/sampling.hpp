@@ -41,9 +41,23 @@ class TokenSampler {
   TokenSampler& operator=(const TokenSampler&) = delete;
   virtual ~TokenSampler() = default;
 
-  // Chooses from a row of logits, one a token of the vocabulary, and remembers the choice. Throws
-  // NATIVE_FAILURE when no logit is a number.
-  virtual Token choose(const float* logits) = 0;
+  // Chooses from a row of logits, one a token of the vocabulary; kNoToken where the text ends here
+  // without one. Throws NATIVE_FAILURE when no logit is a number.
+  virtual Token sample(const float* logits) = 0;
+  // Remembers a token as the one that was taken: the penalties look back on it.
+  virtual void accept(Token token) = 0;
+
+  // Both: chooses, and remembers the choice.
+  Token choose(const float* logits) {
+    const Token token = sample(logits);
+    if (token != kNoToken) accept(token);
+    return token;
+  }
+
+  // Whether nothing can follow the tokens that were accepted.
+  virtual bool at_end() const { return false; }
+  // Choices that had to be made anew, because a grammar did not allow them; so far.
+  virtual std::int64_t rejected_tokens() const { return 0; }
 };
 
 }  // namespace mobillm

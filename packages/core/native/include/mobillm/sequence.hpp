@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "mobillm/abort_flag.hpp"
+#include "mobillm/grammar/grammars.hpp"
 #include "mobillm/kv_layout.hpp"
 #include "mobillm/sampling.hpp"
 #include "mobillm/serial_worker.hpp"
@@ -84,9 +87,19 @@ class SequenceModel {
   // the sequence before the first choice.
   virtual std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                                      std::span<const Token> history);
+  // What its tokens stand for; asked once, when a grammar is first used. By default what
+  // `set_token_bytes` was told. Throws UNSUPPORTED where that is nothing.
+  virtual TokenBytes token_bytes();
+
+  // Tells that, where the engine's library has no tokenizer of its own; later ones are not used.
+  void set_token_bytes(TokenBytes bytes) { token_bytes_ = std::move(bytes); }
+  // The grammars that run over its vocabulary.
+  Grammars& grammars();
 
  private:
   const std::unique_ptr<Scheduler> scheduler_;
+  std::optional<TokenBytes> token_bytes_;
+  std::unique_ptr<Grammars> grammars_;
 };
 
 // One sequence: its part of the KV cache and the tokens in it. Implemented by each engine. All but

@@ -1,4 +1,5 @@
-// JavaScript's UTF-16 to UTF-8, strictly: what is not a character is refused, not replaced.
+// Characters and JavaScript's UTF-16 to UTF-8, strictly: what is not a character is refused, not
+// replaced.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,28 @@ struct Utf8Result {
   std::string text;
   std::optional<std::size_t> lone_surrogate_at;
 };
+
+// `point` is no surrogate, and at most 0x10FFFF.
+inline void append_utf8(std::string& out, char32_t point) {
+  const auto tail = [&](int shift) {
+    out.push_back(static_cast<char>(0x80 | ((point >> shift) & 0x3F)));
+  };
+  if (point < 0x80) {
+    out.push_back(static_cast<char>(point));
+  } else if (point < 0x800) {
+    out.push_back(static_cast<char>(0xC0 | (point >> 6)));
+    tail(0);
+  } else if (point < 0x10000) {
+    out.push_back(static_cast<char>(0xE0 | (point >> 12)));
+    tail(6);
+    tail(0);
+  } else {
+    out.push_back(static_cast<char>(0xF0 | (point >> 18)));
+    tail(12);
+    tail(6);
+    tail(0);
+  }
+}
 
 inline Utf8Result to_utf8(std::u16string_view units) {
   Utf8Result result;
@@ -29,24 +52,7 @@ inline Utf8Result to_utf8(std::u16string_view units) {
       }
       point = 0x10000 + ((point - 0xD800) << 10) + (units[++i] - 0xDC00u);
     }
-    const auto tail = [&](int shift) {
-      out.push_back(static_cast<char>(0x80 | ((point >> shift) & 0x3F)));
-    };
-    if (point < 0x80) {
-      out.push_back(static_cast<char>(point));
-    } else if (point < 0x800) {
-      out.push_back(static_cast<char>(0xC0 | (point >> 6)));
-      tail(0);
-    } else if (point < 0x10000) {
-      out.push_back(static_cast<char>(0xE0 | (point >> 12)));
-      tail(6);
-      tail(0);
-    } else {
-      out.push_back(static_cast<char>(0xF0 | (point >> 18)));
-      tail(12);
-      tail(6);
-      tail(0);
-    }
+    append_utf8(out, point);
   }
   return result;
 }

@@ -1,0 +1,24 @@
+// Bounds on what a grammar may ask for: its source may be anybody's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mobillm::grammar_limits {
+
+inline constexpr std::size_t kSourceBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kRules = std::size_t{1} << 16;
+// Groups and repetitions inside each other.
+inline constexpr std::uint32_t kDepth = 256;
+// `n` and `m` of `{n,m}`.
+inline constexpr std::uint64_t kRepetitions = std::uint64_t{1} << 17;
+// Nodes of the compiled form. A repetition is written out, so `x{0,100000}` takes as many.
+inline constexpr std::size_t kNodes = std::size_t{1} << 18;
+// Items visited while compiling; an empty group that is repeated makes no nodes.
+inline constexpr std::size_t kCompileSteps = std::size_t{1} << 20;
+// Readings of one text that are possible side by side.
+inline constexpr std::size_t kReadings = std::size_t{1} << 16;
+// Readings looked at for one token, or for all tokens of a vocabulary: some tenths of a second.
+inline constexpr std::uint64_t kSteps = std::uint64_t{1} << 21;
+
+}  // namespace mobillm::grammar_limits
