@@ -19,6 +19,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: [],
   logprobs: false,
+  grammar: false,
   copySequence: false,
   removeTokens: false,
   exportKv: false,

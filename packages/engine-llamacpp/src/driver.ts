@@ -39,6 +39,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
+  grammar: true,
   copySequence: true,
   removeTokens: true,
   // Not of every model: what keeps a state, a window or compressed keys is refused, with the reason.

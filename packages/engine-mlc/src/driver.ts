@@ -28,6 +28,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
+  grammar: true,
   copySequence: false,
   removeTokens: false,
   exportKv: true,

@@ -128,6 +128,7 @@ export class MlcModel implements ModelDriver {
     try {
       const sequence = new NativeSequenceDriver(await this.#parts.native.createSequence(), {
         onClose: (closed) => this.#sequences.delete(closed),
+        tokenizer: this.tokenizer,
         kv: { lineage: () => this.lineage() },
       });
       this.#sequences.add(sequence);

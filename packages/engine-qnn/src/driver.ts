@@ -27,6 +27,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
+  grammar: true,
   copySequence: true,
   removeTokens: false,
   exportKv: true,

@@ -76,6 +76,7 @@ export class QnnModel implements ModelDriver {
       const native = callNative(() => this.#parts.native.createSequence());
       const sequence = new NativeSequenceDriver(native, {
         onClose: (closed) => this.#sequences.delete(closed),
+        tokenizer: this.tokenizer,
         kv: { lineage: () => this.lineage() },
       });
       this.#sequences.add(sequence);

@@ -40,9 +40,34 @@ GenerateSpec read_generate_spec(Napi::Value value, std::int32_t vocabulary_size)
   spec.credit_tokens = options.integer<std::uint32_t>("creditTokens", 1, 1 << 20);
   spec.logprobs = options.integer<std::int32_t>("logprobs", -1, vocabulary_size);
   for (const Token token : options.int32s("endTokens")) spec.end_tokens.insert(token);
+  spec.grammar = options.string("grammar");
+  spec.grammar_tokens = options.integer<std::uint32_t>("grammarTokens");
   spec.sampling =
       read_sampling(OptionReader(options.value("sampling"), "sampling"), vocabulary_size);
   return spec;
+}
+
+TokenBytes read_token_bytes(Napi::Value bytes, Napi::Value ends) {
+  if (!bytes.IsTypedArray() || bytes.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw_wrong_type("bytes", "a Uint8Array", bytes);
+  }
+  if (!ends.IsTypedArray() || ends.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+    throw_wrong_type("ends", "a Uint32Array", ends);
+  }
+  const auto data = bytes.As<Napi::Uint8Array>();
+  const auto places = ends.As<Napi::Uint32Array>();
+  TokenBytes tokens;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < places.ElementLength(); ++i) {
+    const std::size_t end = places[i];
+    if (end < begin || end > data.ByteLength()) {
+      throw InvalidArgument(InvalidArgument::Kind::kRange, "ends[" + std::to_string(i) + "]",
+                            "must not fall, nor lie behind the last byte");
+    }
+    tokens.add({data.Data() + begin, end - begin});
+    begin = end;
+  }
+  return tokens;
 }
 
 std::vector<Token> read_tokens(Napi::Value value, const std::string& key,

@@ -14,6 +14,8 @@ const char* finish_word(Finish finish) {
       return "max-tokens";
     case Finish::kContextFull:
       return "context-full";
+    case Finish::kGrammarEnd:
+      return "grammar-end";
     case Finish::kAborted:
       return "aborted";
   }
@@ -52,6 +54,9 @@ Napi::Value batch_object(Napi::Env env, const GenerationBatch& batch) {
   result.Set("prefilledTokens", static_cast<double>(batch.prefilled_tokens));
   result.Set("prefillMs", batch.prefill_ms);
   result.Set("decodeMs", batch.decode_ms);
+  if (batch.rejected_tokens) {
+    result.Set("rejectedTokens", static_cast<double>(*batch.rejected_tokens));
+  }
   if (batch.finish) result.Set("finish", finish_word(*batch.finish));
   return result;
 }

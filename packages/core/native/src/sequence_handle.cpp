@@ -57,6 +57,7 @@ void SequenceHandle::define(Napi::Env env, JsEnvironment& environment) {
                                   method<&SequenceHandle::truncate>("truncate"),
                                   method<&SequenceHandle::copy_from>("copyFrom"),
                                   method<&SequenceHandle::remove_tokens>("removeTokens"),
+                                  method<&SequenceHandle::set_token_bytes>("setTokenBytes"),
                                   method<&SequenceHandle::kv_shape>("kvShape"),
                                   method<&SequenceHandle::export_kv>("exportKv"),
                                   method<&SequenceHandle::import_kv>("importKv"),
@@ -174,6 +175,18 @@ Napi::Value SequenceHandle::remove_tokens(const Info& info) {
         return sequence->remove_tokens(from, to);
       },
       [](Napi::Env env, bool removed) { return Napi::Boolean::New(env, removed); });
+}
+
+// setTokenBytes(bytes, ends): taken over on the model's thread, before any step that is asked for
+// later.
+Napi::Value SequenceHandle::set_token_bytes(const Info& info) {
+  require_open("The sequence");
+  TokenBytes tokens = read_token_bytes(info[0], info[1]);
+  sequence_->model().worker().post(
+      [sequence = sequence_, tokens = std::make_shared<TokenBytes>(std::move(tokens))] {
+        sequence->model().set_token_bytes(std::move(*tokens));
+      });
+  return info.Env().Undefined();
 }
 
 Napi::Value SequenceHandle::kv_shape(const Info& info) {

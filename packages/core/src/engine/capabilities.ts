@@ -18,6 +18,8 @@ export interface EngineCapabilities {
   readonly sampling: readonly SamplingFeature[];
   /** Log-probabilities of sampled tokens. */
   readonly logprobs: boolean;
+  /** Answers can be held to a grammar. */
+  readonly grammar: boolean;
   /** A sequence can take over the beginning of another one's cache. */
   readonly copySequence: boolean;
   /** Tokens can be taken out of the middle of a sequence's cache. */

@@ -195,6 +195,17 @@ export interface ModelLevers {
   readonly batchTokens?: number;
 }
 
+/** What an answer has to match. */
+export interface GrammarSpec {
+  /** The grammar, in GBNF. */
+  readonly source: string;
+  /**
+   * How many of the last tokens, of the cache and of the new ones together, are the answer's: a
+   * generation that goes on with an answer goes on in its grammar where that left off. 0 for a new one.
+   */
+  readonly answerTokens: number;
+}
+
 /** How one generation is to run. */
 export interface GenerateSpec {
   /** Tokens to sample at most; 0 only prefills. */
@@ -209,6 +220,16 @@ export interface GenerateSpec {
   readonly endTokens: ReadonlySet<Token>;
   /** How tokens are chosen. */
   readonly sampling: ResolvedSampling;
+  /**
+   * Lets through only tokens with which the answer can still match, and an end token only where it does.
+   * The driver lets the sampling choose freely, and anew among what the grammar allows where that was
+   * refused; a refused choice is in no penalty. Special tokens are never allowed. Where nothing can
+   * follow any more the generation ends. None by default. Declared by `capabilities.grammar`.
+   *
+   * The iteration rejects with `GRAMMAR_INVALID` before the first token, and with `GRAMMAR_DEAD_END` where
+   * no token can follow and the answer cannot end; tokens before that have been handed out.
+   */
+  readonly grammar?: GrammarSpec;
   /** Alternatives to report with each token, 0 for the token's own log-probability; `undefined` for none. */
   readonly logprobs: number | undefined;
   /** Tokens that the driver may be ahead of the reader before it parks this generation alone. */
@@ -237,11 +258,13 @@ export interface TokenBatch {
   readonly prefillMs: number;
   /** Time spent decoding and sampling so far, in milliseconds, waiting not counted. */
   readonly decodeMs: number;
+  /** Of the tokens sampled so far, those whose first choice the grammar refused; with a grammar. */
+  readonly rejectedTokens?: number;
   /**
-   * Set on the last batch: an end token was sampled, `maxTokens` were, or the context (or the pool
-   * that sequences share) is full.
+   * Set on the last batch: an end token was sampled, `maxTokens` were, the context (or the pool that
+   * sequences share) is full, or by the grammar nothing can follow.
    */
-  readonly finish?: 'end-token' | 'max-tokens' | 'context-full';
+  readonly finish?: 'end-token' | 'max-tokens' | 'context-full' | 'grammar-end';
   /** Where this generation runs, where that is not what the model's `placement` says. */
   readonly placement?: Placement;
 }

@@ -65,6 +65,15 @@ export interface GenerationOptions extends SamplingOptions {
   readonly tools?: readonly ToolDefinition[];
   /** Whether it may call them. Default `auto`. */
   readonly toolChoice?: ToolChoice;
+  /**
+   * Grammar in GBNF that the whole answer matches, what is thought before it included; its rule `root`
+   * comes first. None by default. Declared by `capabilities.grammar`.
+   *
+   * The run fails with `GRAMMAR_INVALID` before its first text, and with `GRAMMAR_DEAD_END` where the
+   * model has no token to go on with. An answer that was cut (`maxTokens`, a stop string) is the beginning
+   * of one that matches.
+   */
+  readonly grammar?: string;
   /** Alternatives to report with each token, 0 to 20; none by default. Declared by `capabilities.logprobs`. */
   readonly logprobs?: number;
   /** Ends the generation; the run then rejects with the signal's reason and keeps its partial result. */

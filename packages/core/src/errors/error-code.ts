@@ -10,6 +10,8 @@
  * | `CLOSED` | The object was closed before the call, or while it ran. |
  * | `CONTEXT_FULL` | The prompt does not fit the context; `details` hold both token counts. |
  * | `FILE_NOT_FOUND` | A file that was named does not exist or cannot be read. |
+ * | `GRAMMAR_DEAD_END` | By its grammar an answer can neither go on with a token of the model nor end. |
+ * | `GRAMMAR_INVALID` | A grammar cannot be parsed, calls itself from the left, or is too large or too ambiguous. |
  * | `INTEGRITY_FAILED` | Content does not have the sha256 or size that was recorded for it, or changed while it was opened. |
  * | `INVALID_ARGUMENT` | A call was wrong. Carried by a `TypeError` or `RangeError`, see {@link InvalidArgument}. |
  * | `IO_FAILED` | The operating system refused to read or write. |
@@ -30,6 +32,8 @@ export type ErrorCode =
   | 'CLOSED'
   | 'CONTEXT_FULL'
   | 'FILE_NOT_FOUND'
+  | 'GRAMMAR_DEAD_END'
+  | 'GRAMMAR_INVALID'
   | 'INTEGRITY_FAILED'
   | 'INVALID_ARGUMENT'
   | 'IO_FAILED'
@@ -51,6 +55,8 @@ export const errorCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'CLOSED',
   'CONTEXT_FULL',
   'FILE_NOT_FOUND',
+  'GRAMMAR_DEAD_END',
+  'GRAMMAR_INVALID',
   'INTEGRITY_FAILED',
   'INVALID_ARGUMENT',
   'IO_FAILED',

@@ -119,6 +119,7 @@ function joinedCapabilities(
     truncate: exact ? 'exact' : 'all-or-nothing',
     sampling: decode.sampling,
     logprobs: decode.logprobs,
+    grammar: decode.grammar,
     copySequence: both('copySequence'),
     // Both sides would have to, and the next hand-over would carry what neither computed.
     removeTokens: false,

@@ -11,6 +11,7 @@ import type { NativeBatch, NativeGeneration } from './native-sequence.js';
 export class GenerationStream implements AsyncIterableIterator<TokenBatch> {
   readonly #start: () => NativeGeneration;
   readonly #signal: AbortSignal | undefined;
+  readonly #prepare: (() => Promise<void>) | undefined;
   #generation: NativeGeneration | undefined;
   #pull: Promise<NativeBatch> | undefined;
   #stopListening: () => void = () => undefined;
@@ -18,10 +19,15 @@ export class GenerationStream implements AsyncIterableIterator<TokenBatch> {
   /** The reader has left: what still comes is for nobody. */
   #left = false;
 
-  /** `start` is called at the first pull. */
-  constructor(start: () => NativeGeneration, signal: AbortSignal | undefined) {
+  /** `start` is called at the first pull; `prepare`, where there is something to prepare, before it. */
+  constructor(
+    start: () => NativeGeneration,
+    signal: AbortSignal | undefined,
+    prepare?: () => Promise<void>,
+  ) {
     this.#start = start;
     this.#signal = signal;
+    this.#prepare = prepare;
   }
 
   /** Itself: it can be iterated once. */
@@ -38,6 +44,12 @@ export class GenerationStream implements AsyncIterableIterator<TokenBatch> {
   async next(): Promise<IteratorResult<TokenBatch>> {
     if (this.#ended) return { done: true, value: undefined };
     try {
+      if (this.#generation === undefined && this.#prepare) {
+        this.#signal?.throwIfAborted();
+        await this.#prepare();
+        // Meanwhile the reader may have left.
+        if (this.#ended) return { done: true, value: undefined };
+      }
       const generation = this.#begin();
       // Aborted between two pulls: what came meanwhile is dropped, and the rejection waits until no
       // step runs any more.

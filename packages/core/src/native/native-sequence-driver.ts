@@ -9,7 +9,7 @@ import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvLayer, KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
 import { requireImportable } from '../kv/require-importable.js';
-import type { Token } from '../tokenizer/tokenizer.js';
+import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import { onAbort } from './abort.js';
 import { callNative, fromNative } from './from-native.js';
 import { GenerationStream } from './generation-stream.js';
@@ -19,12 +19,18 @@ import type {
   NativeKvShape,
   NativeSequence,
 } from './native-sequence.js';
+import { tellTokenBytes } from './tell-token-bytes.js';
 import { toInt32Array } from './to-int32-array.js';
 
 /** What a {@link NativeSequenceDriver} is told of its model. */
 export interface NativeSequenceDriverOptions {
   /** Called once, when the sequence was closed. */
   readonly onClose?: (sequence: NativeSequenceDriver) => void;
+  /**
+   * What its model's tokens stand for. For engines whose native side does not know that by itself, and
+   * that follow grammars.
+   */
+  readonly tokenizer?: Tokenizer;
   /** For engines that hand caches over; without it `exportKv` and `importKv` are refused. */
   readonly kv?: {
     /** Which weights the model's caches belong to. Asked for at each export and import. */
@@ -53,9 +59,11 @@ export class NativeSequenceDriver implements SequenceDriver {
     spec: GenerateSpec,
     signal?: AbortSignal,
   ): AsyncIterable<TokenBatch> {
+    const { tokenizer } = this.#options;
     return new GenerationStream(
       () => this.#native.generate(toInt32Array(tokens, 'tokens'), toNativeSpec(spec)),
       signal,
+      spec.grammar && tokenizer && (() => tellTokenBytes(this.#native, tokenizer)),
     );
   }
 
@@ -188,6 +196,8 @@ function toNativeSpec(spec: GenerateSpec): NativeGenerateSpec {
     creditTokens: spec.creditTokens,
     logprobs: spec.logprobs ?? -1,
     endTokens: Int32Array.from(spec.endTokens),
+    grammar: spec.grammar?.source ?? '',
+    grammarTokens: spec.grammar?.answerTokens ?? 0,
     sampling: spec.sampling,
   };
 }

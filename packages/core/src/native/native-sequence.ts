@@ -18,6 +18,11 @@ export interface NativeSequence {
   copyFrom(source: NativeSequence, tokenCount: number): Promise<boolean>;
   /** Takes tokens out of the middle; resolves with whether it could. */
   removeTokens(from: number, to: number): Promise<boolean>;
+  /**
+   * Tells its model what the tokens stand for, which a grammar needs: the bytes of all, one after the
+   * other, and where each ends. For engines whose library has no tokenizer.
+   */
+  setTokenBytes(bytes: Uint8Array, ends: Uint32Array): void;
   /** What the cache is like; throws `UNSUPPORTED`, with the reason, where it cannot be handed over. */
   kvShape(): NativeKvShape;
   /** Reads the tokens from `fromToken` on, with their keys and values. */
@@ -45,6 +50,10 @@ export interface NativeGenerateSpec {
   readonly logprobs: number;
   /** Tokens that end it. */
   readonly endTokens: Int32Array;
+  /** In GBNF; empty for none. */
+  readonly grammar: string;
+  /** Tokens at the end of cache and prompt that the grammar has seen. */
+  readonly grammarTokens: number;
   /** All settings filled in, as `ResolvedSampling` has them. */
   readonly sampling: {
     readonly logitBias: readonly { readonly token: number; readonly bias: number }[];
@@ -84,8 +93,10 @@ export interface NativeBatch {
   readonly prefillMs: number;
   /** Milliseconds spent decoding and sampling so far. */
   readonly decodeMs: number;
+  /** With a grammar. */
+  readonly rejectedTokens?: number;
   /** Set on the last batch. */
-  readonly finish?: 'end-token' | 'max-tokens' | 'context-full' | 'aborted';
+  readonly finish?: 'end-token' | 'max-tokens' | 'context-full' | 'grammar-end' | 'aborted';
 }
 
 /** What a model's caches are like. */

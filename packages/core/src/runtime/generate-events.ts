@@ -1,6 +1,6 @@
 import type { EncodedPrompt } from '../chat/conversation-encoder.js';
 import type { CallFormat } from '../chat/tools/call-format.js';
-import type { ModelDriver } from '../engine/driver.js';
+import type { GenerateSpec, ModelDriver } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { GenerationEvent, StopReason } from '../stream/generation-event.js';
 import type { Token } from '../tokenizer/tokenizer.js';
@@ -124,13 +124,16 @@ async function* generatePart(
   const { endTokens } = model.tokenizer;
   record.beginPart();
   const done = record.tokens.length;
-  const spec = {
+  const spec: GenerateSpec = {
     maxTokens: settings.maxTokens - done,
     keepLogits: false,
     endTokens,
     // A part that goes on must not draw the same numbers again.
     sampling: { ...settings.sampling, seed: (settings.sampling.seed + done) >>> 0 },
     logprobs: settings.logprobs,
+    ...(settings.grammar !== undefined && {
+      grammar: { source: settings.grammar, answerTokens: done },
+    }),
     creditTokens,
   };
   let prefilled = 0;

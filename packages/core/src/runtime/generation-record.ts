@@ -17,7 +17,8 @@ export class GenerationRecord {
   #prefillMs = 0;
   #decodeMs = 0;
   #prefilledTokens = 0;
-  #earlier = { prefillMs: 0, decodeMs: 0, prefilledTokens: 0 };
+  #rejectedTokens: number | undefined;
+  #earlier = { prefillMs: 0, decodeMs: 0, prefilledTokens: 0, rejectedTokens: 0 };
   /** Sampled tokens. */
   readonly tokens: Token[] = [];
   text = '';
@@ -46,15 +47,19 @@ export class GenerationRecord {
       prefillMs: this.#prefillMs,
       decodeMs: this.#decodeMs,
       prefilledTokens: this.#prefilledTokens,
+      rejectedTokens: this.#rejectedTokens ?? 0,
     };
   }
 
-  /** Takes the clocks of a batch, and where it ran. */
+  /** Takes the clocks and counts of a batch, and where it ran. */
   clock(batch: TokenBatch): void {
     this.#ownPlacement = batch.placement ?? this.#ownPlacement;
     this.#prefilledTokens = this.#earlier.prefilledTokens + batch.prefilledTokens;
     this.#prefillMs = this.#earlier.prefillMs + batch.prefillMs;
     this.#decodeMs = this.#earlier.decodeMs + batch.decodeMs;
+    if (batch.rejectedTokens !== undefined) {
+      this.#rejectedTokens = this.#earlier.rejectedTokens + batch.rejectedTokens;
+    }
   }
 
   /** Takes a sampled token. */
@@ -87,6 +92,7 @@ export class GenerationRecord {
         cachedTokens: this.cachedTokens,
         completionTokens: sampled,
         droppedMessages: this.droppedMessages,
+        ...(this.#rejectedTokens !== undefined && { rejectedTokens: this.#rejectedTokens }),
       },
       timings: {
         timeToFirstTokenMs:

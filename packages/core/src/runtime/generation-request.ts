@@ -9,6 +9,7 @@ import type { ResolvedSampling } from '../engine/sampling.js';
 import { type CheckedSampling, resolveSampling, samplingChecks } from '../engine/sampling.js';
 import type { GenerationOptions } from '../engine/engine.js';
 import * as check from '../errors/check-options.js';
+import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 
 /** {@link GenerationOptions} checked, with every default filled in. */
@@ -19,6 +20,8 @@ export interface GenerationSettings {
   /** Tools that the model may call; none where it is not to call any. */
   readonly tools: readonly ToolDefinition[];
   readonly logprobs: number | undefined;
+  /** In GBNF. */
+  readonly grammar: string | undefined;
   readonly sampling: ResolvedSampling;
   readonly signal: AbortSignal | undefined;
 }
@@ -27,6 +30,15 @@ const nonEmpty = check.string({ nonEmpty: true });
 
 const stopStrings: check.Check<readonly string[]> = (value, key) =>
   typeof value === 'string' ? [nonEmpty(value, key)] : check.arrayOf(nonEmpty)(value, key);
+
+/** Longest grammar in UTF-16 units; the native side has the same limit, in bytes. */
+const longestGrammar = 2 ** 20;
+
+const grammarSource: check.Check<string> = (value, key) => {
+  const source = nonEmpty(value, key);
+  if (source.length <= longestGrammar) return source;
+  throw wrongValue(key, `must be at most ${longestGrammar} characters, but it is ${source.length}`);
+};
 
 /** The checks of all generation options. */
 export const generationChecks = {
@@ -37,6 +49,7 @@ export const generationChecks = {
   tools: checkTools,
   toolChoice: check.oneOf('auto', 'none'),
   logprobs: check.integer({ min: 0, max: 20 }),
+  grammar: grammarSource,
   signal: check.abortSignal,
 } as const;
 
@@ -56,15 +69,25 @@ export function generationSettings(
   if (checked.logprobs !== undefined && !capabilities.logprobs) {
     throw unsupported(engine, 'report log-probabilities', 'logprobs');
   }
+  const grammar = requestedGrammar(checked);
+  if (grammar !== undefined && !capabilities.grammar) {
+    throw unsupported(engine, 'hold an answer to a grammar', 'grammar');
+  }
   return {
     maxTokens: checked.maxTokens ?? Infinity,
     stops: checked.stop ?? [],
     splitReasoning: checked.reasoning !== 'keep',
     tools: checked.toolChoice === 'none' ? [] : (checked.tools ?? []),
     logprobs: checked.logprobs,
+    grammar,
     sampling: supportedSampling(checked, capabilities.sampling, engine),
     signal: checked.signal,
   };
+}
+
+/** The grammar that an answer is to match, whichever option asks for it. */
+function requestedGrammar(checked: ReturnType<typeof checkGeneration>): string | undefined {
+  return checked.grammar;
 }
 
 /** Values that leave a feature out, for engines that do not have it. */

@@ -89,7 +89,14 @@ export type GenerationEvent =
   | FinishEvent;
 
 /** Why a generation ended. */
-export type StopReason = 'end-token' | 'stop-string' | 'max-tokens' | 'context-full' | 'aborted';
+export type StopReason =
+  | 'end-token'
+  | 'stop-string'
+  | 'max-tokens'
+  | 'context-full'
+  /** The answer matches its grammar, and nothing can follow. */
+  | 'grammar-end'
+  | 'aborted';
 
 /** Token counts of one generation. */
 export interface Usage {
@@ -101,6 +108,8 @@ export interface Usage {
   readonly completionTokens: number;
   /** Oldest messages of the conversation that no longer fit and were left out; see `contextPolicy`. */
   readonly droppedMessages: number;
+  /** Of the sampled tokens, those whose first choice the grammar refused; with a `grammar` only. */
+  readonly rejectedTokens?: number;
 }
 
 /** Where the time of one generation went, in milliseconds. */

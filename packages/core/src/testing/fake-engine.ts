@@ -54,6 +54,7 @@ const capabilities: EngineCapabilities = {
   truncate: 'exact',
   sampling: samplingFeatures,
   logprobs: true,
+  grammar: true,
   copySequence: true,
   removeTokens: true,
   exportKv: true,
