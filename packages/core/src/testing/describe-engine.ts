@@ -4,6 +4,7 @@ import { testDriverClosing } from './engine/driver-closing.js';
 import { testDriverCopying } from './engine/driver-copying.js';
 import { testDriverEmbedding } from './engine/driver-embedding.js';
 import { testDriverGenerating } from './engine/driver-generating.js';
+import { testDriverGrammar } from './engine/driver-grammar.js';
 import { testDriverKvExport } from './engine/driver-kv-export.js';
 import { testDriverKvImport } from './engine/driver-kv-import.js';
 import { testDriverOpening } from './engine/driver-opening.js';
@@ -51,6 +52,7 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
     testDriverOpening(fixture);
     testDriverGenerating(fixture);
     testDriverSampling(fixture);
+    testDriverGrammar(fixture);
     testDriverPrefilling(fixture);
     testDriverSequences(fixture);
     testDriverCopying(fixture);

@@ -57,6 +57,15 @@ export const fakeFaults = {
   'rerank-changes-order': 'are scored for the query, each as it is alone',
   'placement-loses-layers': 'tells where every layer lies',
   'logprobs-misaligned': 'reports log-probabilities, one row a token, best first',
+  'ignores-grammar': 'writes only what its grammar allows',
+  'ends-against-grammar': 'ends with an end token only where its grammar can end',
+  'goes-past-grammar-end': 'ends where by its grammar nothing can follow, and says so',
+  'allows-special-tokens': 'writes no special token within a grammar',
+  'forgets-grammar-progress': 'goes on with an answer where its grammar left off',
+  'counts-no-rejections': 'counts the choices that its grammar refused',
+  'takes-any-grammar': 'says GRAMMAR_INVALID, with the place, before anything is sampled',
+  'passes-over-dead-ends':
+    'says GRAMMAR_DEAD_END where no token can follow, after what was written',
   'truncate-keeps-position': 'go on after a cut as if the rest had never been',
   'loses-tokens-at-chunk-boundary':
     'gives for a prompt of several steps what it gives token by token',

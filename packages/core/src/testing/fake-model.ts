@@ -16,6 +16,7 @@ import { greedy, type ResolvedSampling } from '../engine/sampling.js';
 import type { KvLineage } from '../kv/kv-snapshot.js';
 import type { FakeCache, FakeKvForm } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
+import type { FakeGrammar } from './fake-grammar.js';
 import { choose, type FakeCandidate, rank } from './fake-sampler.js';
 import { FakeSequence } from './fake-sequence.js';
 import { FakeTokenizer } from './fake-tokenizer.js';
@@ -227,9 +228,29 @@ export class FakeModel implements ModelDriver {
     return row;
   }
 
-  /** The token that follows, given its logits. */
-  next(row: Float32Array, cache: FakeCache, spec: GenerateSpec): Token {
-    return choose(candidatesOf(row), spec.sampling, cache.tokens, this.fault);
+  /** The token that follows, given its logits; chosen anew where the grammar refuses it. */
+  next(
+    row: Float32Array,
+    cache: FakeCache,
+    spec: GenerateSpec,
+    grammar: FakeGrammar | undefined,
+  ): Token {
+    const { fault } = this;
+    let token = choose(candidatesOf(row), spec.sampling, cache.tokens, fault);
+    if (grammar && !grammar.allows(token)) {
+      if (fault !== 'counts-no-rejections') grammar.rejectedTokens++;
+      const allowed = Array.from(row, (logit, other) => ({ token: other, logit })).filter(
+        (candidate) => grammar.allows(candidate.token),
+      );
+      const [best] = rank(allowed, spec.sampling, cache.tokens, fault);
+      if ((best?.logit ?? -Infinity) > -Infinity) {
+        token = choose(allowed, spec.sampling, cache.tokens, fault);
+      } else if (fault !== 'passes-over-dead-ends') {
+        throw new MobillmError('GRAMMAR_DEAD_END', 'No token can follow here by the grammar.');
+      }
+    }
+    grammar?.accept(token);
+    return token;
   }
 
   /** Log-probabilities of a token that was sampled from a row of logits, before bias and penalties. */

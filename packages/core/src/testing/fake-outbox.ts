@@ -4,6 +4,7 @@ import type { TokenBatch } from '../engine/driver.js';
 export class FakeOutbox {
   #batch: TokenBatch | undefined;
   #ended = false;
+  #failure: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
   #onTaken: (() => void) | undefined;
   stopped = false;
@@ -24,6 +25,12 @@ export class FakeOutbox {
     this.wake();
   }
 
+  /** Ends with an error, behind what was put before. */
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.end();
+  }
+
   wake(): void {
     this.#wake?.();
     if (this.stopped) this.#onTaken?.();
@@ -37,6 +44,7 @@ export class FakeOutbox {
     const batch = this.#batch;
     this.#batch = undefined;
     this.#onTaken?.();
+    if (!batch && this.#failure) throw this.#failure.error;
     return batch;
   }
 

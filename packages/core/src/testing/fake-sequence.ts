@@ -9,6 +9,7 @@ import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import { FakeCache } from './fake-cache.js';
+import { FakeGrammar } from './fake-grammar.js';
 import { exportFakeKv, importFakeKv } from './fake-kv.js';
 import type { FakeModel } from './fake-model.js';
 import { FakeOutbox } from './fake-outbox.js';
@@ -164,6 +165,8 @@ export class FakeSequence implements SequenceDriver {
     const own = this.#cache;
     try {
       await this.#work(this.#model.begin(own), tokens, spec, outbox);
+    } catch (error) {
+      outbox.fail(error);
     } finally {
       this.#model.end(own);
     }
@@ -177,7 +180,10 @@ export class FakeSequence implements SequenceDriver {
     outbox: FakeOutbox,
   ): Promise<void> {
     const { fault } = this.#model;
-    const work: Work = { cache, outbox, prefilledTokens: 0, prefillMs: 0, decodeMs: 0 };
+    const { tokens: cached } = cache;
+    const grammar =
+      spec.grammar && new FakeGrammar(spec.grammar, spec, [...cached, ...tokens], fault);
+    const work: Work = { cache, outbox, prefilledTokens: 0, prefillMs: 0, decodeMs: 0, grammar };
     const row = await this.#prefill(work, tokens);
     if (!row) return;
     if (spec.keepLogits && fault === 'keeps-logits-of-prompt') this.#nextLogits = row;
@@ -225,21 +231,28 @@ export class FakeSequence implements SequenceDriver {
     const limit = spec.maxTokens + (model.fault === 'exceeds-max-tokens' ? 1 : 0);
     let row = first;
     if (limit === 0) put(work, { finish: 'max-tokens' });
+    else if (work.grammar?.mustEnd) {
+      put(work, { finish: 'grammar-end' });
+      outbox.end();
+      return row;
+    }
     for (let sampled = 1; sampled <= limit; sampled++) {
       if (model.fault !== 'runs-without-credit') await outbox.credit(spec.creditTokens);
       await model.tick();
       if (outbox.stopped) return undefined;
-      const token = model.next(row, cache, spec);
+      const token = model.next(row, cache, spec, work.grammar);
       work.decodeMs++;
       const ended = spec.endTokens.has(token) && model.fault !== 'goes-past-end-token';
       const full = this.#room(cache) <= 0 && model.fault !== 'overfills-context';
       const finish: TokenBatch['finish'] = ended
         ? 'end-token'
-        : sampled === limit
-          ? 'max-tokens'
-          : full
-            ? 'context-full'
-            : undefined;
+        : work.grammar?.mustEnd && model.fault !== 'goes-past-grammar-end'
+          ? 'grammar-end'
+          : sampled === limit
+            ? 'max-tokens'
+            : full
+              ? 'context-full'
+              : undefined;
       const logprobs =
         spec.logprobs === undefined
           ? {}
@@ -277,14 +290,16 @@ function closedError(): MobillmError {
 interface Work {
   readonly cache: FakeCache;
   readonly outbox: FakeOutbox;
+  readonly grammar: FakeGrammar | undefined;
   prefilledTokens: number;
   prefillMs: number;
   decodeMs: number;
 }
 
 function put(
-  { outbox, prefilledTokens, prefillMs, decodeMs }: Work,
+  { outbox, prefilledTokens, prefillMs, decodeMs, grammar }: Work,
   batch: Partial<TokenBatch>,
 ): void {
-  outbox.put({ tokens: [], prefilledTokens, prefillMs, decodeMs, ...batch });
+  const counts = grammar && { rejectedTokens: grammar.rejectedTokens };
+  outbox.put({ tokens: [], prefilledTokens, prefillMs, decodeMs, ...counts, ...batch });
 }
