@@ -20,6 +20,7 @@ export { decodeKvSnapshot, encodeKvSnapshot } from './kv/kv-codec.js';
 export * from './kv/kv-snapshot.js';
 export * from './kv/require-importable.js';
 export { joinKvSnapshots, sliceKvSnapshot } from './kv/slice-kv-snapshot.js';
+export { regexToGrammar } from './structure/regex-to-grammar.js';
 export { fileBytes, readModelFile, type ReadModelFileOptions } from './platform/model-file.js';
 export type { ByteSource } from './platform/platform.js';
 export * from './store/model-description.js';
