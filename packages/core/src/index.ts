@@ -20,6 +20,12 @@ export { decodeKvSnapshot, encodeKvSnapshot } from './kv/kv-codec.js';
 export * from './kv/kv-snapshot.js';
 export * from './kv/require-importable.js';
 export { joinKvSnapshots, sliceKvSnapshot } from './kv/slice-kv-snapshot.js';
+export {
+  type JsonSchema,
+  type JsonSchemaGrammarOptions,
+  jsonSchemaToGrammar,
+} from './structure/json-schema-to-grammar.js';
+export type { JsonWhitespace } from './structure/json-grammar.js';
 export { regexToGrammar } from './structure/regex-to-grammar.js';
 export { fileBytes, readModelFile, type ReadModelFileOptions } from './platform/model-file.js';
 export type { ByteSource } from './platform/platform.js';

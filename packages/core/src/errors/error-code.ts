@@ -22,6 +22,7 @@
  * | `MODEL_UNSUPPORTED` | A sound model file whose architecture or type this engine cannot run. |
  * | `NATIVE_FAILURE` | The native library failed without a code of its own; `details.status` holds its number. |
  * | `OUT_OF_MEMORY` | The model and its context do not fit the memory that is available. |
+ * | `SCHEMA_UNSUPPORTED` | A JSON Schema has a keyword that cannot be followed; `details` hold `keyword` and `path`. |
  * | `TEMPLATE_FAILED` | The model's chat template cannot be parsed or rejects the messages. |
  * | `UNSUPPORTED` | This engine, model or platform does not have the capability; see `capabilities`. |
  */
@@ -44,6 +45,7 @@ export type ErrorCode =
   | 'MODEL_UNSUPPORTED'
   | 'NATIVE_FAILURE'
   | 'OUT_OF_MEMORY'
+  | 'SCHEMA_UNSUPPORTED'
   | 'TEMPLATE_FAILED'
   | 'UNSUPPORTED';
 
@@ -67,6 +69,7 @@ export const errorCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'MODEL_UNSUPPORTED',
   'NATIVE_FAILURE',
   'OUT_OF_MEMORY',
+  'SCHEMA_UNSUPPORTED',
   'TEMPLATE_FAILED',
   'UNSUPPORTED',
 ]);

@@ -71,8 +71,24 @@ export function charactersOfProperty(name: string): CodePoints | undefined {
 
 /** The same letters in both cases, as the flag `i` has it; with `unicode` as it has it beside `u`. */
 export function inBothCases(set: CodePoints, unicode: boolean): CodePoints {
+  if ((set.at(-1)?.[1] ?? 0) < 0x80) return asciiInBothCases(set, unicode);
   const more = caseGroups(unicode).filter((group) => group.some((code) => includes(set, code)));
   return more.length === 0 ? set : union([...set, ...more.flat().map(single)]);
+}
+
+/** Most sets are of ASCII, which takes no table. */
+function asciiInBothCases(set: CodePoints, unicode: boolean): CodePoints {
+  const more: CodePointRange[] = [];
+  for (const [first, last] of set) {
+    for (let code = Math.max(first, 0x41); code <= Math.min(last, 0x7a); code += 1) {
+      if (/[A-Za-z]/.test(String.fromCodePoint(code))) more.push(single(code ^ 0x20));
+    }
+  }
+  const both = union([...set, ...more]);
+  // The long s, and the sign of the kelvin.
+  if (unicode && includes(both, 0x73)) more.push(single(0x17f));
+  if (unicode && includes(both, 0x6b)) more.push(single(0x212a));
+  return union([...both, ...more]);
 }
 
 /** No letter beyond this one has two cases. */

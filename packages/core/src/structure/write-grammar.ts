@@ -56,8 +56,11 @@ function possibleRules(rules: ReadonlyMap<string, Expression>): ReadonlySet<stri
   const possible = new Set<string>();
   const users = new Map<string, string[]>();
   for (const [name, expression] of rules) {
-    for (const used of new Set(rulesIn(expression)))
-      users.set(used, [...(users.get(used) ?? []), name]);
+    for (const used of new Set(rulesIn(expression))) {
+      const known = users.get(used);
+      if (known === undefined) users.set(used, [name]);
+      else known.push(name);
+    }
   }
   const todo = [...rules.keys()];
   for (let name = todo.pop(); name !== undefined; name = todo.pop()) {

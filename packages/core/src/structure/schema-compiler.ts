@@ -1,0 +1,193 @@
+import { arraySchema } from './array-schema.js';
+import { choice, type Expression, never, rule } from './expression.js';
+import { constantValue, jsonRules, type JsonWhitespace } from './json-grammar.js';
+import { objectSchema } from './object-schema.js';
+import { numberSchema, stringSchema } from './scalar-schemas.js';
+import {
+  type Alternative,
+  type Conjunction,
+  type Located,
+  SchemaReader,
+  schemasOf,
+  soleApplicator,
+} from './schema-alternatives.js';
+import { malformedSchema, unsupportedSchema, within } from './schema-errors.js';
+import { isAssertion, type JsonType, jsonTypes, keywordsOfType } from './schema-keywords.js';
+import { found, typeOf, valuesOf } from './schema-values.js';
+
+/** Schemas that one grammar is made of, and levels of them inside each other. */
+export const schemaLimits = { schemas: 5_000, depth: 64 } as const;
+
+/** Turns schemas into rules, each once, so that those that refer to themselves come to an end. */
+export class SchemaCompiler {
+  readonly rules: Map<string, Expression>;
+  /** Where the schema of a rule stands. */
+  readonly pathOfRule = new Map<string, string>();
+  readonly #reader: SchemaReader;
+  readonly #names = new Map<string, string>();
+  #depth = 0;
+
+  constructor(root: unknown, whitespace: JsonWhitespace) {
+    this.#reader = new SchemaReader(root);
+    this.rules = jsonRules(whitespace);
+    this.compile([{ schema: root, path: '#' }]);
+  }
+
+  /** Values that satisfy all of some schemas. */
+  compile(conjunction: Conjunction): Expression {
+    const path = conjunction[0]?.path ?? '#';
+    const key = conjunction.map((located) => located.path).join(' ');
+    const known = this.#names.get(key);
+    if (known !== undefined) return rule(known);
+    if (this.#names.size >= schemaLimits.schemas) {
+      throw unsupportedSchema('$ref', path, `takes more than ${schemaLimits.schemas} schemas`);
+    }
+    if (this.#depth >= schemaLimits.depth) {
+      throw unsupportedSchema('type', path, `is more than ${schemaLimits.depth} levels deep`);
+    }
+    const name = this.#newName(path);
+    this.#names.set(key, name);
+    this.#depth += 1;
+    const expression = this.#values(conjunction);
+    this.#depth -= 1;
+    this.rules.set(name, expression);
+    // What is short stands where it is used; nobody then asks for the rule.
+    return expression.kind === 'rule' || expression.kind === 'text' ? expression : rule(name);
+  }
+
+  /** Puts an expression that is used several times into a rule of its own. */
+  share(expression: Expression, path: string, what: string): Expression {
+    if (expression.kind !== 'sequence' && expression.kind !== 'choice') return expression;
+    const name = this.#newName(`${path}/${what}`);
+    this.rules.set(name, expression);
+    return rule(name);
+  }
+
+  /** A name for the rule about a place in the schema, made of its path. */
+  #newName(path: string): string {
+    const steps = path.split('/').slice(1);
+    const inDefinitions = steps[0] === '$defs' || steps[0] === 'definitions';
+    const words = steps.filter((step) => !['$defs', 'definitions', 'properties'].includes(step));
+    const base = (inDefinitions && words.length > 0 ? words : ['root', ...words])
+      .join('-')
+      .replace(/[^a-zA-Z0-9]+/g, '-')
+      .slice(0, 48);
+    let name = base;
+    // A name of a rule that every schema has, or that the writer gives to a class, is taken as well.
+    const taken = () =>
+      this.rules.has(name) || this.pathOfRule.has(name) || /^(root|-*|chars-\d+)$/.test(name);
+    for (let count = 2; taken() && !(name === 'root' && path === '#'); count += 1) {
+      name = `${base}-${count}`;
+    }
+    this.pathOfRule.set(name, path);
+    return name;
+  }
+
+  #values(conjunction: Conjunction): Expression {
+    const [first, ...others] = conjunction;
+    if (first !== undefined && others.length === 0) {
+      const branches = this.#branches(first);
+      if (branches !== undefined)
+        return choice(...branches.map((branch) => this.compile([branch])));
+    }
+    const path = first?.path ?? '#';
+    return choice(
+      ...this.#reader.alternatives(conjunction).map((parts) => this.#alternative(parts, path)),
+    );
+  }
+
+  /** The schemas that one schema leaves the choice of, where it says nothing else. */
+  #branches(located: Located): readonly Located[] | undefined {
+    const schema = this.#reader.read(located);
+    if (typeof schema === 'boolean') return undefined;
+    const { path } = located;
+    const keyword = soleApplicator(schema);
+    if (keyword === '$ref') return [this.#reader.target(schema[keyword], path)];
+    return keyword === 'anyOf' || keyword === 'oneOf'
+      ? schemasOf(schema, path, keyword)
+      : undefined;
+  }
+
+  #alternative(parts: Alternative, path: string): Expression {
+    const types = typesOf(parts);
+    const values = valuesOf(parts);
+    if (values !== undefined) return this.#constants(values, types, parts);
+    if (types === undefined) return rule('value');
+    return choice(
+      ...jsonTypes
+        .filter((type) => types.has(type))
+        .map((type) => this.#ofType(type, types, parts, path)),
+    );
+  }
+
+  #ofType(
+    type: JsonType,
+    types: ReadonlySet<JsonType>,
+    parts: Alternative,
+    path: string,
+  ): Expression {
+    switch (type) {
+      case 'object':
+        return objectSchema(this, parts, path);
+      case 'array':
+        return arraySchema(this, parts, path);
+      case 'string':
+        return stringSchema(parts);
+      case 'number':
+        return numberSchema(parts, false);
+      case 'integer':
+        // Every integer is a number.
+        return types.has('number') ? never : numberSchema(parts, true);
+      case 'boolean':
+      case 'null':
+        return rule(type);
+    }
+  }
+
+  #constants(
+    values: readonly unknown[],
+    types: ReadonlySet<JsonType> | undefined,
+    parts: Alternative,
+  ): Expression {
+    for (const { schema, path } of parts) {
+      const other = Object.keys(schema).find(
+        (keyword) => isAssertion(keyword) && !['type', 'enum', 'const'].includes(keyword),
+      );
+      if (other !== undefined && schema[other] !== undefined) {
+        throw unsupportedSchema(
+          other,
+          path,
+          'stands beside "enum" or "const"; leave out the values that it excludes instead',
+        );
+      }
+    }
+    const allowed = values.filter((value) => {
+      const type = typeOf(value);
+      return types === undefined || types.has(type) || (type === 'integer' && types.has('number'));
+    });
+    return choice(...allowed.map(constantValue));
+  }
+}
+
+/** The types that an alternative leaves; `undefined` where it says nothing of them. */
+function typesOf(parts: Alternative): ReadonlySet<JsonType> | undefined {
+  let types: Set<JsonType> | undefined;
+  for (const { value, path } of found(parts, 'type')) {
+    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    if (list.length === 0 || !list.every((type) => jsonTypes.includes(type as JsonType))) {
+      throw malformedSchema(
+        within(path, 'type'),
+        `one or several of ${jsonTypes.join(', ')}`,
+        value,
+      );
+    }
+    const stated = new Set(list as readonly JsonType[]);
+    if (stated.has('number')) stated.add('integer');
+    types = types === undefined ? stated : new Set([...types].filter((type) => stated.has(type)));
+  }
+  if (types !== undefined) return types;
+  const meant = jsonTypes.filter((type) =>
+    (keywordsOfType[type] ?? []).some((keyword) => found(parts, keyword).length > 0),
+  );
+  return meant.length === 0 ? undefined : new Set(meant);
+}
