@@ -1,6 +1,7 @@
 import type { MobillmError } from '../errors/mobillm-error.js';
 import type { Message } from '../chat/message.js';
 import type { ToolChoice, ToolDefinition } from '../chat/tools/tool-definition.js';
+import type { JsonSchema } from '../structure/json-schema-to-grammar.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { GenerationRun } from '../stream/generation-run.js';
 import type { SamplesRun } from '../stream/samples-run.js';
@@ -74,6 +75,19 @@ export interface GenerationOptions extends SamplingOptions {
    * of one that matches.
    */
   readonly grammar?: string;
+  /**
+   * JSON Schema that the answer is valid by; parsed, it is the result's `json`. See
+   * {@link jsonSchemaToGrammar} for what is followed, and for what is refused with `SCHEMA_UNSUPPORTED`.
+   * None by default; one of `grammar`, `schema` and `regex` at most. Declared by `capabilities.grammar`.
+   * The model is not told of it: say in the prompt what is wanted. Beside `tools` only with `toolChoice`
+   * `none`: an answer that is all form calls nothing.
+   */
+  readonly schema?: JsonSchema;
+  /**
+   * Regular expression that the whole answer matches, as {@link regexToGrammar} reads it. None by
+   * default. Declared by `capabilities.grammar`.
+   */
+  readonly regex?: RegExp | string;
   /** Alternatives to report with each token, 0 to 20; none by default. Declared by `capabilities.logprobs`. */
   readonly logprobs?: number;
   /** Ends the generation; the run then rejects with the signal's reason and keeps its partial result. */

@@ -59,8 +59,10 @@ export async function* generateEvents(
   const output = new OutputPipeline({
     tokenizer: model.tokenizer,
     stops: settings.stops,
-    splitReasoning: settings.splitReasoning,
-    insideReasoning: prompt.insideReasoning,
+    splitReasoning: settings.splitReasoning && !hasOwnForm(settings),
+    // An answer of a stated form is an answer from its first character, even where the prompt opens a
+    // thought.
+    insideReasoning: prompt.insideReasoning && !hasOwnForm(settings),
     dropsLeadingSpace: options.dropsLeadingSpace,
     calls: options.calls && {
       ...options.calls,
@@ -111,6 +113,11 @@ export async function* generateEvents(
     }
   }
   yield { type: 'finish', result: record.snapshot() };
+}
+
+/** Whether the whole output is the answer; a raw grammar may have room for a thought. */
+function hasOwnForm({ form }: GenerationSettings): boolean {
+  return form === 'schema' || form === 'regex';
 }
 
 /** Lets the driver work once, from what is cached; returns why it ended. */

@@ -10,6 +10,7 @@ export class GenerationRecord {
   readonly #placement: () => Placement;
   readonly #seed: number;
   readonly #logprobs: TokenLogprobs[] | undefined;
+  readonly #isJson: boolean;
   /** Where it ran, where its driver says so itself. */
   #ownPlacement: Placement | undefined;
   #endedMs: number | undefined;
@@ -35,10 +36,13 @@ export class GenerationRecord {
     readonly seed: number;
     readonly placement: () => Placement;
     readonly logprobs: boolean;
+    /** Whether the answer is JSON. */
+    readonly json: boolean;
   }) {
     this.#seed = options.seed;
     this.#placement = options.placement;
     this.#logprobs = options.logprobs ? [] : undefined;
+    this.#isJson = options.json;
   }
 
   /** Begins another part of the generation: the driver's clocks start at zero again. */
@@ -75,11 +79,19 @@ export class GenerationRecord {
     this.#endedMs ??= performance.now();
   }
 
+  /** The answer's value; each snapshot has its own. */
+  #json(): unknown {
+    // What was cut off may be JSON by chance: the 12 of 123.
+    const isWhole = this.stopReason === 'grammar-end' || this.stopReason === 'end-token';
+    return this.#isJson && isWhole ? (JSON.parse(this.text) as unknown) : undefined;
+  }
+
   /** The result as it stands. */
   snapshot(): GenerationResult {
     const sampled = this.tokens.length;
     return {
       text: this.text,
+      json: this.#json(),
       reasoning: this.reasoning,
       toolCalls: [...this.toolCalls],
       toolCallProblems: [...this.toolCallProblems],

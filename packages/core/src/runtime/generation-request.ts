@@ -11,6 +11,13 @@ import type { GenerationOptions } from '../engine/engine.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import {
+  type AnswerForm,
+  checkRegex,
+  checkSchema,
+  formOf,
+  grammarOf,
+} from '../structure/answer-form.js';
 
 /** {@link GenerationOptions} checked, with every default filled in. */
 export interface GenerationSettings {
@@ -22,6 +29,8 @@ export interface GenerationSettings {
   readonly logprobs: number | undefined;
   /** In GBNF. */
   readonly grammar: string | undefined;
+  /** Which option asked for a form of the answer; `undefined` for none. */
+  readonly form: keyof AnswerForm | undefined;
   readonly sampling: ResolvedSampling;
   readonly signal: AbortSignal | undefined;
 }
@@ -50,6 +59,8 @@ export const generationChecks = {
   toolChoice: check.oneOf('auto', 'none'),
   logprobs: check.integer({ min: 0, max: 20 }),
   grammar: grammarSource,
+  schema: checkSchema,
+  regex: checkRegex,
   signal: check.abortSignal,
 } as const;
 
@@ -69,25 +80,29 @@ export function generationSettings(
   if (checked.logprobs !== undefined && !capabilities.logprobs) {
     throw unsupported(engine, 'report log-probabilities', 'logprobs');
   }
-  const grammar = requestedGrammar(checked);
+  const grammar = grammarOf(checked);
   if (grammar !== undefined && !capabilities.grammar) {
     throw unsupported(engine, 'hold an answer to a grammar', 'grammar');
+  }
+  const tools = checked.toolChoice === 'none' ? [] : (checked.tools ?? []);
+  const form = formOf(checked);
+  if (tools.length > 0 && (form === 'schema' || form === 'regex')) {
+    throw wrongValue(
+      form,
+      'cannot be given beside "tools", since an answer of that form calls none; add toolChoice: \'none\' where the tools have been called',
+    );
   }
   return {
     maxTokens: checked.maxTokens ?? Infinity,
     stops: checked.stop ?? [],
     splitReasoning: checked.reasoning !== 'keep',
-    tools: checked.toolChoice === 'none' ? [] : (checked.tools ?? []),
+    tools,
     logprobs: checked.logprobs,
     grammar,
+    form,
     sampling: supportedSampling(checked, capabilities.sampling, engine),
     signal: checked.signal,
   };
-}
-
-/** The grammar that an answer is to match, whichever option asks for it. */
-function requestedGrammar(checked: ReturnType<typeof checkGeneration>): string | undefined {
-  return checked.grammar;
 }
 
 /** Values that leave a feature out, for engines that do not have it. */

@@ -21,6 +21,7 @@ import type {
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { checkFilePath, readSessionFile } from '../session/session-file.js';
+import { answerForms } from '../structure/answer-form.js';
 import type { GenerationRun } from '../stream/generation-run.js';
 import type { SamplesRun } from '../stream/samples-run.js';
 import { checkText, requireToken } from '../tokenizer/check-text.js';
@@ -399,5 +400,12 @@ const checkLevers = check.optionsObject({
 /** A turn's own options over the session's defaults; one that is `undefined` was not given. */
 function joined(defaults: object | undefined, own: object): object {
   const given = Object.entries(own).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) };
+  // One form of an answer takes the place of another.
+  const replaces = given.some(([key]) => isForm(key));
+  const kept = Object.entries(defaults ?? {}).filter(([key]) => !(replaces && isForm(key)));
+  return Object.fromEntries([...kept, ...given]);
+}
+
+function isForm(key: string): boolean {
+  return (answerForms as readonly string[]).includes(key);
 }

@@ -41,6 +41,7 @@ export function startRun(plan: RunPlan): RunHandle {
     seed: settings.sampling.seed,
     placement: () => model.placement(),
     logprobs: settings.logprobs !== undefined,
+    json: settings.form === 'schema',
   });
   const run: RunHandle = new RunHandle({
     snapshot: () => record.snapshot(),

@@ -132,6 +132,11 @@ export interface Timings {
 export interface GenerationResult {
   /** The answer, without reasoning, calls and the stop string. */
   readonly text: string;
+  /**
+   * The answer parsed, with the option `schema`. `undefined` without it, while the generation runs, and
+   * where the answer was cut off, which `stopReason` says: it is whole with `grammar-end` and `end-token`.
+   */
+  readonly json: unknown;
   /** What the model thought before answering; empty for most models. */
   readonly reasoning: string;
   /** Tools that the model asks for, in order; empty unless tools were given. */
