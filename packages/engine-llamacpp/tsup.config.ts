@@ -10,6 +10,10 @@ export default defineConfig({
     index: 'src/index.ts',
     'package-root/node': 'src/package-root/node.ts',
     'package-root/portable': 'src/package-root/portable.ts',
+    'rpc/node': 'src/rpc/node.ts',
+    'rpc/rpc-server-process': 'src/rpc/rpc-server-process.ts',
+    'rpc/cli': 'src/rpc/cli.ts',
+    'rpc/portable': 'src/rpc/portable.ts',
   },
   format: 'esm',
   target: 'es2022',
@@ -18,5 +22,5 @@ export default defineConfig({
   clean: true,
   define: { PACKAGE_VERSION: JSON.stringify(version) },
   // Which file is meant is decided where the package is used, by its export conditions.
-  external: ['#package-root', /^node:/, /^@mobillm\//],
+  external: ['#package-root', '#rpc', /^node:/, /^@mobillm\//],
 });

@@ -11,6 +11,7 @@ export default defineConfig({
   resolve: {
     alias: {
       '#package-root': fileURLToPath(new URL('./src/package-root/node.ts', import.meta.url)),
+      '#rpc': fileURLToPath(new URL('./src/rpc/node.ts', import.meta.url)),
     },
   },
   test: {

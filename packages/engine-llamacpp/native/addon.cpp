@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "cpu_load.hpp"
+#include "devices.hpp"
 #include "embedding_handle.hpp"
 #include "estimate_handle.hpp"
 #include "file_handle.hpp"
@@ -27,7 +28,27 @@ Napi::Value initialize(const Info& info) {
   });
 }
 
-// describe(): { library, build, devices: [{ id, kind, name }], processors }
+Napi::Value to_rows(Napi::Env env, const std::vector<DeviceInfo>& devices) {
+  Napi::Array rows = Napi::Array::New(env, devices.size());
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const DeviceInfo& device = devices[i];
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("id", device.id);
+    row.Set("kind", device.kind);
+    row.Set("name", device.name);
+    row.Set("backend", device.backend);
+    if (device.memory_total > 0) {
+      row.Set("memoryTotalBytes", static_cast<double>(device.memory_total));
+      if (device.memory_free > 0) {
+        row.Set("memoryFreeBytes", static_cast<double>(device.memory_free));
+      }
+    }
+    rows.Set(static_cast<std::uint32_t>(i), row);
+  }
+  return rows;
+}
+
+// describe(): { library, build, processors }
 Napi::Value describe(const Info& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Env env = info.Env();
@@ -35,17 +56,55 @@ Napi::Value describe(const Info& info) {
     result.Set("library", library_description());
     result.Set("build", library_build());
     result.Set("processors", allowed_processors());
-    const std::vector<DeviceInfo> devices = list_devices();
-    Napi::Array rows = Napi::Array::New(env, devices.size());
-    for (std::size_t i = 0; i < devices.size(); ++i) {
-      Napi::Object row = Napi::Object::New(env);
-      row.Set("id", devices[i].id);
-      row.Set("kind", devices[i].kind);
-      row.Set("name", devices[i].name);
-      rows.Set(static_cast<std::uint32_t>(i), row);
-    }
-    result.Set("devices", rows);
     return result;
+  });
+}
+
+// devices(): [{ id, kind, name, backend, memoryTotalBytes?, memoryFreeBytes? }] of this machine.
+Napi::Value devices(const Info& info) {
+  return guarded(info.Env(), [&] { return to_rows(info.Env(), list_devices()); });
+}
+
+// rpcDevices(endpoint): as devices(), of a server that is known to answer there.
+Napi::Value rpc_devices_of(const Info& info) {
+  return guarded(info.Env(), [&] {
+    return to_rows(info.Env(), list_rpc_devices(read_string(info[0], "endpoint")));
+  });
+}
+
+// serveRpc(endpoint, devices, threads): blocks; false where it could not listen.
+Napi::Value serve_rpc_at(const Info& info) {
+  return guarded(info.Env(), [&] {
+    std::vector<std::string> devices;
+    const Napi::Array names = info[1].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < names.Length(); ++i) {
+      devices.push_back(read_string(names.Get(i), "devices"));
+    }
+    return Napi::Boolean::New(info.Env(),
+                              serve_rpc(read_string(info[0], "endpoint"), devices,
+                                        read_integer<int>(info[2], "threads", 1, 4096)));
+  });
+}
+
+// loadBackend(name, folder): { path, outcome, reason }
+Napi::Value load_backend_from(const Info& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const BackendLoad load =
+        load_backend(read_string(info[0], "name"), read_string(info[1], "folder"));
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("path", load.path);
+    result.Set("outcome", load.outcome == BackendLoad::Outcome::kLoaded    ? "loaded"
+                          : load.outcome == BackendLoad::Outcome::kMissing ? "missing"
+                                                                           : "refused");
+    result.Set("reason", load.reason);
+    return result;
+  });
+}
+
+// hasBackend(name)
+Napi::Value has_backend_named(const Info& info) {
+  return guarded(info.Env(), [&] {
+    return Napi::Boolean::New(info.Env(), has_backend(read_string(info[0], "name")));
   });
 }
 
@@ -60,6 +119,11 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
     JsEnvironment& environment = JsEnvironment::install(env);
     exports.Set("initialize", Napi::Function::New<initialize>(env, "initialize"));
     exports.Set("describe", Napi::Function::New<describe>(env, "describe"));
+    exports.Set("devices", Napi::Function::New<devices>(env, "devices"));
+    exports.Set("hasBackend", Napi::Function::New<has_backend_named>(env, "hasBackend"));
+    exports.Set("loadBackend", Napi::Function::New<load_backend_from>(env, "loadBackend"));
+    exports.Set("rpcDevices", Napi::Function::New<rpc_devices_of>(env, "rpcDevices"));
+    exports.Set("serveRpc", Napi::Function::New<serve_rpc_at>(env, "serveRpc"));
     exports.Set("knowsArchitecture",
                 Napi::Function::New<knows_architecture_named>(env, "knowsArchitecture"));
     EmbeddingHandle::define(env, environment);

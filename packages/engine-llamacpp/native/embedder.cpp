@@ -5,12 +5,14 @@
 #include <string>
 #include <utility>
 
+#include "devices.hpp"
 #include "library_log.hpp"
+#include "memory_by_device.hpp"
 #include "mobillm/error.hpp"
 #include "model_header.hpp"
+#include "offload_fit.hpp"
 #include "open_error.hpp"
 #include "status.hpp"
-#include "system_memory.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -18,6 +20,10 @@ namespace {
 
 // Texts differ in length, and making a context costs as much as a short one.
 constexpr std::uint32_t kGrowTokens = 256;
+
+bool is_offloaded(const LayersByDevice& layers) {
+  return layers.size() > 1 || layers.front().first != device_id(cpu_device());
+}
 
 std::uint32_t rounded_up(std::uint32_t tokens, std::uint32_t most) {
   return std::min((tokens + kGrowTokens - 1) / kGrowTokens * kGrowTokens, std::max(tokens, most));
@@ -31,9 +37,13 @@ bool sees_whole_texts(const llama_model* model) {
          is_encoder(architecture);
 }
 
-Embedder::Embedder(llama_model* model, const ContextOptions& options, ThreadPool& threads,
-                   AbortFlagPtr closing)
-    : model_(model), options_(options), threads_(threads), closing_(std::move(closing)) {
+Embedder::Embedder(llama_model* model, const ContextOptions& options, LayersByDevice layers,
+                   ThreadPool& threads, AbortFlagPtr closing)
+    : model_(model),
+      options_(options),
+      layers_(std::move(layers)),
+      threads_(threads),
+      closing_(std::move(closing)) {
   shape_.whole_texts = sees_whole_texts(model);
 }
 
@@ -69,8 +79,8 @@ void Embedder::prepare(std::uint32_t text_tokens, bool ranks) {
 
 // As for generating, the system would grant it and end the process when it is used.
 void Embedder::check_memory(const EmbeddingShape& shape) const {
-  const auto available = available_memory_bytes();
-  if (!available) return;
+  // Opening has counted a context for texts of the whole length already, by device and exactly.
+  if (!options_.generates && is_offloaded(layers_)) return;
   ContextOptions options = options_;
   options.batch_tokens = embedding_step_tokens(options_, shape);
   options.context_tokens = std::max(shape.text_tokens, options.batch_tokens);
@@ -79,9 +89,11 @@ void Embedder::check_memory(const EmbeddingShape& shape) const {
   const std::uint64_t kv_cache = is_encoder(metadata_text(model_, "general.architecture"))
                                      ? 0
                                      : kv_cache_formula(model_, options);
-  const std::uint64_t needed = kv_cache + compute_formula(model_, options) +
-                               embedding_output_bytes(model_, vocabulary, options.batch_tokens);
-  if (needed > *available) throw out_of_memory(needed, *available, shape.text_tokens);
+  const DeviceMemory needed{
+      .kv_cache = kv_cache,
+      .compute = compute_formula(model_, options),
+      .output = embedding_output_bytes(model_, vocabulary, options.batch_tokens)};
+  require_device_memory(share_out(needed, layers_), shape.text_tokens);
 }
 
 std::size_t Embedder::row_length(const EmbeddingJob& job) const {

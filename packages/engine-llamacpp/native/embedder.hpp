@@ -11,6 +11,7 @@
 #include "embedding_job.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/c_ptr.hpp"
+#include "offload_report.hpp"
 #include "thread_pool.hpp"
 
 namespace mobillm::llamacpp {
@@ -18,8 +19,8 @@ namespace mobillm::llamacpp {
 // All but the constructor is for the model's thread. Freed before the model's weights and threads.
 class Embedder {
  public:
-  Embedder(llama_model* model, const ContextOptions& options, ThreadPool& threads,
-           AbortFlagPtr closing);
+  Embedder(llama_model* model, const ContextOptions& options, LayersByDevice layers,
+           ThreadPool& threads, AbortFlagPtr closing);
   Embedder(const Embedder&) = delete;
   Embedder& operator=(const Embedder&) = delete;
   ~Embedder();
@@ -53,6 +54,7 @@ class Embedder {
 
   llama_model* model_;
   ContextOptions options_;
+  LayersByDevice layers_;
   ThreadPool& threads_;
   AbortFlagPtr closing_;
   const AbortFlag* polled_ = nullptr;  // of the job whose step runs

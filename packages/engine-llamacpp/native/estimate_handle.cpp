@@ -1,6 +1,7 @@
 #include "estimate_handle.hpp"
 
 #include "mobillm/option_reader.hpp"
+#include "offload_fit.hpp"
 #include "option_structs.hpp"
 
 namespace mobillm::llamacpp {
@@ -20,6 +21,7 @@ EstimateHandle::EstimateHandle(const Napi::CallbackInfo& info)
     file_.architecture = options.string("architecture");
     file_.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
     options_ = read_context_options(info[0]);
+    offload_ = read_offload(info[0]);
     environment_->add(this);
   });
 }
@@ -40,15 +42,23 @@ Napi::Value EstimateHandle::run(const Info& info) {
   require_open("The estimate");
   return environment(info).run(
       worker_, info.This().As<Napi::Object>(),
-      [file = file_, options = options_, abort = abort_] {
-        return estimate_memory(file, options, *abort);
+      [file = file_, options = options_, offload = offload_, abort = abort_] {
+        return fit_offload(file, options, offload, *abort).estimate;
       },
       [](Napi::Env env, const MemoryEstimate& estimate) {
         Napi::Object result = Napi::Object::New(env);
-        result.Set("weightsBytes", static_cast<double>(estimate.weights));
-        result.Set("kvCacheBytes", static_cast<double>(estimate.kv_cache));
-        result.Set("computeBytes", static_cast<double>(estimate.compute));
-        result.Set("outputBytes", static_cast<double>(estimate.output));
+        Napi::Array rows = Napi::Array::New(env, estimate.devices.size());
+        std::uint32_t index = 0;
+        for (const DeviceMemory& device : estimate.devices) {
+          Napi::Object row = Napi::Object::New(env);
+          row.Set("device", device.device);
+          row.Set("weightsBytes", static_cast<double>(device.weights));
+          row.Set("kvCacheBytes", static_cast<double>(device.kv_cache));
+          row.Set("computeBytes", static_cast<double>(device.compute));
+          row.Set("outputBytes", static_cast<double>(device.output));
+          rows.Set(index++, row);
+        }
+        result.Set("devices", rows);
         result.Set("exact", estimate.exact);
         return result;
       });

@@ -27,6 +27,7 @@ class EstimateHandle : public Handle<EstimateHandle>, public Stoppable {
   AbortFlagPtr abort_ = std::make_shared<AbortFlag>();
   ModelFile file_;
   ContextOptions options_;
+  Offload offload_;
   SerialWorker worker_;
 };
 

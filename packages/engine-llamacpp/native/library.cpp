@@ -4,14 +4,27 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <mutex>
 #include <string_view>
+#include <system_error>
 
 #include "library_log.hpp"
 #include "mobillm/c_ptr.hpp"
 #include "mobillm/error.hpp"
 
 namespace mobillm::llamacpp {
+
+namespace {
+
+std::string to_lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char letter) {
+    return static_cast<char>(std::tolower(letter));
+  });
+  return text;
+}
+
+}  // namespace
 
 void initialize_library(const std::string& backend_folder) {
   static std::once_flag once;
@@ -50,31 +63,40 @@ std::string library_description() {
       features += feature->name;
     }
   }
+  for (std::size_t i = 0; i < ggml_backend_reg_count(); ++i) {
+    const std::string name = ggml_backend_reg_name(ggml_backend_reg_get(i));
+    if (name != "CPU" && name != "RPC") features += "; " + name;
+  }
   return "llama.cpp " + library_version() + " (CPU" + features + ")";
 }
 
-std::vector<DeviceInfo> list_devices() {
-  std::vector<DeviceInfo> devices;
-  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-    ggml_backend_dev_t device = ggml_backend_dev_get(i);
-    DeviceInfo info;
-    info.id = ggml_backend_dev_name(device);
-    std::transform(info.id.begin(), info.id.end(), info.id.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-    info.name = ggml_backend_dev_description(device);
-    switch (ggml_backend_dev_type(device)) {
-      case GGML_BACKEND_DEVICE_TYPE_CPU:
-        info.kind = "cpu";
-        break;
-      case GGML_BACKEND_DEVICE_TYPE_ACCEL:
-        info.kind = "accelerator";
-        break;
-      default:
-        info.kind = "gpu";
-    }
-    devices.push_back(std::move(info));
+bool has_backend(const std::string& name) {
+  // By the library's own names: CUDA, HTP, MTL, OpenCL, RPC, Vulkan.
+  const std::string known = name == "hexagon" ? "htp" : name == "metal" ? "mtl" : name;
+  for (std::size_t i = 0; i < ggml_backend_reg_count(); ++i) {
+    if (to_lower(ggml_backend_reg_name(ggml_backend_reg_get(i))) == known) return true;
   }
-  return devices;
+  return false;
+}
+
+BackendLoad load_backend(const std::string& name, const std::string& folder) {
+#ifdef _WIN32
+  const std::string file = "ggml-" + name + ".dll";
+#else
+  const std::string file = "libggml-" + name + ".so";
+#endif
+  BackendLoad load{.path = folder + "/" + file, .reason = {}};
+  std::error_code trouble;
+  if (!std::filesystem::exists(
+          std::filesystem::path(reinterpret_cast<const char8_t*>(load.path.c_str())), trouble)) {
+    return load;
+  }
+  const LogCapture log;
+  load.outcome = BackendLoad::Outcome::kLoaded;
+  if (ggml_backend_load(load.path.c_str()) != nullptr) return load;
+  load.outcome = BackendLoad::Outcome::kRefused;
+  load.reason = log.last_error().empty() ? "llama.cpp refused it" : log.last_error();
+  return load;
 }
 
 bool knows_architecture(const std::string& name) {

@@ -3,16 +3,8 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace mobillm::llamacpp {
-
-// Something that the library can compute on.
-struct DeviceInfo {
-  std::string id;    // lower case: `cpu`, `vulkan0`
-  std::string kind;  // `cpu`, `gpu`, `accelerator`
-  std::string name;
-};
 
 // Makes the library ready: its log is taken over and its back ends are loaded. `backend_folder` is
 // where back ends that were built as files of their own lie; empty where they are linked in. Does
@@ -26,10 +18,22 @@ std::string library_version();
 // Commit of the source that it was built from; empty where that is not known.
 std::string library_build();
 
-// Version and the instruction sets that the CPU back end uses: `llama.cpp 0.5.0 (CPU: AVX2, FMA)`.
+// Version, the instruction sets that the CPU back end uses, and other back ends that are there:
+// `llama.cpp 0.5.0 (CPU: AVX2, FMA; CUDA)`.
 std::string library_description();
 
-std::vector<DeviceInfo> list_devices();
+// Whether the library has a back end of that name, as CMake knows it: `cuda`, `hexagon`.
+bool has_backend(const std::string& name);
+
+struct BackendLoad {
+  enum class Outcome { kLoaded, kMissing, kRefused };
+  std::string path;  // file that was looked for
+  Outcome outcome = Outcome::kMissing;
+  std::string reason;  // for `kRefused`
+};
+
+// Loads a back end from the file of its own in a folder. For the rest of the process.
+BackendLoad load_backend(const std::string& name, const std::string& folder);
 
 // Whether the library knows an architecture by that GGUF name.
 bool knows_architecture(const std::string& name);

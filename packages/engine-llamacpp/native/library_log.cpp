@@ -38,7 +38,7 @@ void receive_library_log(int level, const char* text, void*) {
   if (level == GGML_LOG_LEVEL_CONT) return;
   if (LogCapture* capture = innermost_capture) {
     // A line a node of a graph, which would push out what was asked for.
-    const bool tells = level != GGML_LOG_LEVEL_DEBUG;
+    const bool tells = level != GGML_LOG_LEVEL_DEBUG || capture->wants(text);
     if (tells && capture->text_.size() < kCaptureBytes) capture->text_ += text;
     if (level == GGML_LOG_LEVEL_ERROR) {
       std::string line = without_line_end(text);
@@ -59,7 +59,14 @@ void install_library_log() {
   });
 }
 
-LogCapture::LogCapture() : outer_(innermost_capture) { innermost_capture = this; }
+LogCapture::LogCapture(std::string_view debug_lines)
+    : outer_(innermost_capture), debug_lines_(debug_lines) {
+  innermost_capture = this;
+}
+
+bool LogCapture::wants(std::string_view debug_line) const {
+  return !debug_lines_.empty() && debug_line.starts_with(debug_lines_);
+}
 
 LogCapture::~LogCapture() { innermost_capture = outer_; }
 

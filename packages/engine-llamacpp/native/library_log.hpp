@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "mobillm/log_sinks.hpp"
 
@@ -15,7 +16,8 @@ void install_library_log();
 // (buffer sizes, why a load failed) come out of the library no other way. At most 256 KiB are kept.
 class LogCapture {
  public:
-  LogCapture();
+  // Of the lines for debugging, only those that begin with `debug_lines`: a constant.
+  explicit LogCapture(std::string_view debug_lines = {});
   LogCapture(const LogCapture&) = delete;
   LogCapture& operator=(const LogCapture&) = delete;
   ~LogCapture();
@@ -27,7 +29,10 @@ class LogCapture {
  private:
   friend void receive_library_log(int level, const char* text, void* data);
 
+  bool wants(std::string_view debug_line) const;
+
   LogCapture* outer_;
+  std::string_view debug_lines_;
   std::string text_;
   std::string last_error_;
 };

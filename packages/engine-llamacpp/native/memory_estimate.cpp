@@ -6,6 +6,7 @@
 #include "mobillm/c_ptr.hpp"
 #include "mobillm/error.hpp"
 #include "model_header.hpp"
+#include "offload_report.hpp"
 #include "open_error.hpp"
 #include "system_memory.hpp"
 
@@ -33,30 +34,51 @@ bool can_simulate(const llama_model* model, const ContextOptions& options) {
          options.context_tokens * kCellBytes <= available / 8;
 }
 
-// Adds what a context takes; `output` is that of its rows where the library does not tell.
+// Adds what a context takes, and what the library tells of the weights on the way; `output` is that
+// of its rows where the library does not tell.
 void add_context(MemoryEstimate& estimate, llama_model* model, const ContextOptions& options,
-                 const llama_context_params& params, std::uint64_t output) {
+                 const llama_context_params& params, const LayersByDevice& layers,
+                 std::uint64_t output) {
   const bool caches = !is_encoder(metadata_text(model, "general.architecture"));
   if (caches) require_fitting_cache(model, options);
   MemoryReport report;
+  std::vector<DeviceMemory> rows;
   if (can_simulate(model, options)) {
     const LogCapture log;
     const CPtr<llama_context, llama_free> context(llama_init_from_model(model, params));
     if (context == nullptr) throw context_failed(log.last_error());
     report = parse_memory_report(log.text());
+    rows = memory_by_device(context.get());
   }
   if (!caches) report.kv_cache = 0;
-  estimate.exact = estimate.exact && report.kv_cache && report.compute && report.output;
-  estimate.kv_cache += report.kv_cache.value_or(kv_cache_formula(model, options));
-  estimate.compute += report.compute.value_or(compute_formula(model, options));
-  estimate.output += report.output.value_or(output);
+  const bool exact = report.kv_cache && report.compute && report.output;
+  if (!exact) {
+    rows = share_out({.kv_cache = report.kv_cache.value_or(kv_cache_formula(model, options)),
+                      .compute = report.compute.value_or(compute_formula(model, options))},
+                     layers);
+  }
+  rows.front().output = report.output.value_or(output);
+  for (const DeviceMemory& row : rows) {
+    DeviceMemory& sum = row_of(estimate.devices, row.device);
+    if (exact) sum.weights = row.weights;
+    sum.kv_cache += row.kv_cache;
+    sum.compute += row.compute;
+    sum.output += row.output;
+  }
+  estimate.exact = estimate.exact && exact;
+}
+
+std::uint64_t sum_of(const std::vector<DeviceMemory>& rows, std::uint64_t DeviceMemory::*member) {
+  std::uint64_t sum = 0;
+  for (const DeviceMemory& row : rows) sum += row.*member;
+  return sum;
 }
 
 }  // namespace
 
 MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions& options,
-                               const AbortFlag& abort) {
-  const LogCapture log;
+                               const Offload& offload, const AbortFlag& abort) {
+  const LogCapture log(kOffloadLine);
   llama_model_params params = llama_model_default_params();
   // A model without a vocabulary, but with tensors as large as if it had one.
   llama_model_kv_override overrides[3] = {override_of("tokenizer.ggml.model"),
@@ -69,16 +91,20 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
   params.kv_overrides = overrides;
   params.no_alloc = true;
   params.load_mode = LLAMA_LOAD_MODE_NONE;
+  const OffloadParams offload_params(offload);
+  offload_params.apply(params);
   const CPtr<llama_model, llama_model_free> model(load_checked(model_file.file, params));
   if (abort.is_set()) throw aborted();
   if (model == nullptr) throw load_failed(model_file.file.path, log.last_error());
 
   MemoryEstimate estimate;
-  estimate.weights = llama_model_size(model.get());
+  estimate.layers = llama_model_n_layer(model.get());
+  const LayersByDevice layers = parse_offload_report(log.text(), estimate.layers);
+  estimate.devices = share_out({.weights = llama_model_size(model.get())}, layers);
   estimate.exact = true;
   const auto vocabulary_size = static_cast<std::uint64_t>(model_file.vocabulary_size);
   if (options.generates) {
-    add_context(estimate, model.get(), options, to_params(model.get(), options),
+    add_context(estimate, model.get(), options, to_params(model.get(), options), layers,
                 vocabulary_size * options.sequences * sizeof(float));
   }
   const std::uint32_t text_tokens =
@@ -89,15 +115,16 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
     ContextOptions own = options;
     own.context_tokens = context.n_ctx;
     own.batch_tokens = context.n_batch;
-    MemoryEstimate embedding;
-    embedding.exact = true;
-    add_context(embedding, model.get(), own, context, 0);
-    estimate.kv_cache += embedding.kv_cache;
-    estimate.compute += embedding.compute;
-    // It grows with the first steps, so the library does not count it.
-    estimate.output += embedding_output_bytes(model.get(), vocabulary_size, own.batch_tokens);
-    estimate.exact = estimate.exact && embedding.exact;
+    // Its rows grow with the first steps, so the library does not count them.
+    const std::uint64_t output = estimate.devices.front().output;
+    add_context(estimate, model.get(), own, context, layers, 0);
+    estimate.devices.front().output =
+        output + embedding_output_bytes(model.get(), vocabulary_size, own.batch_tokens);
   }
+  estimate.weights = sum_of(estimate.devices, &DeviceMemory::weights);
+  estimate.kv_cache = sum_of(estimate.devices, &DeviceMemory::kv_cache);
+  estimate.compute = sum_of(estimate.devices, &DeviceMemory::compute);
+  estimate.output = sum_of(estimate.devices, &DeviceMemory::output);
   return estimate;
 }
 

@@ -9,6 +9,7 @@
 #include "memory_estimate.hpp"
 #include "mobillm/error.hpp"
 #include "model_header.hpp"
+#include "offload_fit.hpp"
 #include "open_error.hpp"
 #include "sampler.hpp"
 #include "sequence.hpp"
@@ -39,12 +40,17 @@ Model::~Model() {
 
 void Model::load() {
   const CpuLoadProbe load_probe;
-  check_memory_for_weights();
+  if (options_.offload.is_cpu_only()) {
+    check_memory_for_weights();
+  } else {
+    settle_offload();
+  }
   load_weights();
   require_usable();
   vocabulary_.emplace(llama_model_get_vocab(model_.get()));
   kv_hand_over_.emplace(model_.get(), options_.context, closing_);
-  embedder_.emplace(model_.get(), options_.context, thread_pool_, closing_);
+  embedder_.emplace(model_.get(), options_.context, facts_.layers_by_device, thread_pool_,
+                    closing_);
   if (options_.context.generates) {
     make_context();
   } else {
@@ -60,8 +66,10 @@ void Model::load() {
 }
 
 void Model::load_weights() {
-  const LogCapture log;
+  const LogCapture log(kOffloadLine);
   llama_model_params params = llama_model_default_params();
+  const OffloadParams offload(options_.offload);
+  offload.apply(params);
   params.load_mode = options_.map_weights ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
   params.progress_callback = [](float share, void* data) {
     auto* self = static_cast<Model*>(data);
@@ -72,6 +80,13 @@ void Model::load_weights() {
   model_.reset(load_checked(options_.file, params));
   if (aborted()) throw llamacpp::aborted();
   if (model_ == nullptr) throw load_failed(options_.file.path, log.last_error());
+  facts_.layers = llama_model_n_layer(model_.get());
+  facts_.layers_by_device = parse_offload_report(log.text(), facts_.layers);
+  if (facts_.layers_by_device.empty()) {
+    throw Error(code::kNativeFailure,
+                "This build of llama.cpp does not tell where a model's layers went, so it is not "
+                "the one that this engine was written for. Build it from the pinned source.");
+  }
 }
 
 // What the library would answer by ending the process when it is asked to generate or to embed.
@@ -96,7 +111,7 @@ void Model::require_usable() const {
 
 void Model::make_context() {
   require_fitting_cache(model_.get(), options_.context);
-  check_memory_for_context();
+  if (options_.offload.is_cpu_only()) check_memory_for_context();
   const LogCapture log;
   llama_context_params params = to_params(model_.get(), options_.context);
   // A callback on the model's own thread: with one thread or many, ggml asks on the calling one.
@@ -127,7 +142,6 @@ void Model::learn_facts() {
   facts_.pool_tokens =
       context_ == nullptr ? options_.context.context_tokens : llama_n_ctx(context_.get());
   facts_.context_tokens = std::min(options_.context.context_tokens, facts_.pool_tokens);
-  facts_.layers = llama_model_n_layer(model_.get());
   facts_.parameter_count = llama_model_n_params(model_.get());
   facts_.weight_bytes = llama_model_size(model_.get());
   facts_.embedding_length = static_cast<std::uint32_t>(llama_model_n_embd_out(model_.get()));
@@ -181,6 +195,9 @@ StepStatus Model::compute(std::span<const StepItem> items) {
   // theirs.
   if (items.size() > 1 && !cuts_back()) polled_ = {};
   const std::int32_t status = llama_decode(context, batch_.get());
+  // Another device computes on after the call: its time would count as that of the next step, and
+  // nobody could abort between two.
+  if (status == 0 && !options_.offload.is_cpu_only()) llama_synchronize(context);
   polled_ = {};
   for (const StepItem& item : items) {
     if (status == 0) {
@@ -228,6 +245,20 @@ void Model::adjust(int threads, std::uint32_t batch_tokens) {
   if (batch_tokens > 0) batch_tokens_ = std::min(batch_tokens, options_.context.batch_tokens);
 }
 
+void Model::settle_offload() {
+  // An estimate needs no vocabulary, only how large one is.
+  const ModelFile file{options_.file, options_.architecture, options_.vocabulary_size};
+  const FittedOffload fitted = fit_offload(file, options_.context, options_.offload, *closing_);
+  if (fitted.estimate.layers < static_cast<std::int32_t>(fitted.offload.count)) {
+    throw InvalidArgument(InvalidArgument::Kind::kRange, "engineOptions.gpuLayers",
+                          "must be at most " + std::to_string(fitted.estimate.layers) +
+                              ", the layers of this model, or \"all\", but it is " +
+                              std::to_string(fitted.offload.count));
+  }
+  require_device_memory(fitted.estimate.devices, options_.context.context_tokens);
+  options_.offload = fitted.offload;
+}
+
 // The weights have to be in memory to be read, mapped or not. A mapped file that does not fit would
 // load, and then be read from disk for every token.
 void Model::check_memory_for_weights() const {
@@ -250,7 +281,7 @@ void Model::check_memory_for_context() const {
   if (rough < *available / 2) return;
   const ModelFile file{options_.file, metadata_text(model_.get(), "general.architecture"),
                        static_cast<std::uint32_t>(vocabulary_->size())};
-  const MemoryEstimate exact = estimate_memory(file, options_.context, *closing_);
+  const MemoryEstimate exact = estimate_memory(file, options_.context, options_.offload, *closing_);
   const std::uint64_t needed = exact.kv_cache + exact.compute + exact.output;
   if (needed > *available) {
     throw out_of_memory(needed + exact.weights, *available + exact.weights,

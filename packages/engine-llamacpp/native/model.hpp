@@ -22,6 +22,8 @@
 #include "mobillm/c_ptr.hpp"
 #include "mobillm/sequence.hpp"
 #include "mobillm/serial_worker.hpp"
+#include "offload.hpp"
+#include "offload_report.hpp"
 #include "step_batch.hpp"
 #include "thread_pool.hpp"
 #include "vocabulary.hpp"
@@ -30,7 +32,10 @@ namespace mobillm::llamacpp {
 
 struct OpenOptions {
   CheckedFile file;
+  std::string architecture;           // as the header names it
+  std::uint32_t vocabulary_size = 0;  // as the header has it
   ContextOptions context;
+  Offload offload;
   int threads = 0;  // 0: as many as are free
   bool map_weights = true;
   // Told the loaded share, from 0 to 1, on the model's thread.
@@ -47,6 +52,7 @@ struct ModelFacts {
   std::uint32_t context_tokens = 0;  // of one sequence
   std::uint32_t pool_tokens = 0;     // of all together
   std::int32_t layers = 0;
+  LayersByDevice layers_by_device;
   std::uint64_t parameter_count = 0;
   std::uint64_t weight_bytes = 0;
   std::uint32_t embedding_length = 0;  // of the vector of a text
@@ -121,6 +127,8 @@ class Model final : public SequenceModel {
   void return_sequence_id(llama_seq_id id);
 
  private:
+  // Fits the offload to the memory of its devices.
+  void settle_offload();
   void check_memory_for_weights() const;
   void check_memory_for_context() const;
   // The parts of `load`.

@@ -25,7 +25,9 @@ Napi::Value facts_object(Napi::Env env, const Model& model) {
   result.Set("trainedContextTokens", facts.trained_context_tokens);
   result.Set("contextTokens", facts.context_tokens);
   result.Set("poolTokens", facts.pool_tokens);
-  result.Set("layers", facts.layers);
+  Napi::Object layers = Napi::Object::New(env);
+  for (const auto& [device, count] : facts.layers_by_device) layers.Set(device, count);
+  result.Set("layersByDevice", layers);
   result.Set("parameterCount", static_cast<double>(facts.parameter_count));
   result.Set("weightBytes", static_cast<double>(facts.weight_bytes));
   result.Set("embeddingLength", facts.embedding_length);

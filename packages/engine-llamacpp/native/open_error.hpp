@@ -42,4 +42,22 @@ inline Error out_of_memory(std::uint64_t needed, std::uint64_t available,
            {"contextTokens", static_cast<double>(context_tokens)}}};
 }
 
+// A device beside the CPU is too small for its part of a model.
+inline Error device_out_of_memory(const std::string& device, std::uint64_t needed,
+                                  std::uint64_t available, std::uint32_t context_tokens) {
+  const auto mebibytes = [](std::uint64_t bytes) {
+    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+  };
+  return {code::kOutOfMemory,
+          "The model with a context of " + std::to_string(context_tokens) + " tokens needs " +
+              mebibytes(needed) + " on the device " + device + ", where only " +
+              mebibytes(available) +
+              " are free. Choose fewer gpuLayers, or \"auto\", a smaller contextTokens or another "
+              "device.",
+          {{"device", device},
+           {"neededBytes", static_cast<double>(needed)},
+           {"availableBytes", static_cast<double>(available)},
+           {"contextTokens", static_cast<double>(context_tokens)}}};
+}
+
 }  // namespace mobillm::llamacpp

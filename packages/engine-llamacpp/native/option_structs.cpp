@@ -1,5 +1,6 @@
 #include "option_structs.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -69,11 +70,36 @@ ContextOptions read_context_options(Napi::Value value) {
   return context;
 }
 
+Offload read_offload(Napi::Value value) {
+  const OptionReader options(value, "");
+  Offload offload;
+  const Napi::Value devices = options.value("devices");
+  if (!devices.IsArray()) throw_wrong_type("devices", "an array", devices);
+  const auto rows = devices.As<Napi::Array>();
+  for (std::uint32_t i = 0; i < rows.Length(); ++i) {
+    const OptionReader row(rows.Get(i), "devices[" + std::to_string(i) + "]");
+    offload.devices.push_back(row.string("id"));
+    offload.shares.push_back(row.number("share"));
+  }
+  // −1: as many as fit, −2: all.
+  const auto layers = options.integer<std::int32_t>("gpuLayers", -2, 1 << 20);
+  offload.layers = layers == -1   ? Offload::Layers::kFit
+                   : layers == -2 ? Offload::Layers::kAll
+                                  : Offload::Layers::kCount;
+  offload.count = static_cast<std::uint32_t>(std::max(layers, 0));
+  offload.model_layers = options.integer<std::uint32_t>("modelLayers", 0, 1 << 20);
+  offload.repack = options.boolean("repack");
+  return offload;
+}
+
 OpenOptions read_open_options(Napi::Value value) {
   const OptionReader options(value, "");
   OpenOptions open;
   open.file = read_checked_file(value);
+  open.architecture = options.string("architecture");
+  open.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
   open.context = read_context_options(value);
+  open.offload = read_offload(value);
   open.threads = options.integer<int>("threads", 0, 4096);
   open.map_weights = options.boolean("mapWeights");
   return open;

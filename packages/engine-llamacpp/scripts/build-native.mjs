@@ -6,6 +6,9 @@
  *   node scripts/build-native.mjs --release    for every machine of this platform, into build-release/
  *   node scripts/build-native.mjs --sanitize   with AddressSanitizer and UBSan, into build-sanitize/,
  *                                              and runs the tests there
+ *   … --backend cuda --backend vulkan          with more to compute on than the CPU and RPC
+ *
+ * `MOBILLM_BACKENDS=rpc,cuda` says the latter, too.
  */
 
 import { engine, buildInputs } from './engine.mjs';

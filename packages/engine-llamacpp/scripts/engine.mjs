@@ -9,6 +9,7 @@ export const engine = Object.freeze({
   packageFolder,
   addonName: 'mobillm_llamacpp',
   addonVariable: 'MOBILLM_LLAMACPP_ADDON',
+  backendDefinitions: (names) => ({ MOBILLM_BACKENDS: ['rpc', ...names].join(',') }),
   sanitizedLife: join(packageFolder, 'test', 'fixtures', 'sanitized-life.mjs'),
 });
 
@@ -16,10 +17,18 @@ export const engine = Object.freeze({
 export async function buildInputs() {
   const source = await fetchSource();
   const sources = { MOBILLM_LLAMA_CPP_DIR: source };
-  if (process.env.MOBILLM_LLAMA_CPP_DIR === undefined) {
-    return { sources, definitions: { MOBILLM_LLAMA_CPP_COMMIT: sourcePin.commit } };
-  }
-  if (!existsSync(join(source, '.git'))) return { sources };
-  const commit = capture('git', ['rev-parse', '--short=9', 'HEAD'], { cwd: source });
-  return { sources, definitions: { MOBILLM_LLAMA_CPP_COMMIT: commit } };
+  // What `npm rebuild` is told, which takes no options.
+  const backends = process.env.MOBILLM_BACKENDS;
+  const commit = commitOf(source);
+  const definitions = {
+    ...(commit !== undefined && { MOBILLM_LLAMA_CPP_COMMIT: commit }),
+    ...(backends && { MOBILLM_BACKENDS: backends }),
+  };
+  return { sources, definitions };
+}
+
+function commitOf(source) {
+  if (process.env.MOBILLM_LLAMA_CPP_DIR === undefined) return sourcePin.commit;
+  if (!existsSync(join(source, '.git'))) return undefined;
+  return capture('git', ['rev-parse', '--short=9', 'HEAD'], { cwd: source });
 }

@@ -9,7 +9,10 @@ import { dirname, join } from 'node:path';
 import { fetchSource } from './fetch-source.mjs';
 import { main, packageFolder } from './shared.mjs';
 
-/** What the CPU build of the library is made of. */
+/**
+ * What the library is made of, with the back ends that a user's machine may have the tools for; Hexagon's
+ * needs the vendor's SDK and a build of its own for the processor, which a checkout serves.
+ */
 const parts = [
   'LICENSE',
   'CMakeLists.txt',
@@ -22,6 +25,11 @@ const parts = [
   'ggml/include',
   'ggml/src/CMakeLists.txt',
   'ggml/src/ggml-cpu',
+  'ggml/src/ggml-cuda',
+  'ggml/src/ggml-metal',
+  'ggml/src/ggml-opencl',
+  'ggml/src/ggml-rpc',
+  'ggml/src/ggml-vulkan',
 ];
 
 /** ggml's own sources: the files beside the folders of its back ends. */

@@ -10,6 +10,22 @@ export interface LlamaCppAddon {
   initialize(backendFolder: string): void;
   /** What the library says of itself and of the machine. */
   describe(): NativeDescription;
+  /** What this machine can compute on, and its memory now; the CPU behind what is faster. */
+  devices(): readonly NativeDevice[];
+  /** Whether the library has a back end: `cuda`, `hexagon`, `metal`, `opencl`, `rpc`, `vulkan`. */
+  hasBackend(name: string): boolean;
+  /**
+   * Devices of a server on another machine. That it answers there, and in this version's words, has to
+   * be known: the process ends otherwise.
+   */
+  rpcDevices(endpoint: string): readonly NativeDevice[];
+  /**
+   * Serves devices of this machine by id, or all that are worth it where none is named. Blocks its
+   * thread for good; returns, with `false`, only where it could not listen.
+   */
+  serveRpc(endpoint: string, devices: readonly string[], threads: number): boolean;
+  /** Loads a back end from its file in a folder. */
+  loadBackend(name: string, folder: string): NativeBackendLoad;
   /** Whether the library can run an architecture of that GGUF name. */
   knowsArchitecture(name: string): boolean;
   /** Opens a file for synchronous reads of its header. */
@@ -36,11 +52,25 @@ export interface NativeDescription {
   readonly build: string;
   /** Processors that this process may use. */
   readonly processors: number;
-  readonly devices: readonly {
-    readonly id: string;
-    readonly kind: 'cpu' | 'gpu' | 'accelerator';
-    readonly name: string;
-  }[];
+}
+
+/** What came of loading a back end. */
+export interface NativeBackendLoad {
+  /** File that was looked for. */
+  readonly path: string;
+  readonly outcome: 'loaded' | 'missing' | 'refused';
+  /** For `refused`: what the system or the library said. */
+  readonly reason: string;
+}
+
+/** Something to compute on; see `Device`. */
+export interface NativeDevice {
+  readonly id: string;
+  readonly kind: 'cpu' | 'gpu' | 'npu' | 'accelerator';
+  readonly name: string;
+  readonly backend: string;
+  readonly memoryTotalBytes?: number;
+  readonly memoryFreeBytes?: number;
 }
 
 /** A file under synchronous reading. */
@@ -76,20 +106,37 @@ export interface NativeContextOptions {
   readonly embedTokens: number;
 }
 
-/** What an estimate is made of. */
-export interface NativeEstimateOptions extends NativeContextOptions, NativeCheckedFile {
+/** Which devices are to hold which part of a model. */
+export interface NativeOffload {
+  /** None for the CPU alone; the first one gets the first layers. */
+  readonly devices: readonly { readonly id: string; readonly share: number }[];
+  /** Layers that go to them; −1 for as many as fit, −2 for all. */
+  readonly gpuLayers: number;
+  /** Whether weights may be laid out anew for the CPU. */
+  readonly repack: boolean;
+}
+
+/** A checked file and what its header says. */
+export interface NativeModelFile extends NativeCheckedFile {
   readonly architecture: string;
   readonly vocabularySize: number;
+  readonly modelLayers: number;
 }
+
+/** What an estimate is made of. */
+export type NativeEstimateOptions = NativeContextOptions & NativeModelFile & NativeOffload;
 
 /** An estimate under way. */
 export interface NativeEstimate {
   /** To be called once. */
   run(): Promise<{
-    readonly weightsBytes: number;
-    readonly kvCacheBytes: number;
-    readonly computeBytes: number;
-    readonly outputBytes: number;
+    readonly devices: readonly {
+      readonly device: string;
+      readonly weightsBytes: number;
+      readonly kvCacheBytes: number;
+      readonly computeBytes: number;
+      readonly outputBytes: number;
+    }[];
     /** Whether all of it comes from the library itself. */
     readonly exact: boolean;
   }>;
@@ -98,7 +145,7 @@ export interface NativeEstimate {
 }
 
 /** What a model is opened with. */
-export interface NativeOpenOptions extends NativeContextOptions, NativeCheckedFile {
+export interface NativeOpenOptions extends NativeContextOptions, NativeModelFile, NativeOffload {
   /** 0: as many as are free. */
   readonly threads: number;
   readonly mapWeights: boolean;
@@ -117,7 +164,7 @@ export interface NativeModelFacts {
   readonly trainedContextTokens: number;
   readonly contextTokens: number;
   readonly poolTokens: number;
-  readonly layers: number;
+  readonly layersByDevice: Readonly<Record<string, number>>;
   readonly parameterCount: number;
   readonly weightBytes: number;
   readonly embeddingLength: number;
@@ -168,6 +215,11 @@ export interface NativeEmbedding {
 const expects = [
   'initialize',
   'describe',
+  'devices',
+  'hasBackend',
+  'loadBackend',
+  'rpcDevices',
+  'serveRpc',
   'knowsArchitecture',
   'File',
   'Estimate',
@@ -175,22 +227,28 @@ const expects = [
   'LogSink',
 ] as const satisfies readonly (keyof LlamaCppAddon)[];
 
+/** Package that the addon belongs to. */
+export const packageName = '@mobillm/engine-llamacpp';
+
 /**
  * Loads the addon and makes the library ready. `addon` is the option of the engine's factory.
  *
+ * @returns the addon, and the folder of its file; empty where it has none.
  * @throws MobillmError `ADDON_NOT_FOUND`, `ADDON_INCOMPATIBLE`.
  */
-export async function loadLlamaCppAddon(addon?: string | object): Promise<LlamaCppAddon> {
+export async function loadLlamaCppAddon(
+  addon?: string | object,
+): Promise<{ readonly addon: LlamaCppAddon; readonly folder: string }> {
   const loaded = await loadAddon({
     name: 'mobillm_llamacpp',
-    packageName: '@mobillm/engine-llamacpp',
+    packageName,
     packageRoot,
-    buildCommand: 'npm rebuild @mobillm/engine-llamacpp',
+    buildCommand: `npm rebuild ${packageName}`,
     expects,
     variable: 'MOBILLM_LLAMACPP_ADDON',
     ...(addon !== undefined && { addon }),
   });
   const exports = loaded.exports as unknown as LlamaCppAddon;
   exports.initialize(loaded.folder);
-  return exports;
+  return { addon: exports, folder: loaded.folder };
 }

@@ -16,18 +16,22 @@ import {
   loadLlamaCppAddon,
   type NativeContextOptions,
   type NativeDescription,
+  type NativeDevice,
   type NativeModel,
   type NativeModelFacts,
 } from './addon.js';
 import {
   checkEngineOptions,
   type LlamaCppEngineOptions,
-  type LlamaCppOpenOptions,
+  type ResolvedOpenOptions,
   resolveOpenOptions,
 } from './engine-options.js';
 import { Lineage } from './lineage.js';
+import { loadBackends } from './load-backends.js';
 import { LlamaCppModel } from './model.js';
 import { type ModelHeader, ModelHeaders } from './model-header.js';
+import { resolveOffload } from './offload.js';
+import { rpcDevices } from './rpc-devices.js';
 import { version } from './version.js';
 
 const name = 'llamacpp';
@@ -61,30 +65,43 @@ const capabilities: EngineCapabilities = {
 export async function createLlamaCppDriver(
   options: LlamaCppEngineOptions = {},
 ): Promise<EngineDriver> {
-  const { addon: source, log, logLevel = 'warn' } = checkEngineOptions(options);
-  const addon = await loadLlamaCppAddon(source).catch((error: unknown) => {
+  const checked = checkEngineOptions(options);
+  const { addon: source, backends = 'auto', rpc = [], log, logLevel = 'warn' } = checked;
+  const { addon, folder } = await loadLlamaCppAddon(source).catch((error: unknown) => {
     throw fromNative(error);
   });
   const sink = log && new addon.LogSink(logLevel, log);
-  return new LlamaCppDriver(addon, () => sink?.close());
+  try {
+    loadBackends(addon, folder, backends);
+    const remote = await rpcDevices(addon, rpc);
+    return new LlamaCppDriver(addon, remote, () => sink?.close());
+  } catch (error) {
+    sink?.close();
+    throw error;
+  }
 }
 
 class LlamaCppDriver implements EngineDriver {
   readonly name = name;
   readonly version = version;
   readonly capabilities = capabilities;
-  readonly devices: readonly Device[];
   readonly #addon: LlamaCppAddon;
+  readonly #remote: readonly NativeDevice[];
   readonly #description: NativeDescription;
   readonly #headers: ModelHeaders;
   readonly #onClose: () => void;
 
-  constructor(addon: LlamaCppAddon, onClose: () => void) {
+  constructor(addon: LlamaCppAddon, remote: readonly NativeDevice[], onClose: () => void) {
     this.#addon = addon;
+    this.#remote = remote;
     this.#description = callNative(() => addon.describe());
-    this.devices = this.#description.devices;
     this.#headers = new ModelHeaders(addon);
     this.#onClose = onClose;
+  }
+
+  /** Asked anew each time, because free memory changes; but other machines, which it would take long. */
+  get devices(): readonly Device[] {
+    return [...callNative(() => this.#addon.devices()), ...this.#remote];
   }
 
   async inspect(files: ModelFiles, signal?: AbortSignal): Promise<InspectedModel> {
@@ -98,23 +115,28 @@ class LlamaCppDriver implements EngineDriver {
     const header = await this.#headers.read(files, signal);
     signal?.throwIfAborted();
     const native = callNative(
-      () => new this.#addon.Estimate({ ...header, ...contextOptions(options, own, header) }),
+      () =>
+        new this.#addon.Estimate({
+          ...header,
+          ...contextOptions(options, own, header),
+          ...resolveOffload(this.devices, options.device, own),
+        }),
     );
     const stopListening = onAbort(signal, () => native.abort());
     try {
-      const bytes = await native.run();
+      const { devices, exact } = await native.run();
       signal?.throwIfAborted();
-      const device = this.#deviceId();
+      const items = devices.flatMap(({ device, ...bytes }) => [
+        { purpose: 'weights' as const, device, bytes: bytes.weightsBytes },
+        { purpose: 'kv-cache' as const, device, bytes: bytes.kvCacheBytes },
+        { purpose: 'compute' as const, device, bytes: bytes.computeBytes },
+        { purpose: 'output' as const, device, bytes: bytes.outputBytes },
+      ]);
       return {
-        items: [
-          { purpose: 'weights', device, bytes: bytes.weightsBytes },
-          { purpose: 'kv-cache', device, bytes: bytes.kvCacheBytes },
-          { purpose: 'compute', device, bytes: bytes.computeBytes },
-          { purpose: 'output', device, bytes: bytes.outputBytes },
-        ],
-        totalBytes:
-          bytes.weightsBytes + bytes.kvCacheBytes + bytes.computeBytes + bytes.outputBytes,
-        method: bytes.exact ? 'exact' : 'formula',
+        // A device beside the CPU has no output, and may have no cache.
+        items: devices.length === 1 ? items : items.filter(({ bytes }) => bytes > 0),
+        totalBytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
+        method: exact ? 'exact' : 'formula',
         contextTokens,
       };
     } catch (error) {
@@ -140,6 +162,10 @@ class LlamaCppDriver implements EngineDriver {
           fileBytes: header.fileBytes,
           modifiedAt: header.modifiedAt,
           split: header.split,
+          architecture: header.architecture,
+          vocabularySize: header.vocabularySize,
+          modelLayers: header.modelLayers,
+          ...resolveOffload(this.devices, options.device, own),
           threads: options.threads === 'auto' ? 0 : options.threads,
           mapWeights: own.weights === 'mapped',
           ...(options.onProgress && {
@@ -168,7 +194,7 @@ class LlamaCppDriver implements EngineDriver {
         engineVersion: version,
         library: this.#description.library,
         ...(this.#description.build !== '' && { libraryBuild: this.#description.build }),
-        layersByDevice: { [this.#deviceId()]: facts.layers },
+        layersByDevice: facts.layersByDevice,
         modelSha256: weights?.sha256,
         keyType: own.keyType,
         valueType: own.valueType,
@@ -180,16 +206,11 @@ class LlamaCppDriver implements EngineDriver {
     this.#onClose();
     return Promise.resolve();
   }
-
-  /** The default device: this version computes on the CPU alone. */
-  #deviceId(): string {
-    return this.devices.find((device) => device.kind === 'cpu')?.id ?? 'cpu';
-  }
 }
 
 function contextOptions(
   options: DriverEstimateOptions,
-  own: Required<LlamaCppOpenOptions>,
+  own: ResolvedOpenOptions,
   { generates }: ModelHeader,
 ): NativeContextOptions {
   return {

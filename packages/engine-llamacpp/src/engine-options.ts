@@ -15,6 +15,18 @@ export interface LlamaCppEngineOptions {
    * exception.
    */
   readonly log?: LogFunction;
+  /**
+   * Back ends for other devices than the CPU, each a package of its own (`npm install
+   * @mobillm/engine-llamacpp-linux-x64-cuda`) or built in. `auto` (the default) loads those that are
+   * there and can be loaded, for the whole process; those that are named have to be.
+   */
+  readonly backends?: 'auto' | readonly BackendName[];
+  /**
+   * Servers of llama.cpp's RPC on other machines, `host:port` each, whose devices are then listed as
+   * `rpc0` and so on; see `startRpcServer`. For trusted networks only: nothing is encrypted, nobody is
+   * asked who they are, and a server that goes away while it computes takes this process with it.
+   */
+  readonly rpc?: readonly string[];
   /** Least level of the lines that `log` gets. Default `warn`. */
   readonly logLevel?: LogLevel;
 }
@@ -50,7 +62,29 @@ export interface LlamaCppOpenOptions {
    * between processes; `copied` reads them into memory of their own.
    */
   readonly weights?: 'mapped' | 'copied';
+  /**
+   * Layers that the chosen device holds, the model's last ones; the CPU computes the others. `auto`
+   * (the default): as many as its free memory holds. `all` includes the output, which a number of
+   * layers takes along, too. 0 leaves everything to the CPU.
+   */
+  readonly gpuLayers?: number | 'auto' | 'all';
+  /**
+   * Several devices by id, each with its share of the layers that go to devices, in the order of the
+   * layers: `{ cuda0: 3, cuda1: 1 }`. By default the chosen device alone.
+   */
+  readonly tensorSplit?: Readonly<Record<string, number>>;
+  /**
+   * `auto` (the default) lays weights of some formats out anew for the CPU when they are loaded, which
+   * is faster and takes memory of its own; `off` computes with them as they are in the file.
+   */
+  readonly repack?: 'auto' | 'off';
 }
+
+/** Back ends that can be loaded beside the CPU's. */
+export type BackendName = (typeof backendNames)[number];
+
+/** All of them, in the order in which they are loaded. */
+export const backendNames = ['cuda', 'metal', 'vulkan', 'opencl', 'hexagon'] as const;
 
 /** Number formats that the KV cache can have. */
 export type KvCacheType =
@@ -65,8 +99,17 @@ const addonOption: check.Check<string | object> = (value, key) =>
     ? value
     : check.string({ nonEmpty: true })(value, key);
 
+const checkShare = check.number({ min: 0, exclusiveMin: true });
+
+const tensorSplitOption: check.Check<Readonly<Record<string, number>>> = (value, key) => {
+  const shares = Object.entries(check.record(value, key));
+  return Object.fromEntries(shares.map(([id, share]) => [id, checkShare(share, `${key}.${id}`)]));
+};
+
 const checkEngine = check.optionsObject({
   addon: addonOption,
+  backends: check.either('auto', check.arrayOf(check.oneOf<BackendName>(...backendNames))),
+  rpc: check.arrayOf(check.string({ nonEmpty: true })),
   log: check.callback<LogFunction>(),
   logLevel: check.oneOf<LogLevel>('debug', 'info', 'warn', 'error'),
 });
@@ -78,7 +121,15 @@ const checkOpen = check.optionsObject({
   keyType: cacheType,
   valueType: cacheType,
   weights: check.oneOf('mapped', 'copied'),
+  gpuLayers: check.either('auto', check.either('all', check.integer({ min: 0, max: 100_000 }))),
+  tensorSplit: tensorSplitOption,
+  repack: check.oneOf('auto', 'off'),
 });
+
+/** {@link LlamaCppOpenOptions} with the defaults; there is no default split. */
+export type ResolvedOpenOptions = Required<Omit<LlamaCppOpenOptions, 'tensorSplit'>> & {
+  readonly tensorSplit: Readonly<Record<string, number>> | undefined;
+};
 
 /** Checks the factory's options. */
 export function checkEngineOptions(options: unknown): LlamaCppEngineOptions {
@@ -86,7 +137,7 @@ export function checkEngineOptions(options: unknown): LlamaCppEngineOptions {
 }
 
 /** Checks `engineOptions` and fills in the defaults. */
-export function resolveOpenOptions(options: unknown): Required<LlamaCppOpenOptions> {
+export function resolveOpenOptions(options: unknown): ResolvedOpenOptions {
   const checked = checkOpen(options, 'engineOptions');
   return {
     batchTokens: checked.batchTokens ?? 512,
@@ -95,5 +146,8 @@ export function resolveOpenOptions(options: unknown): Required<LlamaCppOpenOptio
     keyType: checked.keyType ?? 'f16',
     valueType: checked.valueType ?? 'f16',
     weights: checked.weights ?? 'mapped',
+    gpuLayers: checked.gpuLayers ?? 'auto',
+    repack: checked.repack ?? 'auto',
+    tensorSplit: checked.tensorSplit,
   };
 }

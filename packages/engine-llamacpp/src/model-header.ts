@@ -26,6 +26,8 @@ export interface ModelHeader {
   readonly pooling: Pooling | undefined;
   /** Whether it has a head that scores a text. */
   readonly ranks: boolean;
+  /** Layers, as the header has them; 0 where it does not say. */
+  readonly modelLayers: number;
 }
 
 /** Architectures whose tokens see those behind them: the same list stands in `model_header.cpp`. */
@@ -114,6 +116,7 @@ export class ModelHeaders {
       split,
       architecture,
       trainedContextTokens: trained,
+      modelLayers: layersOf(metadata.get(`${architecture}.block_count`)?.value),
       vocabularySize: metadata.get('tokenizer.ggml.tokens')?.elementCount ?? 0,
       generates:
         !encoders.has(architecture) &&
@@ -124,6 +127,15 @@ export class ModelHeaders {
     };
   }
 }
+
+/** A count that is one: whether the library takes it is the library's business. */
+function layersOf(count: unknown): number {
+  const isCount = typeof count === 'number' && Number.isInteger(count);
+  return isCount && count >= 0 && count <= largestLayerCount ? count : 0;
+}
+
+/** What the addon reads at most. */
+const largestLayerCount = 2 ** 20;
 
 /** The name of a part as the library forms it, from that of the first: `x-00002-of-00003.gguf`. */
 function partPath(first: string, part: number, parts: number): string {

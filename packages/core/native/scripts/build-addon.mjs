@@ -21,21 +21,32 @@ const flavours = {
  *   nothing       for this machine, into build/
  *   --release     for every machine of this platform, into build-release/
  *   --sanitize    with AddressSanitizer and UBSan, into build-sanitize/, and runs the tests there
+ *   --backend x   what else to compute on, for engines that have a choice; may be given several times
  *
  * @param {object} engine
  * @param {string} engine.packageFolder folder of the engine's package
  * @param {string} engine.addonName name of the addon's file without `.node`
  * @param {string} engine.addonVariable environment variable that names an addon to load
  * @param {Record<string, string>} [engine.definitions] CMake variables
+ * @param {(names: string[]) => Record<string, string>} [engine.backendDefinitions] CMake variables for
+ * the back ends that are named
  * @param {Record<string, string>} [engine.sources] CMake variables that name source trees
  * @param {boolean} [engine.alwaysBuild] for inputs whose changes only the build itself can tell
  * @param {string} [engine.sanitizedLife] program that is run under the sanitizers in Node
  */
 export async function buildAddon(engine) {
-  const { packageFolder, addonName, definitions: own = {}, sources = {}, alwaysBuild = false } = engine;
+  const { packageFolder, addonName, sources = {}, alwaysBuild = false } = engine;
   const { values } = parseArgs({
-    options: { release: { type: 'boolean' }, sanitize: { type: 'boolean' } },
+    options: {
+      release: { type: 'boolean' },
+      sanitize: { type: 'boolean' },
+      backend: { type: 'string', multiple: true },
+    },
   });
+  const own = {
+    ...engine.definitions,
+    ...(values.backend && engine.backendDefinitions?.(values.backend)),
+  };
   const flavour = values.release ? 'release' : values.sanitize ? 'sanitize' : 'develop';
   const { folder, definitions } = flavours[flavour];
   const buildFolder = join(packageFolder, folder);

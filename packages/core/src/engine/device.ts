@@ -6,6 +6,8 @@ export interface Device {
   readonly kind: 'cpu' | 'gpu' | 'npu' | 'accelerator';
   /** What people call it: `AMD EPYC`, `Adreno 750`, `Hexagon V75`. */
   readonly name: string;
+  /** What of the engine's library runs it, where there are several: `CPU`, `CUDA`, `RPC`. */
+  readonly backend?: string;
   /** Its memory in all, in bytes, where it can be asked. */
   readonly memoryTotalBytes?: number;
   /** Memory free at the time of asking, in bytes, where it can be asked. */

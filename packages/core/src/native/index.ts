@@ -5,4 +5,6 @@ export * from './generation-stream.js';
 export * from './load-addon-node.js';
 export * from './native-sequence-driver.js';
 export type * from './native-sequence.js';
+export type * from './platform-package.js';
+export { platformPackage } from './platform-package-node.js';
 export * from './to-int32-array.js';

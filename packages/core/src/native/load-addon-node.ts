@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { AddonRequest, LoadedAddon } from './addon-request.js';
 import { checkExports } from './check-exports.js';
+import { platformName, platformPackage } from './platform-package-node.js';
 
 /** Node-API version that every addon of the SDK is built for. */
 const nodeApiVersion = 8;
@@ -55,26 +56,8 @@ function candidates(request: AddonRequest): readonly string[] {
 
 /** The addon's file in the platform package; the package's name where it is not installed. */
 function prebuilt(request: AddonRequest, file: string): readonly string[] {
-  const name = `${request.packageName}-${platformName()}`;
-  const anchor = join(request.packageRoot ?? process.cwd(), 'package.json');
-  try {
-    return [join(dirname(createRequire(anchor).resolve(`${name}/package.json`)), file)];
-  } catch {
-    return [join('node_modules', ...name.split('/'), file)];
-  }
-}
-
-/** `linux-x64`, `linux-arm64-musl`, `android-arm64`, `darwin-arm64`, `win32-x64`. */
-function platformName(): string {
-  const base = `${process.platform}-${process.arch}`;
-  return process.platform === 'linux' && isMusl() ? `${base}-musl` : base;
-}
-
-function isMusl(): boolean {
-  // Asked of the file system: a process report, which knows it too, takes tens of milliseconds.
-  const processors: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
-  const processor = processors[process.arch] ?? process.arch;
-  return existsSync(`/lib/ld-musl-${processor}.so.1`);
+  const { name, folder } = platformPackage(request);
+  return [join(folder ?? join('node_modules', ...name.split('/')), file)];
 }
 
 function checkNodeApi(path: string): void {

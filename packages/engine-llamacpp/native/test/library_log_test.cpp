@@ -55,10 +55,27 @@ void captures_collect_what_their_own_thread_logs() {
   CHECK_EQUAL(outer.text(), "");
 }
 
+void captures_leave_out_lines_for_debugging_but_those_asked_for() {
+  ggml_log_callback log = nullptr;
+  void* data = nullptr;
+  llama_log_get(&log, &data);
+  const LogCapture asking("wanted: ");
+  {
+    const LogCapture other;
+    log(GGML_LOG_LEVEL_DEBUG, "wanted: a\n", data);
+    log(GGML_LOG_LEVEL_INFO, "other: a\n", data);
+    CHECK_EQUAL(other.text(), "other: a\n");
+  }
+  log(GGML_LOG_LEVEL_DEBUG, "wanted: b\n", data);
+  log(GGML_LOG_LEVEL_DEBUG, "other: wanted: b\n", data);
+  CHECK_EQUAL(asking.text(), "wanted: b\n");
+}
+
 }  // namespace
 
 int main() {
   install_library_log();
   sinks_hear_lines_of_their_level_until_they_are_removed();
   captures_collect_what_their_own_thread_logs();
+  captures_leave_out_lines_for_debugging_but_those_asked_for();
 }

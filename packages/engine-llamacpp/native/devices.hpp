@@ -1,0 +1,50 @@
+// What llama.cpp can compute on: processors, graphics cards, accelerators, other machines.
+#pragma once
+
+#include <ggml-backend.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mobillm::llamacpp {
+
+// Something that the library can compute on.
+struct DeviceInfo {
+  std::string id;                  // lower case: `cpu`, `vulkan0`, `rpc0`
+  std::string kind;                // `cpu`, `gpu`, `npu`, `accelerator`
+  std::string name;                // what people call it; of another machine, `host:port`
+  std::string backend;             // as the library names it: `CPU`, `CUDA`, `RPC`
+  std::uint64_t memory_total = 0;  // bytes; 0 where it cannot be asked
+  std::uint64_t memory_free = 0;   // bytes; 0 where it cannot be asked
+};
+
+// What this machine has, those that weights are moved to first and the CPU behind them. Asks each
+// for its memory, which a GPU may answer by making itself ready: tenths of a second at the first
+// time.
+std::vector<DeviceInfo> list_devices();
+
+// Devices of a server on another machine. Connects to it, which ends the process when it cannot be
+// reached: it has to be known that a server of this version answers there.
+std::vector<DeviceInfo> list_rpc_devices(const std::string& endpoint);
+
+// Serves what this machine's CPU or GPU computes to one client after the other, on this thread: for
+// a process of its own, because it does not end, and a request that makes no sense ends the
+// process. Returns, with false, only where it could not listen. Where no device is named, all of
+// this machine's that take layers are served, and the CPU where there is none.
+bool serve_rpc(const std::string& endpoint, const std::vector<std::string>& devices, int threads);
+
+// Id of a device: its name in the library in lower case.
+std::string device_id(ggml_backend_dev_t device);
+
+// The device of that id, those of servers included that were listed before; null when there is
+// none.
+ggml_backend_dev_t find_device(const std::string& id);
+
+// The CPU.
+ggml_backend_dev_t cpu_device();
+
+// Whether a model's layers can be moved to it: not where it is the CPU, or only helps it.
+bool takes_layers(ggml_backend_dev_t device);
+
+}  // namespace mobillm::llamacpp
