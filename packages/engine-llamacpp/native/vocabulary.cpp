@@ -1,5 +1,6 @@
 #include "vocabulary.hpp"
 
+#include <cstdint>
 #include <limits>
 
 #include "mobillm/error.hpp"
