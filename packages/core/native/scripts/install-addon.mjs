@@ -27,15 +27,21 @@ function hasPrebuilt(packageFolder, packageName) {
  * @param {() => Promise<{ definitions?: Record<string, string>, sources?: Record<string, string> }>}
  * [engine.prepare] fetches what the addon is built from, and returns CMake variables, those that name
  * source trees apart; called only when something is to be built
+ * @param {boolean} [engine.ownBuild] whether one is wanted that no prebuilt package can be, so that it is
+ * compiled even where there is one; it is found before that
  */
-export async function installAddon({ packageFolder, addonName, addonVariable, prepare }) {
+export async function installAddon(engine) {
+  const { packageFolder, addonName, addonVariable, prepare, ownBuild = false } = engine;
   const isCheckout = existsSync(join(packageFolder, '..', '..', 'pnpm-workspace.yaml'));
   const { name } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
-  if (isCheckout || process.env[addonVariable] || hasPrebuilt(packageFolder, name)) return;
+  if (isCheckout || process.env[addonVariable]) return;
+  if (!ownBuild && hasPrebuilt(packageFolder, name)) return;
   const buildFolder = join(packageFolder, 'build');
   const rebuild = process.env.npm_command === 'rebuild';
   if (existsSync(addonFile(buildFolder, addonName)) && !rebuild) return;
-  process.stderr.write(`${name}: no prebuilt addon for this platform, compiling it (minutes) …\n`);
+  process.stderr.write(
+    `${name}: ${ownBuild ? 'an addon of its own is wanted' : 'no prebuilt addon for this platform'}, compiling it (minutes) …\n`,
+  );
   const { definitions: own, sources } = (await prepare?.()) ?? {};
   const definitions = { ...own, MOBILLM_WARNINGS_AS_ERRORS: 'OFF' };
   await compile({ packageFolder, addonName, buildFolder, definitions, sources });
