@@ -50,7 +50,7 @@ std::string mutate(std::string text, std::mt19937& random) {
       default:
         if (at < text.size()) text[at] = static_cast<char>(random());
     }
-    if (text.empty()) text = "r";
+    if (text.empty()) text.push_back('r');
   }
   return text;
 }
