@@ -2,11 +2,14 @@ import type { GenerateSpec, GrammarSpec } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import type { FakeFault } from './fake-faults.js';
+import type { CharacterRange } from './parse-gbnf.js';
 import { type GbnfState, parseGbnf } from './gbnf-recognizer.js';
 
 /** A grammar over the fake engine's vocabulary, whose tokens are bytes. */
 export class FakeGrammar {
   #state: GbnfState;
+  /** The characters that may come next. */
+  #next: readonly CharacterRange[];
   /** Bytes of a character that is not whole yet. */
   #bytes: readonly number[] = [];
   readonly #endTokens: ReadonlySet<Token>;
@@ -22,6 +25,7 @@ export class FakeGrammar {
     fault: FakeFault | undefined,
   ) {
     this.#state = readGrammar(source, fault);
+    this.#next = this.#state.next;
     this.#endTokens = endTokens;
     this.#fault = fault;
     if (answerTokens === 0 || fault === 'forgets-grammar-progress') return;
@@ -30,7 +34,7 @@ export class FakeGrammar {
 
   /** Whether nothing can follow. */
   get mustEnd(): boolean {
-    return this.canEnd && this.#state.next.length === 0;
+    return this.canEnd && this.#next.length === 0;
   }
 
   /** Whether the answer may end here. */
@@ -46,7 +50,7 @@ export class FakeGrammar {
     }
     if (token >= 256) return this.#fault === 'allows-special-tokens';
     const [low, high] = codePointsOf([...this.#bytes, token]);
-    return this.#state.next.some(([first, last]) => low <= last && first <= high);
+    return this.#next.some(([first, last]) => low <= last && first <= high);
   }
 
   /** Goes on by a token. */
@@ -55,7 +59,9 @@ export class FakeGrammar {
     const bytes = [...this.#bytes, token];
     const [low, high] = codePointsOf(bytes);
     this.#bytes = low === high ? [] : bytes;
-    if (low === high) this.#state = this.#state.push(String.fromCodePoint(low)) ?? this.#state;
+    if (low !== high) return;
+    this.#state = this.#state.push(String.fromCodePoint(low)) ?? this.#state;
+    this.#next = this.#state.next;
   }
 }
 

@@ -236,7 +236,8 @@ export class FakeModel implements ModelDriver {
     grammar: FakeGrammar | undefined,
   ): Token {
     const { fault } = this;
-    let token = choose(candidatesOf(row), spec.sampling, cache.tokens, fault);
+    const candidates = candidatesOf(row, spec.sampling);
+    let token = choose(candidates, spec.sampling, cache.tokens, fault);
     if (grammar && !grammar.allows(token)) {
       if (fault !== 'counts-no-rejections') grammar.rejectedTokens++;
       const allowed = Array.from(row, (logit, other) => ({ token: other, logit })).filter(
@@ -256,7 +257,7 @@ export class FakeModel implements ModelDriver {
   /** Log-probabilities of a token that was sampled from a row of logits, before bias and penalties. */
   logprobs(row: Float32Array, token: Token, alternatives: number): TokenLogprobs {
     const reported = this.fault === 'logprobs-misaligned' ? (token + 1) % 256 : token;
-    const ranked = rank(candidatesOf(row), plainSampling, [], undefined);
+    const ranked = rank(candidatesOf(row, plainSampling), plainSampling, [], undefined);
     const top = ranked.map((item) => ({ token: item.token, logprob: Math.log(item.probability) }));
     const own = top.find((item) => item.token === token);
     return { token: reported, logprob: own?.logprob ?? -Infinity, top: top.slice(0, alternatives) };
@@ -289,10 +290,12 @@ function fakeVector(
   );
 }
 
-function candidatesOf(row: Float32Array): FakeCandidate[] {
+/** Tokens that a reply named, and those that are wanted by a bias. */
+function candidatesOf(row: Float32Array, { logitBias }: ResolvedSampling): FakeCandidate[] {
+  const lifted = new Set(logitBias.filter(({ bias }) => bias > 0).map(({ token }) => token));
   const candidates: FakeCandidate[] = [];
   for (const [token, logit] of row.entries()) {
-    if (logit > unlikely) candidates.push({ token, logit });
+    if (logit > unlikely || lifted.has(token)) candidates.push({ token, logit });
   }
   return candidates;
 }

@@ -189,6 +189,11 @@ export function testEngineModels(fixture: EngineFixture): void {
           expect.objectContaining({ code: 'UNSUPPORTED' }),
         );
       }
+      if (!engine.capabilities.grammar) {
+        expect(() => generate({ grammar: 'root ::= "a"' })).toThrow(
+          expect.objectContaining({ code: 'UNSUPPORTED' }),
+        );
+      }
     });
 
     it('closes a model while it generates, even if nobody reads', async () => {
