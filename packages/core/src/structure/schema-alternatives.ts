@@ -19,6 +19,9 @@ export type Alternative = readonly Located<SchemaObject>[];
 
 /** Ways to satisfy a conjunction that are looked at; each `anyOf` beside another multiplies them. */
 const maxAlternatives = 64;
+/** Schemas that hold together, and levels of `allOf` and its like inside each other. */
+const maxParts = 256;
+const maxLevels = 64;
 const maxPointerParts = 64;
 
 /** Looks into schemas: what `$ref` means, what `allOf`, `anyOf` and their like come to. */
@@ -26,6 +29,7 @@ export class SchemaReader {
   readonly #root: unknown;
   /** References that are being followed, to notice those that lead back. */
   readonly #following = new Set<string>();
+  #level = 0;
 
   constructor(root: unknown) {
     this.#root = root;
@@ -41,7 +45,7 @@ export class SchemaReader {
       if (isKnownKeyword(keyword)) continue;
       throw unsupportedSchema(keyword, path, 'is a keyword that is not supported; leave it out');
     }
-    if (path !== '#' && ('$id' in schema || 'id' in schema) && '$ref' in schema) {
+    if (path !== '#' && schema['$id'] !== undefined) {
       throw unsupportedSchema('$id', path, 'would change what "$ref" means; leave it out');
     }
     return schema;
@@ -92,6 +96,13 @@ export class SchemaReader {
           `comes to more than ${maxAlternatives} combinations with what stands beside it; write it in one place`,
         );
       }
+      if (product.some((before) => before.length > maxParts)) {
+        throw unsupportedSchema(
+          'allOf',
+          located.path,
+          `puts more than ${maxParts} schemas together`,
+        );
+      }
       product = product.flatMap((before) => ways.map((way) => distinct([...before, ...way])));
     }
     return product;
@@ -101,6 +112,10 @@ export class SchemaReader {
     const schema = this.read(located);
     if (typeof schema === 'boolean') return schema ? [[]] : [];
     const { path } = located;
+    if (this.#level >= maxLevels) {
+      throw unsupportedSchema('allOf', path, `is more than ${maxLevels} levels deep`);
+    }
+    this.#level += 1;
     const factors = [];
     if (schema['$ref'] !== undefined) factors.push(this.#followed(schema['$ref'], path));
     if (Object.keys(schema).some(isAssertion))
@@ -115,6 +130,7 @@ export class SchemaReader {
     }
     if (schema['not'] !== undefined) factors.push({ located, ways: excluded(schema['not'], path) });
     const ways = this.#product(factors);
+    this.#level -= 1;
     return isNullable(schema, path) ? [...ways, [{ schema: { type: 'null' }, path }]] : ways;
   }
 

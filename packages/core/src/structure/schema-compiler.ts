@@ -25,6 +25,7 @@ export class SchemaCompiler {
   readonly pathOfRule = new Map<string, string>();
   readonly #reader: SchemaReader;
   readonly #names = new Map<string, string>();
+  readonly #sameNames = new Map<string, number>();
   #depth = 0;
 
   constructor(root: unknown, whitespace: JsonWhitespace) {
@@ -72,13 +73,16 @@ export class SchemaCompiler {
       .join('-')
       .replace(/[^a-zA-Z0-9]+/g, '-')
       .slice(0, 48);
-    let name = base;
     // A name of a rule that every schema has, or that the writer gives to a class, is taken as well.
-    const taken = () =>
+    const taken = (name: string) =>
       this.rules.has(name) || this.pathOfRule.has(name) || /^(root|-*|chars-\d+)$/.test(name);
-    for (let count = 2; taken() && !(name === 'root' && path === '#'); count += 1) {
+    let name = base;
+    let count = this.#sameNames.get(base) ?? 1;
+    while (taken(name) && !(name === 'root' && path === '#')) {
+      count += 1;
       name = `${base}-${count}`;
     }
+    this.#sameNames.set(base, count);
     this.pathOfRule.set(name, path);
     return name;
   }

@@ -59,11 +59,11 @@ export function valuesOf(parts: Alternative): readonly unknown[] | undefined {
       throw malformedSchema(within(path, 'enum'), 'an array of values that is not empty', value);
     }
     lists.push(value);
-    requireJson(value, within(path, 'enum'), 0);
+    requireJson(value, within(path, 'enum'));
   }
   for (const { value, path } of found(parts, 'const')) {
     lists.push([value]);
-    requireJson(value, within(path, 'const'), 0);
+    requireJson(value, within(path, 'const'));
   }
   const [first, ...others] = lists.map(
     (list) => new Map(list.map((value) => [canonicalJson(value), value])),
@@ -83,21 +83,30 @@ export function typeOf(value: unknown): JsonType {
 }
 
 const maxValueDepth = 32;
+/** Values of an `enum` or `const` in all, those inside others included. */
+const maxValues = 10_000;
 
-function requireJson(value: unknown, path: string, depth: number): void {
-  if (depth > maxValueDepth) {
-    throw unsupportedSchema(
-      path.slice(path.lastIndexOf('/') + 1),
-      path,
-      `is more than ${maxValueDepth} levels deep`,
-    );
-  }
-  const simple = ['string', 'boolean'].includes(typeof value) || value === null;
-  if (simple || (typeof value === 'number' && Number.isFinite(value))) return;
-  if (Array.isArray(value)) Array.from(value, (item) => requireJson(item, path, depth + 1));
-  else if (isPlainObject(value))
-    Object.values(value).forEach((item) => requireJson(item, path, depth + 1));
-  else throw malformedSchema(path, 'of values that JSON has', value);
+/** Refuses what JSON does not have, and what is too much of it. */
+function requireJson(list: unknown, path: string): void {
+  let left = maxValues;
+  const visit = (value: unknown, depth: number): void => {
+    left -= 1;
+    if (depth > maxValueDepth || left < 0) {
+      const keyword = path.slice(path.lastIndexOf('/') + 1);
+      const bounds = `${maxValues} values, ${maxValueDepth} levels deep`;
+      throw unsupportedSchema(
+        keyword,
+        path.slice(0, -keyword.length - 1),
+        `has more than ${bounds}`,
+      );
+    }
+    if (['string', 'boolean'].includes(typeof value) || value === null) return;
+    if (typeof value === 'number' && Number.isFinite(value)) return;
+    if (Array.isArray(value)) Array.from(value, (item: unknown) => visit(item, depth + 1));
+    else if (isPlainObject(value)) Object.values(value).forEach((item) => visit(item, depth + 1));
+    else throw malformedSchema(path, 'of values that JSON has', value);
+  };
+  visit(list, 0);
 }
 
 /** The same text for equal values, whatever the order of their keys. */

@@ -15,7 +15,7 @@ export type { FakeCandidate } from './fake-sampler.js';
 export type { FakeReply } from './fake-model.js';
 export { fakeTokens } from './fake-tokenizer.js';
 export { GbnfState, matchesGbnf, parseGbnf } from './gbnf-recognizer.js';
-export type { CharacterRange } from './parse-gbnf.js';
+export type { CharacterRange, GbnfNode } from './parse-gbnf.js';
 export * from './gguf-writer.js';
 export * from './describe-model-store.js';
 export * from './memory-growth.js';

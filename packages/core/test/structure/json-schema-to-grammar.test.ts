@@ -443,6 +443,7 @@ describe('what is not followed is an error that names keyword and path', () => {
     [{ enum: ['a'], minLength: 1 }, 'minLength', '#'],
     [{ $ref: 'https://example.org/schema' }, '$ref', '#'],
     [{ $ref: '#name' }, '$ref', '#'],
+    [{ items: { $id: 'https://example.org/a', type: 'string' } }, '$id', '#/items'],
     [{ $ref: '#/$defs/none' }, '$ref', '#'],
     [{ $ref: '#/__proto__' }, '$ref', '#'],
     [{ $ref: '#' }, '$ref', '#'],
@@ -492,6 +493,33 @@ describe('a schema is bounded', () => {
     const around: Record<string, unknown> = { type: 'array' };
     around['items'] = around;
     expect(refusal(around)).toMatchObject({ code: 'SCHEMA_UNSUPPORTED', keyword: 'type' });
+  });
+
+  it('in levels of allOf, and in how much of it there is', () => {
+    let deep: object = { type: 'null' };
+    for (let depth = 0; depth < 100_000; depth += 1) deep = { allOf: [deep], minimum: 1 };
+    expect(refusal(deep)).toMatchObject({ code: 'SCHEMA_UNSUPPORTED', keyword: 'allOf' });
+    const wide = Array.from({ length: 3000 }, (_, at) => ({ minimum: at }));
+    expect(refusal({ allOf: wide })).toMatchObject({
+      code: 'SCHEMA_UNSUPPORTED',
+      keyword: 'allOf',
+    });
+  });
+
+  it('in values', () => {
+    const many = Array.from({ length: 200_000 }, (_, at) => at);
+    const enumRefusal = { code: 'SCHEMA_UNSUPPORTED', keyword: 'enum', path: '#/items' };
+    expect(refusal({ items: { enum: many } })).toEqual(enumRefusal);
+    expect(refusal({ const: many })).toMatchObject({
+      code: 'SCHEMA_UNSUPPORTED',
+      keyword: 'const',
+    });
+    let deep: unknown = 1;
+    for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
+    expect(refusal({ const: deep })).toMatchObject({
+      code: 'SCHEMA_UNSUPPORTED',
+      keyword: 'const',
+    });
   });
 
   it('in width and combinations', () => {
