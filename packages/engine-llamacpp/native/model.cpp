@@ -35,6 +35,7 @@ Model::Model(OpenOptions options) : options_(std::move(options)) {
 Model::~Model() {
   closing_->set();
   worker_.stop();
+  text_worker_.stop();
   free();
 }
 
@@ -148,6 +149,7 @@ void Model::learn_facts() {
 }
 
 void Model::free() {
+  text_worker_.stop();
   embedder_.reset();
   if (context_ != nullptr) thread_pool_.remove(context_.get());
   context_.reset();

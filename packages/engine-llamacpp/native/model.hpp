@@ -66,6 +66,8 @@ class Model final : public SequenceModel {
   ~Model() override;
 
   SerialWorker& worker() override { return worker_; }
+  // Encodes long texts while the other one computes. `free` stops it first.
+  SerialWorker& text_worker() { return text_worker_; }
 
   // Jobs ------------------------------------------------------------------------------------------
 
@@ -161,7 +163,9 @@ class Model final : public SequenceModel {
   std::mutex ids_mutex_;
   std::vector<llama_seq_id> free_ids_;
 
-  SerialWorker worker_;  // last: stopped first, so no job outlives what it uses
+  // Last: stopped first, so no job outlives what it uses.
+  SerialWorker text_worker_;
+  SerialWorker worker_;
 };
 
 }  // namespace mobillm::llamacpp

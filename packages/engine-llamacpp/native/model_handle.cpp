@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "cpu_load.hpp"
 #include "embedding_handle.hpp"
+#include "encode_batch.hpp"
 #include "mobillm/generate_options.hpp"
 #include "mobillm/option_reader.hpp"
 #include "mobillm/sequence_handle.hpp"
@@ -66,6 +68,38 @@ std::vector<std::int32_t> read_lengths(Napi::Value value, std::size_t tokens, st
   throw InvalidArgument(InvalidArgument::Kind::kRange, "lengths", "must add up to the tokens");
 }
 
+// What is to be encoded, taken over from JavaScript: as it is, since to turn it into UTF-8 is work
+// for the threads that encode.
+struct Texts {
+  std::vector<std::u16string> texts;
+  EncodeOptions options;
+  int threads = 1;
+};
+
+Texts read_texts(const Napi::CallbackInfo& info) {
+  Texts read;
+  if (!info[0].IsArray()) throw_wrong_type("texts", "an array", info[0]);
+  const auto rows = info[0].As<Napi::Array>();
+  std::size_t units = 0;
+  for (std::uint32_t i = 0; i < rows.Length(); ++i) {
+    const Napi::HandleScope scope(info.Env());
+    const Napi::Value text = rows.Get(i);
+    if (!text.IsString()) throw_wrong_type("texts[" + std::to_string(i) + "]", "a string", text);
+    units += read.texts.emplace_back(text.As<Napi::String>().Utf16Value()).size();
+  }
+  read.options.add_special = read_boolean(info[1], "options.addSpecial");
+  read.options.parse_special = read_boolean(info[2], "options.parseSpecial");
+  read.threads = encoding_threads(units, allowed_processors());
+  return read;
+}
+
+Napi::Value rows_object(Napi::Env env, const TokenRows& rows) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("tokens", int32_array(env, rows.tokens));
+  result.Set("ends", int32_array(env, rows.ends));
+  return result;
+}
+
 }  // namespace
 
 void ModelHandle::define(Napi::Env env, Napi::Object exports) {
@@ -73,7 +107,9 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
       env, "Model",
       {method<&ModelHandle::load>("load"), method<&ModelHandle::abort_load>("abortLoad"),
        method<&ModelHandle::vocabulary>("vocabulary"), method<&ModelHandle::encode>("encode"),
-       method<&ModelHandle::decode>("decode"), method<&ModelHandle::token_bytes>("tokenBytes"),
+       method<&ModelHandle::encode_batch>("encodeBatch"),
+       method<&ModelHandle::encode_async>("encodeAsync"), method<&ModelHandle::decode>("decode"),
+       method<&ModelHandle::token_bytes>("tokenBytes"),
        method<&ModelHandle::create_sequence>("createSequence"),
        method<&ModelHandle::create_embedding>("createEmbedding"),
        method<&ModelHandle::adjust>("adjust"), getter<&ModelHandle::threads>("threads"),
@@ -87,6 +123,19 @@ ModelHandle::ModelHandle(const Napi::CallbackInfo& info) : ModelHandleBase(info)
     options.on_progress = progress_from(OptionReader(info[0], ""));
     adopt(std::make_shared<Model>(std::move(options)));
   });
+}
+
+ModelHandle::~ModelHandle() { stop_encoding(); }
+
+void ModelHandle::stop_now() noexcept {
+  stop_encoding();
+  ModelHandleBase::stop_now();
+}
+
+void ModelHandle::stop_encoding() noexcept {
+  if (model() == nullptr) return;
+  model()->abort_all();
+  model()->text_worker().stop();
 }
 
 Napi::Value ModelHandle::load(const Info& info) {
@@ -137,6 +186,33 @@ Napi::Value ModelHandle::encode(const Info& info) {
   return int32_array(info.Env(), vocabulary.encode(read_string(info[0], "text"),
                                                    read_boolean(info[1], "options.addSpecial"),
                                                    read_boolean(info[2], "options.parseSpecial")));
+}
+
+Napi::Value ModelHandle::encode_batch(const Info& info) {
+  const Vocabulary& vocabulary = open_vocabulary();
+  const Texts read = read_texts(info);
+  return rows_object(info.Env(),
+                     llamacpp::encode_batch(vocabulary, read.texts, read.options, read.threads,
+                                            AbortFlag(), *model()->closing()));
+}
+
+// encodeAsync(texts, addSpecial, parseSpecial): { rows: Promise, abort() }
+Napi::Value ModelHandle::encode_async(const Info& info) {
+  open_vocabulary();
+  const Napi::Env env = info.Env();
+  const auto abort = std::make_shared<AbortFlag>();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("rows", environment(info).run(
+                         model()->text_worker(), info.This().As<Napi::Object>(),
+                         [model = model(), read = read_texts(info), abort] {
+                           return llamacpp::encode_batch(model->vocabulary(), read.texts,
+                                                         read.options, read.threads, *abort,
+                                                         *model->closing());
+                         },
+                         rows_object));
+  result.Set("abort", Napi::Function::New(
+                          env, [abort](const Napi::CallbackInfo&) { abort->set(); }, "abort"));
+  return result;
 }
 
 Napi::Value ModelHandle::decode(const Info& info) {

@@ -11,12 +11,17 @@ class ModelHandle : public ModelHandleBase<ModelHandle, Model> {
  public:
   static void define(Napi::Env env, Napi::Object exports);
   explicit ModelHandle(const Napi::CallbackInfo& info);
+  ~ModelHandle() override;
+
+  void stop_now() noexcept override;
 
  private:
   Napi::Value load(const Info& info);
   Napi::Value abort_load(const Info& info);
   Napi::Value vocabulary(const Info& info);
   Napi::Value encode(const Info& info);
+  Napi::Value encode_batch(const Info& info);
+  Napi::Value encode_async(const Info& info);
   Napi::Value decode(const Info& info);
   Napi::Value token_bytes(const Info& info);
   Napi::Value create_sequence(const Info& info);
@@ -24,6 +29,9 @@ class ModelHandle : public ModelHandleBase<ModelHandle, Model> {
   Napi::Value adjust(const Info& info);
   Napi::Value threads(const Info& info);
   Napi::Value close(const Info& info);
+
+  // Ends the thread that encodes; the base ends the one that computes.
+  void stop_encoding() noexcept;
 
   // The vocabulary; throws CLOSED after close.
   const Vocabulary& open_vocabulary() const;

@@ -46,26 +46,35 @@ std::vector<SpecialToken> Vocabulary::special_tokens() const {
 
 std::vector<llama_token> Vocabulary::encode(const std::string& text, bool add_special,
                                             bool parse_special) const {
+  std::vector<llama_token> tokens;
+  encode_to(tokens, text, add_special, parse_special, "text");
+  return tokens;
+}
+
+void Vocabulary::encode_to(std::vector<llama_token>& tokens, const std::string& text,
+                           bool add_special, bool parse_special, const std::string& name) const {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max() / 2)) {
-    throw InvalidArgument(InvalidArgument::Kind::kRange, "text",
+    throw InvalidArgument(InvalidArgument::Kind::kRange, name,
                           "is longer than a gibibyte; encode it in pieces");
   }
   const auto bytes = static_cast<std::int32_t>(text.size());
+  const std::size_t before = tokens.size();
   // A token stands for one byte at least, mostly for more: this rarely has to grow.
-  std::vector<llama_token> tokens(text.size() / 2 + 16);
+  std::size_t room = text.size() / 2 + 16;
   for (;;) {
+    tokens.resize(before + room);
     const std::int32_t count =
-        llama_tokenize(vocab_, text.data(), bytes, tokens.data(),
-                       static_cast<std::int32_t>(tokens.size()), add_special, parse_special);
+        llama_tokenize(vocab_, text.data(), bytes, tokens.data() + before,
+                       static_cast<std::int32_t>(room), add_special, parse_special);
     if (count >= 0) {
-      tokens.resize(static_cast<std::size_t>(count));
-      return tokens;
+      tokens.resize(before + static_cast<std::size_t>(count));
+      return;
     }
     if (count == std::numeric_limits<std::int32_t>::min()) {
-      throw InvalidArgument(InvalidArgument::Kind::kRange, "text",
+      throw InvalidArgument(InvalidArgument::Kind::kRange, name,
                             "has more tokens than can be counted; encode it in pieces");
     }
-    tokens.resize(static_cast<std::size_t>(-count));
+    room = static_cast<std::size_t>(-count);
   }
 }
 

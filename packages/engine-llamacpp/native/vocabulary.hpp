@@ -35,6 +35,9 @@ class Vocabulary {
   // Encodes UTF-8 text.
   std::vector<llama_token> encode(const std::string& text, bool add_special,
                                   bool parse_special) const;
+  // The same behind tokens that are there. `name` is what an error calls the text.
+  void encode_to(std::vector<llama_token>& tokens, const std::string& text, bool add_special,
+                 bool parse_special, const std::string& name) const;
   // Bytes of a whole text: the pieces of its tokens, without the space that some vocabularies put
   // before every text.
   std::string decode(const std::vector<llama_token>& tokens, bool show_special) const;

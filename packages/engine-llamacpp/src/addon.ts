@@ -170,6 +170,13 @@ export interface NativeModelFacts {
   readonly embeddingLength: number;
 }
 
+/** Tokens of several texts, those of one behind those of the other. */
+export interface NativeTokenRows {
+  readonly tokens: Int32Array;
+  /** Where the row of each text ends in `tokens`. */
+  readonly ends: Int32Array;
+}
+
 /** A model: weights, context and the thread that computes. */
 export interface NativeModel {
   readonly threads: number;
@@ -187,6 +194,18 @@ export interface NativeModel {
     readonly specialTokens: readonly { readonly token: number; readonly text: string }[];
   };
   encode(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
+  /** On several threads, which this call waits for. */
+  encodeBatch(
+    texts: readonly string[],
+    addSpecial: boolean,
+    parseSpecial: boolean,
+  ): NativeTokenRows;
+  /** On other threads than the caller's; `abort` is looked at between two texts. */
+  encodeAsync(
+    texts: readonly string[],
+    addSpecial: boolean,
+    parseSpecial: boolean,
+  ): { readonly rows: Promise<NativeTokenRows>; abort(): void };
   decode(tokens: Int32Array, showSpecial: boolean): string;
   tokenBytes(token: number, showSpecial: boolean): Uint8Array;
   createSequence(): NativeSequence;

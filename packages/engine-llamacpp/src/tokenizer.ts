@@ -1,15 +1,18 @@
 import {
   check,
   type DecodeOptions,
+  type EncodeAsyncOptions,
   type EncodeOptions,
   type SpecialToken,
   type Token,
   type Tokenizer,
 } from '@mobillm/core';
-import { callNative, toInt32Array } from '@mobillm/core/native';
-import type { NativeModel } from './addon.js';
+import { callNative, fromNative, onAbort, toInt32Array } from '@mobillm/core/native';
+import type { NativeModel, NativeTokenRows } from './addon.js';
 
-const checkEncode = check.optionsObject({ addSpecial: check.boolean, parseSpecial: check.boolean });
+const encodeChecks = { addSpecial: check.boolean, parseSpecial: check.boolean } as const;
+const checkEncode = check.optionsObject(encodeChecks);
+const checkEncodeAsync = check.optionsObject({ ...encodeChecks, signal: check.abortSignal });
 const checkDecode = check.optionsObject({ showSpecial: check.boolean });
 
 /** The library's own tokenizer for a model's vocabulary. */
@@ -34,11 +37,30 @@ export class LlamaCppTokenizer implements Tokenizer {
   }
 
   encode(text: string, options?: EncodeOptions): Token[] {
-    return Array.from(this.#encode(text, options));
+    return toTokens(this.#encode(text, options));
   }
 
   encodeBatch(texts: readonly string[], options?: EncodeOptions): Token[][] {
-    return texts.map((text) => this.encode(text, options));
+    const { addSpecial = false, parseSpecial = false } = checkEncode(options, 'options');
+    return toRows(callNative(() => this.#model.encodeBatch(texts, addSpecial, parseSpecial)));
+  }
+
+  async encodeAsync(texts: readonly string[], options?: EncodeAsyncOptions): Promise<Token[][]> {
+    const checked = checkEncodeAsync(options, 'options');
+    const { addSpecial = false, parseSpecial = false, signal } = checked;
+    signal?.throwIfAborted();
+    const encoding = callNative(() => this.#model.encodeAsync(texts, addSpecial, parseSpecial));
+    return new Promise((resolve, reject) => {
+      // The library does not stop within a text, so nobody waits until it has.
+      const stopListening = onAbort(signal, () => {
+        encoding.abort();
+        reject(signal?.reason as Error);
+      });
+      encoding.rows
+        .then((rows) => resolve(toRows(rows)))
+        .catch((error: unknown) => reject(fromNative(error)))
+        .finally(stopListening);
+    });
   }
 
   decode(tokens: Iterable<Token>, options?: DecodeOptions): string {
@@ -56,4 +78,20 @@ export class LlamaCppTokenizer implements Tokenizer {
     const { addSpecial = false, parseSpecial = false } = checkEncode(options, 'options');
     return callNative(() => this.#model.encode(text, addSpecial, parseSpecial));
   }
+}
+
+function toRows({ tokens, ends }: NativeTokenRows): Token[][] {
+  let start = 0;
+  return Array.from(ends, (end) => {
+    const row = toTokens(tokens, start, end);
+    start = end;
+    return row;
+  });
+}
+
+/** `Array.from` takes ten times as long, which a text of a megabyte lets one feel. */
+function toTokens(numbers: Int32Array, start = 0, end = numbers.length): Token[] {
+  const tokens = new Array<Token>(end - start);
+  for (let i = start; i < end; i++) tokens[i - start] = numbers[i] as Token;
+  return tokens;
 }

@@ -1,6 +1,6 @@
 import { MobillmError } from '../errors/mobillm-error.js';
 import { reasoningMarks } from '../stream/reasoning-splitter.js';
-import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import type { EncodeOptions, Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import { ChatTemplate } from './chat-template.js';
 import type { Message } from './message.js';
 import { SpecialText } from './special-text.js';
@@ -45,6 +45,21 @@ export interface EncodeConversationOptions {
   readonly written?: WrittenTurns;
 }
 
+/** A text on the way to its tokens; what encodes it sends them back. */
+interface EncodeStep {
+  readonly text: string;
+  readonly options: EncodeOptions;
+}
+
+/** Work that asks for the tokens of one text after the other, whoever encodes them and where. */
+type Encoding<T> = Generator<EncodeStep, T, readonly Token[]>;
+
+/**
+ * Characters of a text that is worth being encoded on another thread: less takes well below a
+ * millisecond.
+ */
+const longText = 1024;
+
 /** Renders conversations by a model's template and encodes them. */
 export class ConversationEncoder {
   readonly #tokenizer: Tokenizer;
@@ -65,25 +80,17 @@ export class ConversationEncoder {
    *
    * @throws MobillmError `UNSUPPORTED` without a template, `TEMPLATE_FAILED`.
    */
-  encode(
+  encode(messages: readonly Message[], options: EncodeConversationOptions = {}): EncodedPrompt {
+    return this.#here(this.#conversation(messages, options));
+  }
+
+  /** The same, with long texts encoded away from this thread where the tokenizer can. */
+  encodeAsync(
     messages: readonly Message[],
-    { known, tools = [], written }: EncodeConversationOptions = {},
-  ): EncodedPrompt {
-    let text = this.#render(messages, tools);
-    if (known && written && !text.startsWith(known.text)) {
-      const other = renderAsWritten(messages, written, (said) => this.#render(said, tools));
-      if (other?.startsWith(known.text)) text = other;
-    }
-    if (text === '') throw nothingRendered();
-    const insideReasoning = text.trimEnd().endsWith(reasoningMarks.open);
-    if (known && known.tokens.length > 0 && text.startsWith(known.text)) {
-      const rest = this.#encodeParts(text.slice(known.text.length), true);
-      return { text, tokens: [...known.tokens, ...rest], insideReasoning };
-    }
-    const { bosToken, addsBosToken } = this.#tokenizer;
-    const startsWithBos = bosToken !== undefined && text.startsWith(this.#spellingOf(bosToken));
-    const bos = addsBosToken && bosToken !== undefined && !startsWithBos ? [bosToken] : [];
-    return { text, tokens: [...bos, ...this.#encodeParts(text, false)], insideReasoning };
+    options: EncodeConversationOptions,
+    signal: AbortSignal,
+  ): Promise<EncodedPrompt> {
+    return this.#away(this.#conversation(messages, options), signal);
   }
 
   /**
@@ -101,8 +108,53 @@ export class ConversationEncoder {
   }
 
   /** Encodes a text without a template, special spellings as plain text. */
-  encodeText(text: string): Token[] {
-    return this.#tokenizer.encode(text, { addSpecial: true, parseSpecial: false });
+  encodeText(text: string, signal: AbortSignal): Promise<readonly Token[]> {
+    return this.#tokensOf({ text, options: { addSpecial: true, parseSpecial: false } }, signal);
+  }
+
+  #here<T>(work: Encoding<T>): T {
+    let step = work.next();
+    while (!step.done) {
+      const { text, options } = step.value;
+      step = work.next(this.#tokenizer.encode(text, options));
+    }
+    return step.value;
+  }
+
+  async #away<T>(work: Encoding<T>, signal: AbortSignal): Promise<T> {
+    let step = work.next();
+    while (!step.done) step = work.next(await this.#tokensOf(step.value, signal));
+    return step.value;
+  }
+
+  async #tokensOf({ text, options }: EncodeStep, signal: AbortSignal): Promise<readonly Token[]> {
+    if (text.length < longText || !this.#tokenizer.encodeAsync) {
+      return this.#tokenizer.encode(text, options);
+    }
+    const [tokens = []] = await this.#tokenizer.encodeAsync([text], { ...options, signal });
+    return tokens;
+  }
+
+  *#conversation(
+    messages: readonly Message[],
+    { known, tools = [], written }: EncodeConversationOptions,
+  ): Encoding<EncodedPrompt> {
+    let text = this.#render(messages, tools);
+    if (known && written && !text.startsWith(known.text)) {
+      const other = renderAsWritten(messages, written, (said) => this.#render(said, tools));
+      if (other?.startsWith(known.text)) text = other;
+    }
+    if (text === '') throw nothingRendered();
+    const insideReasoning = text.trimEnd().endsWith(reasoningMarks.open);
+    if (known && known.tokens.length > 0 && text.startsWith(known.text)) {
+      const rest = yield* this.#encodeParts(text.slice(known.text.length), true);
+      return { text, tokens: [...known.tokens, ...rest], insideReasoning };
+    }
+    const { bosToken, addsBosToken } = this.#tokenizer;
+    const startsWithBos = bosToken !== undefined && text.startsWith(this.#spellingOf(bosToken));
+    const bos = addsBosToken && bosToken !== undefined && !startsWithBos ? [bosToken] : [];
+    const tokens = yield* this.#encodeParts(text, false);
+    return { text, tokens: [...bos, ...tokens], insideReasoning };
   }
 
   /** How this model writes its calls. */
@@ -136,27 +188,28 @@ export class ConversationEncoder {
     ));
   }
 
-  #encodeParts(text: string, continues: boolean): Token[] {
+  *#encodeParts(text: string, continues: boolean): Encoding<Token[]> {
     const tokens: Token[] = [];
     for (const [index, part] of this.#specialText().parts(text).entries()) {
       const inside = continues || index > 0;
       // Not by spreading: a long text has more tokens than a call may have arguments.
-      for (const token of this.#encodePart(part.text, !part.plain, inside)) tokens.push(token);
+      for (const token of yield* this.#encodePart(part.text, !part.plain, inside)) {
+        tokens.push(token);
+      }
     }
     return tokens;
   }
 
   /** Encodes a part of a text; `inside` says that it does not begin the text. */
-  #encodePart(text: string, parseSpecial: boolean, inside: boolean): Token[] {
-    const encode = (part: string) => this.#tokenizer.encode(part, { parseSpecial });
-    if (!inside || !this.addsSpace) return encode(text);
+  *#encodePart(text: string, parseSpecial: boolean, inside: boolean): Encoding<readonly Token[]> {
+    const options = { parseSpecial };
+    if (!inside || !this.addsSpace) return yield { text, options };
     // SentencePiece vocabularies put a space before every text. Inside one that would be wrong, so the
     // part is encoded behind a character that merges with nothing, whose tokens are then cut off.
-    const head = encode(lonelyCharacter);
-    const whole = encode(lonelyCharacter + text);
-    return head.every((token, index) => whole[index] === token)
-      ? whole.slice(head.length)
-      : encode(text);
+    const head = yield { text: lonelyCharacter, options };
+    const whole = yield { text: lonelyCharacter + text, options };
+    if (head.every((token, index) => whole[index] === token)) return whole.slice(head.length);
+    return yield { text, options };
   }
 
   /** Whether this vocabulary puts a space before every text that it encodes (SentencePiece). */

@@ -4,7 +4,7 @@ import type { Message } from './message.js';
 /** What {@link fitConversation} is told. */
 export interface FitConversationOptions {
   /** Renders and encodes messages. */
-  readonly encode: (messages: readonly Message[]) => EncodedPrompt;
+  readonly encode: (messages: readonly Message[]) => Promise<EncodedPrompt>;
   /** Messages at the beginning that always stay. */
   readonly keepMessages: number;
   /** Messages after those that have been left out before; they stay out. */
@@ -18,15 +18,15 @@ export interface FitConversationOptions {
  * kept. Then as many go as make room for a while, so that not every turn has to compute all again.
  * What is left begins with a user message, as templates want it, and holds the last message in any case.
  */
-export function fitConversation(
+export async function fitConversation(
   messages: readonly Message[],
   { encode, keepMessages, dropped, maxTokens }: FitConversationOptions,
-): EncodedPrompt & { readonly droppedMessages: number } {
-  const without = (droppedMessages: number) => ({
-    ...encode(withoutDropped(messages, keepMessages, droppedMessages)),
+): Promise<EncodedPrompt & { readonly droppedMessages: number }> {
+  const without = async (droppedMessages: number) => ({
+    ...(await encode(withoutDropped(messages, keepMessages, droppedMessages))),
     droppedMessages,
   });
-  const whole = without(dropped);
+  const whole = await without(dropped);
   if (whole.tokens.length <= maxTokens) return whole;
   const places = messages
     .slice(0, -1)
@@ -34,10 +34,10 @@ export function fitConversation(
     .filter((place) => place > dropped && messages[keepMessages + place]?.role === 'user');
   // The fewest that make room: prompts get shorter with each one that goes.
   let left = places;
-  let best: ReturnType<typeof without> | undefined;
+  let best: Awaited<ReturnType<typeof without>> | undefined;
   while (left.length > 0) {
     const middle = left.length >> 1;
-    const prompt = without(left[middle] ?? dropped);
+    const prompt = await without(left[middle] ?? dropped);
     const fits = prompt.tokens.length <= maxTokens * (1 - spareShare);
     if (fits) best = prompt;
     left = fits ? left.slice(0, middle) : left.slice(middle + 1);

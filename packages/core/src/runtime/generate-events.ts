@@ -30,7 +30,10 @@ export interface GenerateEventsOptions {
    * Gives a shorter prompt when the context is full with so many tokens of the answer; nothing where
    * there is none, and always by default.
    */
-  readonly shift?: (answerTokens: number) => EncodedPrompt | undefined;
+  readonly shift?: (
+    answerTokens: number,
+    signal: AbortSignal,
+  ) => Promise<EncodedPrompt | undefined>;
   /** See `SequencePool.prepare`. */
   readonly prepare: (
     tokens: readonly Token[],
@@ -87,7 +90,7 @@ export async function* generateEvents(
       // is made, or waited for, and the answer goes on from its last token.
       if (reason !== 'context-full') continue;
       if (prompt.tokens.length + record.tokens.length > model.contextTokens) {
-        const shorter = options.shift?.(record.tokens.length);
+        const shorter = await options.shift?.(record.tokens.length, options.signal);
         if (!shorter) continue;
         prompt = shorter;
         record.droppedMessages = prompt.droppedMessages ?? 0;

@@ -166,8 +166,12 @@ export class ModelHandle implements Model {
       throw wrongValue('n', `the model was opened for ${this.#sequences} sequences at once`);
     }
     const { input, settings } = this.#readGeneration(single);
-    let encoded: EncodedPrompt | undefined;
-    const once = { ...input, prompt: () => (encoded ??= input.prompt(settings)) };
+    let encoded: Promise<EncodedPrompt> | undefined;
+    // The first asks, and the others begin when it has begun.
+    const once: GenerationSource = {
+      ...input,
+      prompt: (_own, job) => (encoded ??= input.prompt(settings, job)),
+    };
     return startSamples({
       lifetime: this.#lifetime,
       signal: settings.signal,
@@ -188,8 +192,10 @@ export class ModelHandle implements Model {
       settings,
       dropsLeadingSpace: this.#encoder.addsSpace && messages !== undefined,
       calls: () => ({ format: this.#encoder.callFormat, usedIds: usedCallIds(messages ?? []) }),
-      prompt: () => prompt(settings),
-      acquire: (encoded, signal) => this.#pool.borrow(encoded.tokens, signal),
+      acquire: async (signal) => {
+        const encoded = await prompt(settings, signal);
+        return { prompt: encoded, sequence: await this.#pool.borrow(encoded.tokens, signal) };
+      },
       release: (sequence) => {
         this.#pool.giveBack(sequence);
       },
@@ -311,14 +317,15 @@ export class ModelHandle implements Model {
       return {
         messages,
         own,
-        prompt: ({ tools: given }) => this.#encoder.encode(messages, { tools: given }),
+        prompt: ({ tools: given }, signal) =>
+          this.#encoder.encodeAsync(messages, { tools: given }, signal),
       };
     }
     return {
       messages,
       own,
-      prompt: () => {
-        const encoded = tokens ?? this.#encoder.encodeText(prompt ?? '');
+      prompt: async (_settings, signal) => {
+        const encoded = tokens ?? (await this.#encoder.encodeText(prompt ?? '', signal));
         if (encoded.length === 0) {
           throw wrongValue(
             tokens ? 'tokens' : 'prompt',
@@ -338,7 +345,7 @@ export class ModelHandle implements Model {
 /** What a generation goes on from. */
 interface GenerationSource {
   readonly messages: readonly Message[] | undefined;
-  readonly prompt: (settings: GenerationSettings) => EncodedPrompt;
+  readonly prompt: (settings: GenerationSettings, signal: AbortSignal) => Promise<EncodedPrompt>;
 }
 
 const checkSamples = check.integer({ min: 1 });

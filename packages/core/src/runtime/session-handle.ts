@@ -80,6 +80,15 @@ function shifted(): MobillmError {
   );
 }
 
+/** How long a prompt may be. */
+interface PromptRoom {
+  /** Tokens that it may have, if messages may be dropped for that. */
+  readonly maxTokens: number;
+  /** Tokens beyond which it is refused; the context by default. */
+  readonly longest?: number;
+  readonly signal: AbortSignal;
+}
+
 /** {@link Session} over a driver's sequence. */
 export class SessionHandle implements Session {
   readonly #options: SessionHandleOptions;
@@ -127,19 +136,24 @@ export class SessionHandle implements Session {
       lifetime: this.#lifetime,
       settings,
       dropsLeadingSpace: encoder.addsSpace,
-      prompt: () => {
-        conversation = [...this.#messages, ...said];
-        // An answer that may be long gets a quarter of the context, and finds more as it grows.
-        const answer = Math.min(settings.maxTokens, Math.floor(model.contextTokens / 4));
-        return this.#encode(conversation, settings.tools, model.contextTokens - answer);
-      },
       calls: () => ({ format: encoder.callFormat, usedIds: usedCallIds(conversation) }),
       ...(this.#options.keepMessages !== undefined && {
-        shift: (answerTokens) => this.#shift(conversation, settings.tools, answerTokens),
+        shift: (answerTokens, job) =>
+          this.#shift(conversation, settings.tools, { answerTokens, signal: job }),
       }),
-      acquire: async (_prompt, signal) => {
+      acquire: async (signal) => {
         await this.#begin(signal);
-        return this.#sequence;
+        try {
+          conversation = [...this.#messages, ...said];
+          // An answer that may be long gets a quarter of the context, and finds more as it grows.
+          const answer = Math.min(settings.maxTokens, Math.floor(model.contextTokens / 4));
+          const maxTokens = model.contextTokens - answer;
+          const prompt = await this.#encode(conversation, settings.tools, { maxTokens, signal });
+          return { prompt, sequence: this.#sequence };
+        } catch (error) {
+          this.#end();
+          throw error;
+        }
       },
       release: () => {
         this.#end();
@@ -238,18 +252,18 @@ export class SessionHandle implements Session {
   }
 
   /** Encodes a conversation to at most so many tokens, if messages may be dropped for that. */
-  #encode(
+  async #encode(
     conversation: readonly Message[],
     tools: readonly ToolDefinition[],
-    maxTokens: number,
-    longest = this.#options.model.contextTokens,
-  ): EncodedPrompt {
+    { maxTokens, longest = this.#options.model.contextTokens, signal }: PromptRoom,
+  ): Promise<EncodedPrompt> {
     const { encoder, keepMessages } = this.#options;
-    const encode = (messages: readonly Message[]) =>
-      encoder.encode(messages, { known: this.#known, tools, written: this.#written });
+    const told = { known: this.#known, tools, written: this.#written };
+    const encode = (messages: readonly Message[]) => encoder.encodeAsync(messages, told, signal);
     if (keepMessages === undefined) return encode(conversation);
     const dropped = this.#dropped;
-    const prompt = fitConversation(conversation, { encode, keepMessages, dropped, maxTokens });
+    const fitting = { encode, keepMessages, dropped, maxTokens };
+    const prompt = await fitConversation(conversation, fitting);
     // A message that is too long by itself is refused, and the others have to stay for the next one.
     if (prompt.tokens.length > longest) return prompt;
     this.#dropped = prompt.droppedMessages;
@@ -257,13 +271,17 @@ export class SessionHandle implements Session {
   }
 
   /** A shorter prompt for an answer that has filled the context. */
-  #shift(
+  async #shift(
     conversation: readonly Message[],
     tools: readonly ToolDefinition[],
-    answerTokens: number,
-  ): EncodedPrompt | undefined {
+    { answerTokens, signal }: { readonly answerTokens: number; readonly signal: AbortSignal },
+  ): Promise<EncodedPrompt | undefined> {
     const room = Math.max(0, this.#options.model.contextTokens - answerTokens - 1);
-    const prompt = this.#encode(conversation, tools, room, room);
+    const prompt = await this.#encode(conversation, tools, {
+      maxTokens: room,
+      longest: room,
+      signal,
+    });
     return prompt.drops ? prompt : undefined;
   }
 

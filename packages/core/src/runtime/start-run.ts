@@ -3,12 +3,18 @@ import type { CallFormat } from '../chat/tools/call-format.js';
 import type { ModelDriver } from '../engine/driver.js';
 import type { GenerationEvent } from '../stream/generation-event.js';
 import type { CachedSequence } from './cached-sequence.js';
-import { generateEvents } from './generate-events.js';
+import { generateEvents, type GenerateEventsOptions } from './generate-events.js';
 import { GenerationRecord } from './generation-record.js';
 import type { GenerationSettings } from './generation-request.js';
 import type { Lifetime } from './lifetime.js';
 import { RunHandle } from './run-handle.js';
 import type { SequencePool } from './sequence-pool.js';
+
+/** What a run begins with. */
+export interface PreparedRun {
+  readonly prompt: EncodedPrompt;
+  readonly sequence: CachedSequence;
+}
 
 /** What one run needs of the model or session that it belongs to. */
 export interface RunPlan {
@@ -20,12 +26,10 @@ export interface RunPlan {
   readonly dropsLeadingSpace: boolean;
   /** How the model writes calls, and the ids of those that went before; called when the run starts. */
   readonly calls?: () => { readonly format: CallFormat; readonly usedIds: readonly string[] };
-  /** Renders and encodes the prompt, when the run starts. */
-  readonly prompt: () => EncodedPrompt;
   /** See `GenerateEventsOptions.shift`. */
-  readonly shift?: (answerTokens: number) => EncodedPrompt | undefined;
-  /** Gets the sequence to run on. */
-  readonly acquire: (prompt: EncodedPrompt, signal: AbortSignal) => Promise<CachedSequence>;
+  readonly shift?: GenerateEventsOptions['shift'];
+  /** Renders and encodes the prompt, and gets the sequence to run on, when the run starts. */
+  readonly acquire: (signal: AbortSignal) => Promise<PreparedRun>;
   /** Called once after `acquire`, however the run ended. */
   readonly release: (sequence: CachedSequence) => void;
   /** See `GenerateEventsOptions.onTranscript`. */
@@ -65,8 +69,7 @@ async function* runEvents(
   let outcome: 'kept' | 'failed' = 'kept';
   try {
     job.signal.throwIfAborted();
-    const prompt = plan.prompt();
-    const sequence = await plan.acquire(prompt, job.signal);
+    const { prompt, sequence } = await plan.acquire(job.signal);
     try {
       yield* generateEvents({
         model: plan.model,

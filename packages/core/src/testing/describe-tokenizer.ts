@@ -78,6 +78,42 @@ export function describeTokenizer(name: string, options: DescribeTokenizerOption
       expect(tokenizer.encodeBatch(texts)).toEqual(texts.map((text) => tokenizer.encode(text)));
     });
 
+    it('encodes as many texts as there are, and names the one that is none', () => {
+      const many = Array.from({ length: 1000 }, (_, index) => `${index} ${texts[index % 7]}`);
+      expect(tokenizer.encodeBatch(many)).toEqual(many.map((text) => tokenizer.encode(text)));
+      expect(tokenizer.encodeBatch([])).toEqual([]);
+      expect(() => tokenizer.encodeBatch(['a', 5 as unknown as string])).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+      );
+    });
+
+    it('encodes texts asynchronously as it encodes each one', async (context) => {
+      if (!tokenizer.encodeAsync) return context.skip('it has no threads to encode on');
+      const [end] = tokenizer.endTokens;
+      const spelled = [...texts, tokenizer.decode([end ?? 0], { showSpecial: true })];
+      for (const own of [{}, { parseSpecial: true }, { addSpecial: true }]) {
+        const rows = await tokenizer.encodeAsync(spelled, own);
+        expect(rows).toEqual(spelled.map((text) => tokenizer.encode(text, own)));
+      }
+      expect(await tokenizer.encodeAsync([])).toEqual([]);
+      for (const wrong of [undefined, 5, 'half \uD83D of a pair']) {
+        await expect(tokenizer.encodeAsync(['a', wrong as string])).rejects.toMatchObject({
+          code: 'INVALID_ARGUMENT',
+        });
+      }
+    });
+
+    it('ends asynchronous encoding with the very reason of an abort', async (context) => {
+      if (!tokenizer.encodeAsync) return context.skip('it has no threads to encode on');
+      const reason = new Error('enough');
+      const signal = AbortSignal.abort(reason);
+      await expect(tokenizer.encodeAsync(texts, { signal })).rejects.toBe(reason);
+      const controller = new AbortController();
+      const encoding = tokenizer.encodeAsync(texts, { signal: controller.signal });
+      controller.abort(reason);
+      await expect(encoding).rejects.toBe(reason);
+    });
+
     it('reads special spellings as text, unless asked', () => {
       const end = tokenizer.specialTokens.find(({ token }) => tokenizer.endTokens.has(token));
       if (!end) throw new Error('the vocabulary has no end token among its special tokens');
@@ -145,6 +181,10 @@ export function describeTokenizer(name: string, options: DescribeTokenizerOption
           thrown = error;
         }
         expect(MobillmError.is(thrown, 'CLOSED')).toBe(true);
+      }
+      if (second.tokenizer.encodeAsync) {
+        const encoding = second.tokenizer.encodeAsync(['a']);
+        await expect(encoding).rejects.toMatchObject({ code: 'CLOSED' });
       }
     });
   });

@@ -9,6 +9,8 @@ export const fakeFaults = {
   'tokenizer-takes-any-token': 'as a token',
   'tokenizer-takes-lone-surrogates': 'refuses what is not a text, and half a surrogate pair',
   'tokenizer-works-after-close': 'says CLOSED after its model was closed',
+  'tokenizer-mixes-rows': 'encodes texts asynchronously as it encodes each one',
+  'tokenizer-ignores-abort': 'ends asynchronous encoding with the very reason of an abort',
   'ignores-abort': 'rejects with the very reason of an abort, prefill included',
   'aborts-with-own-error': 'rejects with the reason of an abort in the middle of decoding',
   'stale-count-after-abort': 'keeps a truthful count after an abort',

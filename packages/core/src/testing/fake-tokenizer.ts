@@ -1,6 +1,7 @@
 import { requireToken, requireWellFormed } from '../tokenizer/check-text.js';
 import type {
   DecodeOptions,
+  EncodeAsyncOptions,
   EncodeOptions,
   SpecialToken,
   Token,
@@ -54,6 +55,18 @@ export class FakeTokenizer implements Tokenizer {
 
   encodeBatch(texts: readonly string[], options?: EncodeOptions): Token[][] {
     return texts.map((text) => this.encode(text, options));
+  }
+
+  async encodeAsync(
+    texts: readonly string[],
+    options: EncodeAsyncOptions = {},
+  ): Promise<Token[][]> {
+    const { signal, ...own } = options;
+    if (this.#fault !== 'tokenizer-ignores-abort') signal?.throwIfAborted();
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#fault !== 'tokenizer-ignores-abort') signal?.throwIfAborted();
+    const rows = this.encodeBatch(texts, own);
+    return this.#fault === 'tokenizer-mixes-rows' ? rows.reverse() : rows;
   }
 
   decode(tokens: Iterable<Token>, options?: DecodeOptions): string {

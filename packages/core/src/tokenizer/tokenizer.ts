@@ -23,6 +23,12 @@ export interface EncodeOptions {
   readonly parseSpecial?: boolean;
 }
 
+/** How `encodeAsync` reads texts. */
+export interface EncodeAsyncOptions extends EncodeOptions {
+  /** Rejects the call with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** How `decode` writes tokens. */
 export interface DecodeOptions {
   /** Writes the spelling of special tokens; they are left out by default. */
@@ -30,8 +36,8 @@ export interface DecodeOptions {
 }
 
 /**
- * Turns text into tokens and back. All calls are synchronous, and take about a millisecond for every
- * few thousand characters.
+ * Turns text into tokens and back. All calls but `encodeAsync` are synchronous, and take about a
+ * millisecond for every few thousand characters.
  */
 export interface Tokenizer {
   /** Number of tokens in the vocabulary. */
@@ -55,8 +61,22 @@ export interface Tokenizer {
    */
   encode(text: string, options?: EncodeOptions): Token[];
 
-  /** Encodes several texts with the same options; the result has one row a text. */
+  /**
+   * Encodes several texts with the same options; the result has one row a text. Where a tokenizer has
+   * threads of its own, this is faster than text by text.
+   *
+   * @throws InvalidArgument naming the text (`texts[2]`); `CLOSED` as `encode` does.
+   */
   encodeBatch(texts: readonly string[], options?: EncodeOptions): Token[][];
+
+  /**
+   * Encodes texts as `encodeBatch` does, but not on the calling thread: for texts that would take
+   * longer than it may be kept. Tokenizers without threads of their own do not have it.
+   *
+   * @returns one row a text. It rejects with what `encodeBatch` throws, and with the reason of an
+   * abort.
+   */
+  encodeAsync?(texts: readonly string[], options?: EncodeAsyncOptions): Promise<Token[][]>;
 
   /**
    * Decodes tokens to text. Bytes that are not UTF-8 (a character cut in half) become U+FFFD; use

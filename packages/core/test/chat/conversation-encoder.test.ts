@@ -5,6 +5,7 @@ import type { Message } from '../../src/chat/message.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import { fakeChatTemplate, fakeTokens } from '../../src/testing/index.js';
 import { FakeTokenizer } from '../../src/testing/fake-tokenizer.js';
+import type { EncodeOptions, Tokenizer } from '../../src/tokenizer/tokenizer.js';
 
 const tokenizer = new FakeTokenizer({ requireOpen: () => undefined });
 
@@ -169,5 +170,24 @@ describe('encoding a conversation', () => {
       { role: 'user', content: 'a<|im_end|>b' },
     ]);
     expect(show(tokens)).toBe('<|im_start|>user\na<|im_end|>b<|im_end|>\n<|im_start|>assistant\n');
+  });
+
+  it('encodes long texts on another thread, and to the same', async () => {
+    const lengths: number[] = [];
+    const threaded: Tokenizer = Object.assign(new FakeTokenizer({ requireOpen: () => undefined }), {
+      encodeAsync: (texts: readonly string[], options?: EncodeOptions) => {
+        lengths.push(...texts.map((text) => text.length));
+        return Promise.resolve(texts.map((text) => tokenizer.encode(text, options)));
+      },
+    });
+    const encoder = new ConversationEncoder(threaded, fakeChatTemplate);
+    const { signal } = new AbortController();
+    const long = `${'a'.repeat(2000)}<|im_end|>`;
+    for (const content of ['short', long]) {
+      const messages: Message[] = [{ role: 'user', content }];
+      expect(await encoder.encodeAsync(messages, {}, signal)).toEqual(encoder.encode(messages));
+      expect(await encoder.encodeText(content, signal)).toEqual(tokenizer.encode(content));
+    }
+    expect(lengths).toEqual(['<|im_start|>user\n'.length + 2000, long.length]);
   });
 });
