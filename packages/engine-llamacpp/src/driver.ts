@@ -85,6 +85,8 @@ class LlamaCppDriver implements EngineDriver {
   readonly name = name;
   readonly version = version;
   readonly capabilities = capabilities;
+  // Values first: where both are quantized, the library takes more for computing than it saves.
+  readonly memoryVariants = [{}, { valueType: 'q8_0' }, { keyType: 'q8_0', valueType: 'q8_0' }];
   readonly #addon: LlamaCppAddon;
   readonly #remote: readonly NativeDevice[];
   readonly #description: NativeDescription;

@@ -62,6 +62,11 @@ export interface EngineDriver {
   /** Memory by item and device, before anything is loaded. Declared by `capabilities.estimate`. */
   estimate?(files: ModelFiles, options: DriverEstimateOptions): Promise<MemoryEstimate>;
   /**
+   * Engine options that take less and less memory and cost something in return, for a search of what
+   * fits; the first are the defaults. None by default.
+   */
+  readonly memoryVariants?: readonly Readonly<Record<string, unknown>>[];
+  /**
    * Loads a model.
    *
    * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `OUT_OF_MEMORY`.

@@ -25,6 +25,47 @@ export interface EstimateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of {@link Engine.fit}. */
+export interface FitOptions {
+  /** Memory that the model may take, in bytes; what may be used now by default, less a reserve. */
+  readonly budgetBytes?: number;
+  /**
+   * Contexts of one sequence that are of use, in tokens: from 512 to the model's trained context by
+   * default.
+   */
+  readonly contextTokens?: { readonly min?: number; readonly max?: number };
+  /**
+   * What to keep where not all fits: `precision` (the default) keeps the best number formats and
+   * shortens the context as far as `min`; `context` takes the longest context that any has.
+   */
+  readonly prefer?: 'precision' | 'context';
+  /** Sequences that may be open at once. Default 4, or what the engine allows. */
+  readonly sequences?: number;
+  /** Device to compute on, by id; the engine's first by default. */
+  readonly device?: string;
+  /** Options that this engine alone has; what is given here is not searched. */
+  readonly engineOptions?: Readonly<Record<string, unknown>>;
+  /** Stops the search. */
+  readonly signal?: AbortSignal;
+}
+
+/** What {@link Engine.fit} found. */
+export interface FittingOptions {
+  /** To be passed to {@link Engine.open}, with whatever else it is to be told. */
+  readonly openOptions: {
+    readonly contextTokens: number;
+    readonly sequences: number;
+    readonly device?: string;
+    readonly engineOptions: Readonly<Record<string, unknown>>;
+  };
+  /** What the model then takes. */
+  readonly estimate: MemoryEstimate;
+  /** What it may take, in bytes; absent where the system does not tell. */
+  readonly budgetBytes?: number;
+  /** Why it is these options, for a person to read. */
+  readonly reason: string;
+}
+
 /** Options of {@link Engine.open}. */
 export interface OpenOptions {
   /**
@@ -243,6 +284,14 @@ export interface Engine {
    * @throws MobillmError `UNSUPPORTED`, `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`.
    */
   estimate(files: ModelFiles | string, options?: EstimateOptions): Promise<MemoryEstimate>;
+  /**
+   * Finds the options to open a model with that fit a budget of memory, by estimates alone: the
+   * context, and the options of this engine that trade precision for memory.
+   *
+   * @throws MobillmError `OUT_OF_MEMORY` with the least that the model needs (`details.neededBytes`),
+   * `UNSUPPORTED` where the engine cannot estimate, and as `estimate`; InvalidArgument.
+   */
+  fit(files: ModelFiles | string, options?: FitOptions): Promise<FittingOptions>;
   /**
    * Opens a model from a path or from the files that a store resolved.
    *

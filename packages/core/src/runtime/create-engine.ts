@@ -1,13 +1,21 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Device, MemoryEstimate } from '../engine/device.js';
 import type { EngineDriver } from '../engine/driver.js';
-import type { Engine, EstimateOptions, Model, OpenOptions } from '../engine/engine.js';
+import type {
+  Engine,
+  EstimateOptions,
+  FitOptions,
+  FittingOptions,
+  Model,
+  OpenOptions,
+} from '../engine/engine.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
-import { largestAutoContextTokens } from '../planner/choose-context.js';
+import { largestAutoContextTokens, smallestAutoContextTokens } from '../planner/choose-context.js';
 import type { ModelFiles } from '../store/model-files.js';
 import { rememberEngine } from './engine-internals.js';
 import { fitContext } from './fit-context.js';
+import { fitModel } from './fit-model.js';
 import { unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
 import { memoryBudgetBytes } from './memory-now.js';
@@ -59,6 +67,47 @@ export class EngineHandle implements Engine {
       const contextTokens = checked.contextTokens ?? inspected.trainedContextTokens;
       requireTrained(contextTokens, inspected.trainedContextTokens);
       return this.#estimate(resolved, { ...this.#common(checked), contextTokens, signal });
+    });
+  }
+
+  async fit(files: ModelFiles | string, options: FitOptions = {}): Promise<FittingOptions> {
+    const checked = checkFit(options, '');
+    return this.#lifetime.during(checked.signal, async (signal) => {
+      const resolved = toModelFiles(files, this.capabilities);
+      const common = this.#common(checked);
+      const device = this.devices.find((item) => item.id === common.device) ?? this.devices[0];
+      const { trainedContextTokens } = await this.#driver.inspect(resolved, signal);
+      const budgetBytes = checked.budgetBytes ?? (await memoryBudgetBytes(device));
+      signal.throwIfAborted();
+      const maxTokens = checked.contextTokens?.max ?? trainedContextTokens;
+      requireTrained(maxTokens, trainedContextTokens);
+      const minTokens =
+        checked.contextTokens?.min ?? Math.min(smallestAutoContextTokens, maxTokens);
+      if (minTokens > maxTokens) {
+        throw wrongValue('contextTokens.min', `is ${minTokens}, more than ${maxTokens} at most`);
+      }
+      const own = common.engineOptions;
+      const { contextTokens, variant, estimate, reason } = await fitModel({
+        variants: different(
+          (this.#driver.memoryVariants ?? [{}]).map((item) => ({ ...item, ...own })),
+        ),
+        prefer: checked.prefer === 'context' ? 'context' : 'variant',
+        minTokens,
+        maxTokens,
+        budgetBytes: budgetBytes ?? Infinity,
+        estimate: async (tokens, engineOptions) => {
+          signal.throwIfAborted();
+          const asked = { ...common, engineOptions, contextTokens: tokens, signal };
+          return this.#estimate(resolved, asked);
+        },
+      });
+      signal.throwIfAborted();
+      return {
+        openOptions: { ...common, contextTokens, engineOptions: variant },
+        estimate,
+        ...(budgetBytes === undefined ? {} : { budgetBytes }),
+        reason,
+      };
     });
   }
 
@@ -174,6 +223,13 @@ const contextTokens = check.integer({ min: 1 });
 
 const checkEstimate = check.optionsObject({ ...commonChecks, contextTokens });
 
+const checkFit = check.optionsObject({
+  ...commonChecks,
+  budgetBytes: check.integer({ min: 0 }),
+  contextTokens: check.optionsObject({ min: contextTokens, max: contextTokens }),
+  prefer: check.oneOf('precision', 'context'),
+});
+
 const checkOpen = check.optionsObject({
   ...commonChecks,
   contextTokens: check.either('auto', contextTokens),
@@ -181,6 +237,15 @@ const checkOpen = check.optionsObject({
   chatTemplate: check.string({ nonEmpty: true }),
   onProgress: check.callback<(share: number) => void>(),
 });
+
+/** The first of each: what was given by the caller may make variants alike. */
+function different<T extends Readonly<Record<string, unknown>>>(variants: readonly T[]): T[] {
+  const seen = new Set<string>();
+  return variants.filter((variant) => {
+    const words = JSON.stringify(Object.entries(variant).sort(([a], [b]) => (a < b ? -1 : 1)));
+    return !seen.has(words) && seen.add(words);
+  });
+}
 
 function requireTrained(asked: number, trained: number): void {
   if (asked <= trained) return;

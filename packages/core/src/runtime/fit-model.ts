@@ -1,0 +1,122 @@
+import type { MemoryEstimate } from '../engine/device.js';
+import { MobillmError } from '../errors/mobillm-error.js';
+import { chooseContextAsync } from '../planner/choose-context.js';
+import { formatBytes } from '../planner/format-bytes.js';
+
+/** What {@link fitModel} searches. */
+export interface FitModelOptions {
+  /** Options of the engine to choose from, the best first; at least one. */
+  readonly variants: readonly Readonly<Record<string, unknown>>[];
+  /** What to give up first where not all can be had. */
+  readonly prefer: 'variant' | 'context';
+  /** Smallest context that is of use, in tokens. */
+  readonly minTokens: number;
+  /** Largest context that is of use, in tokens. */
+  readonly maxTokens: number;
+  /** Memory that may be used, in bytes. */
+  readonly budgetBytes: number;
+  /** Tells the memory of a context with some options; it does not fall as the context grows. */
+  readonly estimate: (
+    contextTokens: number,
+    variant: Readonly<Record<string, unknown>>,
+  ) => Promise<MemoryEstimate>;
+}
+
+/** What fits. */
+export interface FittingModel {
+  readonly contextTokens: number;
+  readonly variant: Readonly<Record<string, unknown>>;
+  readonly estimate: MemoryEstimate;
+  /** Why it is these, in a sentence with the numbers. */
+  readonly reason: string;
+}
+
+/**
+ * Finds the context and the options of an engine that fit a budget, by at most eight estimates a
+ * variant.
+ *
+ * @throws MobillmError `OUT_OF_MEMORY` with the least that the model needs.
+ */
+export async function fitModel(options: FitModelOptions): Promise<FittingModel> {
+  const { variants, prefer, maxTokens } = options;
+  let best: FittingModel | undefined;
+  let least: MemoryEstimate | undefined;
+  for (const variant of variants) {
+    const found = await fitVariant(options, variant);
+    if (!found.fits) {
+      if (found.estimate && found.estimate.totalBytes < (least?.totalBytes ?? Infinity)) {
+        least = found.estimate;
+      }
+      continue;
+    }
+    const { contextTokens } = found.estimate;
+    if (best && contextTokens <= best.contextTokens) continue;
+    best = {
+      contextTokens,
+      variant,
+      estimate: found.estimate,
+      reason: reasonFor(found.estimate, options, variant),
+    };
+    if (prefer === 'variant' || contextTokens === maxTokens) break;
+  }
+  if (best) return best;
+  throw nothingFits(least, options);
+}
+
+/** The largest context of one variant, or what its smallest takes; nothing where there is no such. */
+async function fitVariant(
+  { variants, minTokens, maxTokens, budgetBytes, estimate }: FitModelOptions,
+  variant: Readonly<Record<string, unknown>>,
+): Promise<
+  | { readonly fits: true; readonly estimate: MemoryEstimate }
+  | { readonly fits: false; readonly estimate?: MemoryEstimate }
+> {
+  const estimates = new Map<number, MemoryEstimate>();
+  const bytesFor = async (tokens: number): Promise<number> => {
+    const known = await estimate(tokens, variant);
+    estimates.set(tokens, known);
+    return known.totalBytes;
+  };
+  try {
+    const range = { minTokens, maxTokens };
+    const fitting = await chooseContextAsync(bytesFor, budgetBytes, range);
+    const known = estimates.get(fitting?.contextTokens ?? minTokens);
+    if (fitting && known) return { fits: true, estimate: known };
+    return { fits: false, ...(known && { estimate: known }) };
+  } catch (error) {
+    // A model may not take all of its engine's options; what the caller chose itself it has to.
+    if (variant !== variants[0] && MobillmError.is(error, 'UNSUPPORTED')) return { fits: false };
+    throw error;
+  }
+}
+
+function reasonFor(
+  { contextTokens, totalBytes }: MemoryEstimate,
+  { maxTokens, budgetBytes, variants }: FitModelOptions,
+  variant: Readonly<Record<string, unknown>>,
+): string {
+  const budget = budgetBytes === Infinity ? '' : ` of ${formatBytes(budgetBytes)}`;
+  const numbers = `${formatBytes(totalBytes)}${budget}`;
+  const what =
+    contextTokens === maxTokens
+      ? `The largest context that was asked for, ${contextTokens} tokens, fits`
+      : `A context of ${contextTokens} tokens is the largest that fits`;
+  const how = variant === variants[0] ? '' : ` with ${JSON.stringify(variant)}`;
+  return `${what}${how}: it takes ${numbers}.`;
+}
+
+function nothingFits(
+  least: MemoryEstimate | undefined,
+  { minTokens, budgetBytes }: FitModelOptions,
+): MobillmError {
+  const neededBytes = least?.totalBytes;
+  const need = neededBytes === undefined ? 'more' : `at least ${formatBytes(neededBytes)}`;
+  return new MobillmError(
+    'OUT_OF_MEMORY',
+    `With a context of ${minTokens} tokens this model needs ${need} of memory, and the budget is ${formatBytes(budgetBytes)}. Use a smaller model or a smaller quantization of it, a smaller "contextTokens.min", or free memory.`,
+    {
+      retryable: true,
+      details: { contextTokens: minTokens, neededBytes, availableBytes: budgetBytes },
+    },
+  );
+}
