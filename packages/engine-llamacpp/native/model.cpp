@@ -6,6 +6,7 @@
 
 #include "cpu_load.hpp"
 #include "library_log.hpp"
+#include "mapped_pages.hpp"
 #include "memory_estimate.hpp"
 #include "mobillm/error.hpp"
 #include "model_header.hpp"
@@ -71,7 +72,17 @@ void Model::load_weights() {
   llama_model_params params = llama_model_default_params();
   const OffloadParams offload(options_.offload);
   offload.apply(params);
-  params.load_mode = options_.map_weights ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+  switch (options_.weights) {
+    case WeightPlace::kMapped:
+      params.load_mode = LLAMA_LOAD_MODE_MMAP;
+      break;
+    case WeightPlace::kCopied:
+      params.load_mode = LLAMA_LOAD_MODE_NONE;
+      break;
+    case WeightPlace::kLocked:
+      params.load_mode = LLAMA_LOAD_MODE_MLOCK;
+      break;
+  }
   params.progress_callback = [](float share, void* data) {
     auto* self = static_cast<Model*>(data);
     if (self->options_.on_progress) self->options_.on_progress(share);
@@ -87,6 +98,16 @@ void Model::load_weights() {
     throw Error(code::kNativeFailure,
                 "This build of llama.cpp does not tell where a model's layers went, so it is not "
                 "the one that this engine was written for. Build it from the pinned source.");
+  }
+  // The library goes on with what it could lock, which is not what was asked for.
+  const auto failed_lock = find_failed_lock(log.text());
+  if (options_.weights == WeightPlace::kLocked && failed_lock) {
+    throw lock_failed(llama_model_size(model_.get()), *failed_lock, lockable_memory_bytes());
+  }
+  // What it arranged anew for this processor lies in memory twice: nobody reads it in the file
+  // again.
+  if (options_.weights == WeightPlace::kMapped && logs_copied_weights(log.text())) {
+    release_mapped_pages(options_.file.path, options_.file.split);
   }
 }
 

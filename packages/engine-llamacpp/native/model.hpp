@@ -30,6 +30,13 @@
 
 namespace mobillm::llamacpp {
 
+// Where weights lie.
+enum class WeightPlace {
+  kMapped,  // in the page cache, read as they are needed
+  kCopied,  // in memory of the process's own
+  kLocked,  // the same, and never swapped
+};
+
 struct OpenOptions {
   CheckedFile file;
   std::string architecture;           // as the header names it
@@ -37,7 +44,7 @@ struct OpenOptions {
   ContextOptions context;
   Offload offload;
   int threads = 0;  // 0: as many as are free
-  bool map_weights = true;
+  WeightPlace weights = WeightPlace::kMapped;
   // Told the loaded share, from 0 to 1, on the model's thread.
   std::function<void(float)> on_progress;
 };

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "mobillm/error.hpp"
 
@@ -25,6 +27,25 @@ inline Error context_failed(const std::string& reason) {
               (reason.empty() ? "it gave no reason" : reason) +
               ". Try the defaults of keyType, valueType and flashAttention.",
           {{"reason", reason}}};
+}
+
+// The system keeps weights from being locked, for a reason of its own. `allowed` is the limit of
+// this process; empty where there is none or it is not known.
+inline Error lock_failed(std::uint64_t weights, const std::string& reason,
+                         std::optional<std::uint64_t> allowed) {
+  Error::Details details{{"weightBytes", static_cast<double>(weights)}, {"reason", reason}};
+  std::string limit;
+  if (allowed) {
+    details.emplace_back("lockableBytes", static_cast<double>(*allowed));
+    limit = " This process may lock " + std::to_string(*allowed >> 10) +
+            " KiB: raise that limit (RLIMIT_MEMLOCK; \"ulimit -l\", or LimitMEMLOCK of its "
+            "service) where it is less.";
+  }
+  return {code::kUnsupported,
+          "The weights, " + std::to_string((weights + 1023) >> 10) +
+              " KiB, could not be locked in memory: " + reason + "." + limit +
+              " Or open the model with weights \"mapped\" or \"copied\".",
+          std::move(details)};
 }
 
 inline Error out_of_memory(std::uint64_t needed, std::uint64_t available,

@@ -101,7 +101,10 @@ OpenOptions read_open_options(Napi::Value value) {
   open.context = read_context_options(value);
   open.offload = read_offload(value);
   open.threads = options.integer<int>("threads", 0, 4096);
-  open.map_weights = options.boolean("mapWeights");
+  open.weights = read_choice<WeightPlace>(options, "weights",
+                                          {{"mapped", WeightPlace::kMapped},
+                                           {"copied", WeightPlace::kCopied},
+                                           {"locked", WeightPlace::kLocked}});
   return open;
 }
 

@@ -6,6 +6,10 @@
 #include <sstream>
 #include <string>
 
+#if !defined(_WIN32)
+#include <sys/resource.h>
+#endif
+
 #if defined(__APPLE__)
 #include <mach/mach.h>
 #elif defined(_WIN32)
@@ -118,6 +122,18 @@ std::optional<std::uint64_t> available_memory_bytes() {
   status.dwLength = sizeof(status);
   if (!GlobalMemoryStatusEx(&status)) return std::nullopt;
   return status.ullAvailPhys;
+#else
+  return std::nullopt;
+#endif
+}
+
+std::optional<std::uint64_t> lockable_memory_bytes() {
+#if defined(RLIMIT_MEMLOCK)
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    return std::nullopt;
+  }
+  return limit.rlim_cur;
 #else
   return std::nullopt;
 #endif

@@ -11,6 +11,10 @@ namespace mobillm::llamacpp {
 // the limit of the cgroup held to. Empty where the system does not tell.
 std::optional<std::uint64_t> available_memory_bytes();
 
+// Bytes that this process may lock in memory, unless it is privileged. Empty where there is no
+// limit or the system does not tell.
+std::optional<std::uint64_t> lockable_memory_bytes();
+
 // The value of `MemAvailable` in the text of /proc/meminfo, in bytes.
 std::optional<std::uint64_t> parse_mem_available(std::string_view meminfo);
 

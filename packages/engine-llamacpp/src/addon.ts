@@ -148,7 +148,7 @@ export interface NativeEstimate {
 export interface NativeOpenOptions extends NativeContextOptions, NativeModelFile, NativeOffload {
   /** 0: as many as are free. */
   readonly threads: number;
-  readonly mapWeights: boolean;
+  readonly weights: 'mapped' | 'copied' | 'locked';
   readonly onProgress?: (share: number) => void;
 }
 

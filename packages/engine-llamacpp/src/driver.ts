@@ -169,7 +169,7 @@ class LlamaCppDriver implements EngineDriver {
           modelLayers: header.modelLayers,
           ...resolveOffload(this.devices, options.device, own),
           threads: options.threads === 'auto' ? 0 : options.threads,
-          mapWeights: own.weights === 'mapped',
+          weights: own.weights,
           ...(options.onProgress && {
             onProgress: (share: number) => {
               try {

@@ -59,9 +59,12 @@ export interface LlamaCppOpenOptions {
   readonly embedTokens?: number;
   /**
    * `mapped` (the default) reads weights from the page cache as they are needed and shares them
-   * between processes; `copied` reads them into memory of their own.
+   * between processes; `copied` reads them into memory of their own; `locked` does the same and keeps
+   * the system from swapping them out, or fails with `UNSUPPORTED` and the limit where it may not.
+   * Weights that the library arranges anew for this processor (Q4_0 among others) are copied in any
+   * case, and not locked: it has no call for that.
    */
-  readonly weights?: 'mapped' | 'copied';
+  readonly weights?: 'mapped' | 'copied' | 'locked';
   /**
    * Layers that the chosen device holds, the model's last ones; the CPU computes the others. `auto`
    * (the default): as many as its free memory holds. `all` includes the output, which a number of
@@ -120,7 +123,7 @@ const checkOpen = check.optionsObject({
   flashAttention: check.oneOf('auto', 'on', 'off'),
   keyType: cacheType,
   valueType: cacheType,
-  weights: check.oneOf('mapped', 'copied'),
+  weights: check.oneOf('mapped', 'copied', 'locked'),
   gpuLayers: check.either('auto', check.either('all', check.integer({ min: 0, max: 100_000 }))),
   tensorSplit: tensorSplitOption,
   repack: check.oneOf('auto', 'off'),

@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Engine } from '@mobillm/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLlamaCppEngine } from '../src/index.js';
+import { defaultModelPath, temporaryFolder, writeTinyModel } from './support/models.js';
+
+const folder = temporaryFolder();
+const tinyPath = await writeTinyModel(folder);
+
+describe('memory', () => {
+  let engine: Engine;
+
+  beforeAll(async () => {
+    engine = await createLlamaCppEngine();
+  });
+  afterAll(() => engine.close());
+
+  it('is searched for the largest context, and then for smaller number formats', async () => {
+    const whole = await engine.estimate(defaultModelPath, { contextTokens: 8192 });
+    const all = await engine.fit(defaultModelPath, { budgetBytes: whole.totalBytes });
+    expect(all.openOptions).toEqual({ contextTokens: 8192, sequences: 4, engineOptions: {} });
+
+    const budgetBytes = Math.floor(whole.totalBytes * 0.9);
+    const shorter = await engine.fit(defaultModelPath, { budgetBytes });
+    expect(shorter.openOptions.engineOptions).toEqual({});
+    expect(shorter.openOptions.contextTokens).toBeLessThan(8192);
+    expect(shorter.estimate.totalBytes).toBeLessThanOrEqual(budgetBytes);
+
+    const longer = await engine.fit(defaultModelPath, { budgetBytes, prefer: 'context' });
+    expect(longer.openOptions).toMatchObject({
+      contextTokens: 8192,
+      engineOptions: { valueType: 'q8_0' },
+    });
+    expect(longer.estimate.totalBytes).toBeLessThanOrEqual(budgetBytes);
+  });
+
+  it('that was found to fit is enough to open the model', async () => {
+    const { openOptions } = await engine.fit(tinyPath);
+    const model = await engine.open(tinyPath, openOptions);
+    expect(model.contextTokens).toBe(openOptions.contextTokens);
+    await model.close();
+  });
+
+  it('is refused with the least that is needed where that is too much', async () => {
+    const contextTokens = { min: 1024 };
+    const variants = [{}, { valueType: 'q8_0' }, { keyType: 'q8_0', valueType: 'q8_0' }];
+    const estimates = await Promise.all(
+      variants.map((engineOptions) =>
+        engine.estimate(defaultModelPath, { contextTokens: 1024, engineOptions }),
+      ),
+    );
+    const neededBytes = Math.min(...estimates.map(({ totalBytes }) => totalBytes));
+    await expect(
+      engine.fit(defaultModelPath, { budgetBytes: 1_000_000, contextTokens }),
+    ).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      details: { neededBytes, availableBytes: 1_000_000, contextTokens: 1024 },
+    });
+  });
+
+  it('of weights is locked, or it is said why it cannot be', async () => {
+    if (process.platform === 'win32') return;
+    const program = fileURLToPath(new URL('fixtures/open-locked.mjs', import.meta.url));
+    const limited = `ulimit -l 64 && exec "${process.execPath}" "${program}" "${tinyPath}"`;
+    // Whether the process is privileged enough to lock more than its limit is the machine's affair.
+    for (const command of [limited, limited.replace('ulimit -l 64 && ', '')]) {
+      const { stdout } = await promisify(execFile)('sh', ['-c', command]);
+      const outcome = JSON.parse(stdout) as Outcome;
+      if (outcome.code === undefined) {
+        expect(outcome.lockedBytes).toBeGreaterThanOrEqual(outcome.weightBytes);
+      } else {
+        expect(outcome).toMatchObject({
+          code: 'UNSUPPORTED',
+          details: {
+            weightBytes: expect.any(Number) as number,
+            reason: expect.stringMatching(/./u) as string,
+          },
+        });
+      }
+    }
+  });
+});
+
+interface Outcome {
+  readonly weightBytes: number;
+  readonly lockedBytes: number;
+  readonly code?: string;
+  readonly details?: object;
+}
