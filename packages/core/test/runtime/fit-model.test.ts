@@ -33,7 +33,7 @@ describe('fitting a model to a budget', () => {
     const { asked, engine: fake } = engine();
     expect(await fake.fit(fakeFiles, { budgetBytes: 41_960 })).toEqual({
       openOptions: { contextTokens: 4096, sequences: 4, engineOptions: {} },
-      estimate: expect.objectContaining({ totalBytes: 41_960 }),
+      estimate: expect.objectContaining({ totalBytes: 41_960 }) as object,
       budgetBytes: 41_960,
       reason: expect.stringContaining('4096 tokens, fits: it takes') as string,
     });
