@@ -249,8 +249,9 @@ void Model::apply_moves() {
   }
 }
 
-const float* Model::logits(std::size_t item) {
-  return llama_get_logits_ith(context(), batch_.last_token(item));
+const float* Model::logits(std::size_t item, std::size_t row) {
+  return llama_get_logits_ith(context(),
+                              batch_.first_output(item) + static_cast<std::int32_t>(row));
 }
 
 llama_context* Model::context() const {

@@ -100,7 +100,7 @@ class Model final : public SequenceModel {
   std::size_t step_tokens() const override { return batch_tokens_; }
   std::size_t step_sequences() const override { return options_.context.sequences; }
   StepStatus compute(std::span<const StepItem> items) override;
-  const float* logits(std::size_t item) override;
+  const float* logits(std::size_t item, std::size_t row) override;
   std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                              std::span<const Token> history) override;
   TokenBytes token_bytes() override;

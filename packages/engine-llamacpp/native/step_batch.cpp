@@ -1,5 +1,7 @@
 #include "step_batch.hpp"
 
+#include <algorithm>
+
 #include "sequence.hpp"
 
 namespace mobillm::llamacpp {
@@ -9,7 +11,7 @@ void StepBatch::assign(std::span<const StepItem> items) {
   positions_.clear();
   ids_.clear();
   outputs_.clear();
-  last_tokens_.clear();
+  first_outputs_.clear();
   // Pointed into below, so it must not grow then.
   item_ids_.resize(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -22,8 +24,8 @@ void StepBatch::assign(std::span<const StepItem> items) {
       ids_.push_back(&item_ids_[i]);
       outputs_.push_back(0);
     }
-    outputs_.back() = item.wants_logits ? 1 : 0;
-    last_tokens_.push_back(static_cast<std::int32_t>(tokens_.size()) - 1);
+    std::fill_n(outputs_.rbegin(), item.logit_rows, std::int8_t{1});
+    first_outputs_.push_back(static_cast<std::int32_t>(tokens_.size() - item.logit_rows));
   }
   id_counts_.assign(tokens_.size(), 1);
 }

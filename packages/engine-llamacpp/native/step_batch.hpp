@@ -21,8 +21,8 @@ class StepBatch {
   // Points into the arrays: good until the next `assign`.
   llama_batch get();
 
-  // Number of an item's last token in the batch.
-  std::int32_t last_token(std::size_t item) const { return last_tokens_[item]; }
+  // Number in the batch of the first token of an item that wanted logits.
+  std::int32_t first_output(std::size_t item) const { return first_outputs_[item]; }
 
  private:
   std::vector<llama_token> tokens_;
@@ -31,7 +31,7 @@ class StepBatch {
   std::vector<llama_seq_id> item_ids_;
   std::vector<llama_seq_id*> ids_;
   std::vector<std::int8_t> outputs_;
-  std::vector<std::int32_t> last_tokens_;
+  std::vector<std::int32_t> first_outputs_;
 };
 
 }  // namespace mobillm::llamacpp

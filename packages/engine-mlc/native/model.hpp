@@ -72,7 +72,7 @@ class Model final : public SequenceModel {
 
   std::size_t step_tokens() const override { return step_tokens_; }
   StepStatus compute(std::span<const StepItem> items) override;
-  const float* logits(std::size_t) override { return logits_; }
+  const float* logits(std::size_t, std::size_t) override { return logits_; }
 
   // Any thread ------------------------------------------------------------------------------------
 

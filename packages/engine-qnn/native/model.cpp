@@ -134,7 +134,7 @@ void Model::forget(SequenceId sequence, std::uint32_t count) {
 StepStatus Model::compute(std::span<const StepItem> items) {
   const StepItem& item = items.front();
   return static_cast<ModelSequence&>(*item.sequence)
-      .append(item.tokens, item.wants_logits, *item.abort);
+      .append(item.tokens, item.logit_rows > 0, *item.abort);
 }
 
 std::size_t Model::step_tokens() const { return runners_.empty() ? 1 : runners_.back()->tokens(); }

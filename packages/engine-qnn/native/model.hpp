@@ -66,7 +66,7 @@ class Model final : public SequenceModel {
 
   std::size_t step_tokens() const override;
   StepStatus compute(std::span<const StepItem> items) override;
-  const float* logits(std::size_t) override { return logits_.data(); }
+  const float* logits(std::size_t, std::size_t) override { return logits_.data(); }
 
   // Any thread ------------------------------------------------------------------------------------
 

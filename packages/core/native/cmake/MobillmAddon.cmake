@@ -84,7 +84,10 @@ function(mobillm_generation_sources target)
     "${folder}/logprobs.cpp"
     "${folder}/sampler_chain.cpp"
     "${folder}/scheduler.cpp"
-    "${folder}/sequence.cpp")
+    "${folder}/sequence.cpp"
+    "${folder}/speculation/draft_length.cpp"
+    "${folder}/speculation/prompt_lookup.cpp"
+    "${folder}/speculation/speculator.cpp")
 endfunction()
 
 # Adds the JavaScript faces of that machinery, the classes Sequence and Generation, to an addon. The

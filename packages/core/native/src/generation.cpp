@@ -64,6 +64,7 @@ GenerationBatch Generation::take() {
     outbox_.prefill_ms = batch.prefill_ms;
     outbox_.decode_ms = batch.decode_ms;
     outbox_.rejected_tokens = batch.rejected_tokens;
+    outbox_.drafts = batch.drafts;
     // What came before a failure is not lost: the error has a batch of its own.
     if (!batch.tokens.empty()) std::swap(batch.error, outbox_.error);
     news_ = outbox_.error != nullptr;
@@ -108,29 +109,65 @@ bool Generation::settle() noexcept {
 
 std::span<const Token> Generation::pending() const noexcept {
   if (prefilling()) return std::span(prompt_).subspan(prefilled_);
-  return sampled_ == 0 ? std::span<const Token>() : std::span<const Token>(&last_token_, 1);
+  return next_;
+}
+
+void Generation::draft(std::size_t most) noexcept {
+  if (prefilling()) return;
+  alone_ = most > 0;
+  next_.resize(1);
+  if (speculator_ == nullptr) return;
+  const Stopwatch watch(decode_ms_);
+  // Each guess that is right is one more token: for the reader, in the cache, and in the count.
+  const std::size_t room = std::min({
+      most,
+      model_.step_logit_rows(),
+      credit_left(),
+      static_cast<std::size_t>(model_.context_tokens() - sequence_->token_count()),
+      static_cast<std::size_t>(
+          std::min<std::int64_t>(spec_.max_tokens - sampled_, kMostDraftTokens + 1)),
+  });
+  try {
+    const std::span<const Token> guess = speculator_->draft(alone_ && room > 0 ? room - 1 : 0);
+    next_.insert(next_.end(), guess.begin(), guess.end());
+  } catch (...) {
+    // Going on without guesses is all that it takes.
+    next_.resize(1);
+    speculator_.reset();
+  }
+}
+
+std::size_t Generation::credit_left() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return spec_.credit_tokens - std::min(spec_.credit_tokens, outbox_.tokens.size());
 }
 
 StepItem Generation::step_item(std::size_t tokens) const noexcept {
   const std::size_t left = pending().size();
-  const bool wants_logits =
-      !prefilling() || (tokens == left && (spec_.max_tokens > 0 || spec_.keep_logits));
-  return {sequence_.get(), pending().first(tokens), wants_logits, &abort_};
+  const bool wants_one = tokens == left && (spec_.max_tokens > 0 || spec_.keep_logits);
+  const std::size_t rows = prefilling() ? (wants_one ? 1 : 0) : tokens;
+  return {sequence_.get(), pending().first(tokens), rows, &abort_};
 }
 
 bool Generation::complete(const StepItem& item, const StepOutcome& outcome,
-                          const float* logits) noexcept {
+                          const LogitRows& rows) noexcept {
   (prefilling() ? prefill_ms_ : decode_ms_) += outcome.milliseconds;
   if (outcome.error) return publish(std::nullopt, outcome.error);
   switch (outcome.status) {
     case StepStatus::kNoRoom:
+      // For the guesses, it may be.
+      if (!prefilling() && item.tokens.size() > 1) {
+        speculator_.reset();
+        return true;
+      }
       return publish(Finish::kContextFull, nullptr);
     case StepStatus::kAborted:
       return publish(Finish::kAborted, nullptr);
     case StepStatus::kDone:
       break;
   }
-  return advance([&] { return after_step(item, logits); });
+  step_ms_ = outcome.milliseconds;
+  return advance([&] { return after_step(item, rows); });
 }
 
 template <typename Work>
@@ -153,12 +190,14 @@ bool Generation::publish(std::optional<Finish> finish, std::exception_ptr error)
   }
   {
     const std::lock_guard lock(mutex_);
-    if (step_token_) outbox_.tokens.push_back(*std::exchange(step_token_, std::nullopt));
+    outbox_.tokens.insert(outbox_.tokens.end(), step_tokens_.begin(), step_tokens_.end());
+    step_tokens_.clear();
     outbox_.logprobs.insert(outbox_.logprobs.end(), step_logprobs_.begin(), step_logprobs_.end());
     step_logprobs_.clear();
     outbox_.prefilled_tokens = static_cast<std::int64_t>(prefilled_);
     outbox_.prefill_ms = prefill_ms_;
     outbox_.decode_ms = decode_ms_;
+    if (speculator_ != nullptr) outbox_.drafts = speculator_->counts();
     if (!spec_.grammar.empty()) outbox_.rejected_tokens = rejected_tokens_;
     outbox_.finish = finish;
     outbox_.error = error;
@@ -180,23 +219,54 @@ bool Generation::publish(std::optional<Finish> finish, std::exception_ptr error)
 std::optional<Finish> Generation::sample_kept() {
   if (spec_.max_tokens == 0) return Finish::kMaxTokens;
   const Stopwatch watch(decode_ms_);
-  sampler_ = make_sampler();
-  return sample(sequence_->kept_logits().data());
+  begin_sampling();
+  const auto finish = sample(sequence_->kept_logits().data(), sequence_->token_count());
+  take_sampled(std::nullopt);
+  return finish;
 }
 
-std::optional<Finish> Generation::after_step(const StepItem& item, const float* logits) {
+std::optional<Finish> Generation::after_step(const StepItem& item, const LogitRows& rows) {
   const bool prefilled = prefilling();
   if (prefilled) prefilled_ += item.tokens.size();
   if (prefilling()) return std::nullopt;
   const Stopwatch watch(decode_ms_);
+  std::optional<Finish> finish;
+  std::size_t row = 0;
+  if (spec_.max_tokens == 0) {
+    finish = Finish::kMaxTokens;
+  } else {
+    if (prefilled) begin_sampling();
+    // From each row for as long as what was guessed was right. What was not is in the cache as
+    // well.
+    auto cached = sequence_->token_count() - static_cast<std::int32_t>(item.logit_rows) + 1;
+    for (;; ++row, ++cached) {
+      finish = sample(rows[row], cached);
+      if (finish || row + 1 == item.logit_rows) break;
+      if (item.tokens[row + 1] != step_tokens_.back()) break;
+    }
+    if (cached < sequence_->token_count()) sequence_->truncate(cached);
+    take_sampled(prefilled || !alone_ ? std::nullopt : std::optional(step_ms_));
+  }
   // Kept at each step, and not only at the last one: whether a step was the last is known when the
   // next one finds no room, and by then another step may have overwritten the row.
   if (spec_.keep_logits) {
-    sequence_->keep_logits({logits, static_cast<std::size_t>(model_.vocabulary_size())});
+    sequence_->keep_logits({rows[row], static_cast<std::size_t>(model_.vocabulary_size())});
   }
-  if (spec_.max_tokens == 0) return Finish::kMaxTokens;
-  if (prefilled) sampler_ = make_sampler();
-  return sample(logits);
+  return finish;
+}
+
+void Generation::begin_sampling() {
+  sampler_ = make_sampler();
+  if (spec_.speculation == Speculation::kOff || model_.step_logit_rows() < 2) return;
+  speculator_ =
+      std::make_unique<Speculator>(model_.make_drafter(), model_.step_costs(),
+                                   spec_.speculation == Speculation::kOn, sequence_->tokens());
+}
+
+void Generation::take_sampled(std::optional<double> step_ms) {
+  if (step_tokens_.empty()) return;
+  next_.assign(1, step_tokens_.back());
+  if (speculator_ != nullptr) speculator_->add(step_tokens_, step_ms);
 }
 
 // The prompt is in the sequence by now, so the penalties see it.
@@ -215,21 +285,19 @@ std::unique_ptr<TokenSampler> Generation::make_sampler() {
                                           spec_.end_tokens, model_.vocabulary_size());
 }
 
-std::optional<Finish> Generation::sample(const float* logits) {
+std::optional<Finish> Generation::sample(const float* logits, std::int32_t cached) {
   const Token token = sampler_->at_end() ? kNoToken : sampler_->choose(logits);
   if (token == kNoToken) return Finish::kGrammarEnd;
-  last_token_ = token;
   ++sampled_;
-  step_token_ = last_token_;
+  step_tokens_.push_back(token);
   if (spec_.logprobs >= 0) {
-    step_logprobs_.push_back(
-        logprobs_of(logits, model_.vocabulary_size(), last_token_, spec_.logprobs));
+    step_logprobs_.push_back(logprobs_of(logits, model_.vocabulary_size(), token, spec_.logprobs));
   }
-  if (spec_.end_tokens.contains(last_token_)) return Finish::kEndToken;
+  if (spec_.end_tokens.contains(token)) return Finish::kEndToken;
   if (sampler_->at_end()) return Finish::kGrammarEnd;
   if (sampled_ >= spec_.max_tokens) return Finish::kMaxTokens;
   // Known now, so the reader is told now and not one pull later.
-  if (sequence_->token_count() >= model_.context_tokens()) return Finish::kContextFull;
+  if (cached >= model_.context_tokens()) return Finish::kContextFull;
   return std::nullopt;
 }
 

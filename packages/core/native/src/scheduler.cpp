@@ -113,6 +113,7 @@ void Scheduler::compose() {
   const auto prefills = [](const auto& generation) { return generation->prefilling(); };
   if (sequences == 1) {
     // There is no beside: they take turns.
+    queue_.front()->draft(queue_.size() == 1 ? tokens : 0);
     const std::size_t pending = queue_.front()->pending().size();
     choose(queue_.front(), std::min(pending, tokens));
   } else {
@@ -120,11 +121,14 @@ void Scheduler::compose() {
     const std::size_t kept = std::ranges::any_of(queue_, prefills) ? 1 : 0;
     for (const auto& generation : queue_) {
       if (chosen_.size() == sequences - kept) break;
-      if (!generation->prefilling()) choose(generation, 1);
+      if (generation->prefilling()) continue;
+      generation->draft(queue_.size() == 1 ? tokens : 0);
+      choose(generation, generation->pending().size());
     }
     const std::size_t limit =
         chosen_.empty() ? tokens : std::min(tokens, chosen_.size() + prefill_beside_decoding());
-    std::size_t used = chosen_.size();
+    std::size_t used = 0;
+    for (const StepItem& item : items_) used += item.tokens.size();
     for (const auto& generation : queue_) {
       if (chosen_.size() == sequences || used == limit) break;
       if (!generation->prefilling()) continue;
@@ -194,9 +198,9 @@ void Scheduler::compute_singly() noexcept {
 }
 
 void Scheduler::deliver(std::size_t item, const StepOutcome& outcome, std::size_t row) noexcept {
-  const bool wants = outcome.done() && items_[item].wants_logits;
-  const float* logits = wants ? model_.logits(row) : nullptr;
-  if (chosen_[item]->complete(items_[item], outcome, logits)) queue_.push_back(chosen_[item]);
+  if (chosen_[item]->complete(items_[item], outcome, {model_, row})) {
+    queue_.push_back(chosen_[item]);
+  }
 }
 
 bool Scheduler::lost_tokens(std::size_t item) const noexcept {
@@ -214,7 +218,7 @@ void Scheduler::end_if_lost_else_requeue(std::size_t item) noexcept {
       Error(code::kNativeFailure,
             "A step that this sequence shared with others failed, and took its cache with it. Send "
             "the message again."));
-  chosen_[item]->complete(items_[item], outcome, nullptr);
+  chosen_[item]->complete(items_[item], outcome, {model_, 0});
 }
 
 bool Scheduler::stopped_by_an_item(const StepOutcome& outcome) const noexcept {

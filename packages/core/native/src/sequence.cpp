@@ -3,6 +3,7 @@
 #include "mobillm/error.hpp"
 #include "mobillm/sampler_chain.hpp"
 #include "mobillm/scheduler.hpp"
+#include "mobillm/speculation/prompt_lookup.hpp"
 
 namespace mobillm {
 
@@ -23,6 +24,8 @@ std::unique_ptr<TokenSampler> SequenceModel::make_sampler(const SamplingOptions&
                                                           std::span<const Token> history) {
   return std::make_unique<SamplerChain>(options, vocabulary_size(), history);
 }
+
+std::unique_ptr<Drafter> SequenceModel::make_drafter() { return std::make_unique<PromptLookup>(); }
 
 TokenBytes SequenceModel::token_bytes() {
   if (token_bytes_) return std::move(*std::exchange(token_bytes_, std::nullopt));

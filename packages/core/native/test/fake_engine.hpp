@@ -41,12 +41,16 @@ class FakeSequence final : public Sequence {
     tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
     publish();
   }
-  std::vector<float> row() const {
-    Token sum = 1;
-    for (const Token token : tokens_) sum += token;
-    std::vector<float> row(kVocabulary, 0.0f);
-    row[static_cast<std::size_t>(sum % kVocabulary)] = 5;
-    return row;
+  // Those after each of the last so many tokens.
+  std::vector<std::vector<float>> rows(std::size_t count) const {
+    std::vector<std::vector<float>> rows;
+    for (std::size_t end = tokens_.size() - count + 1; rows.size() < count; ++end) {
+      Token sum = 1;
+      for (const Token token : std::span(tokens_).first(end)) sum += token;
+      rows.emplace_back(kVocabulary, 0.0f);
+      rows.back()[static_cast<std::size_t>(sum % kVocabulary)] = 5;
+    }
+    return rows;
   }
 
   std::size_t computed = 0;
@@ -67,6 +71,11 @@ class FakeModel final : public SequenceModel {
   std::int32_t context_tokens() const override { return 100; }
   std::size_t step_tokens() const override { return tokens; }
   std::size_t step_sequences() const override { return sequences; }
+  std::size_t step_logit_rows() const override { return logit_rows; }
+
+  std::unique_ptr<Drafter> make_drafter() override {
+    return drafter ? drafter() : SequenceModel::make_drafter();
+  }
 
   StepStatus compute(std::span<const StepItem> items) override {
     CHECK(!items.empty() && items.size() <= sequences);
@@ -95,15 +104,15 @@ class FakeModel final : public SequenceModel {
     steps.push_back(std::move(counts));
     rows_.clear();
     for (const StepItem& item : items) {
+      CHECK(item.logit_rows <= std::max(logit_rows, std::size_t{1}));
       of(item).add(item.tokens);
-      rows_.push_back(item.wants_logits ? of(item).row() : std::vector<float>());
+      rows_.push_back(of(item).rows(item.logit_rows));
     }
     return StepStatus::kDone;
   }
 
-  const float* logits(std::size_t item) override {
-    CHECK(!rows_[item].empty());
-    return rows_[item].data();
+  const float* logits(std::size_t item, std::size_t row) override {
+    return rows_.at(item).at(row).data();
   }
 
   // A letter each, from a.
@@ -119,7 +128,9 @@ class FakeModel final : public SequenceModel {
   AbortFlag closing;
   std::size_t tokens = 4;
   std::size_t sequences = 1;
+  std::size_t logit_rows = 1;
   bool empties_on_failure = false;
+  std::function<std::unique_ptr<Drafter>()> drafter;
   std::function<void(std::span<const StepItem>)> before_step;  // on the model's thread
   std::vector<std::vector<std::size_t>> steps;                 // tokens by item
 
@@ -128,7 +139,7 @@ class FakeModel final : public SequenceModel {
     return static_cast<FakeSequence&>(*item.sequence);
   }
 
-  std::vector<std::vector<float>> rows_;
+  std::vector<std::vector<std::vector<float>>> rows_;  // by item
   SerialWorker worker_;
 };
 

@@ -79,7 +79,7 @@ std::shared_ptr<Model> open(const Libraries& libraries, const Compilation& compi
 }
 
 std::vector<float> logits_of(ModelSequence& sequence) {
-  const float* row = sequence.model().logits(0);
+  const float* row = sequence.model().logits(0, 0);
   return {row, row + sequence.model().vocabulary_size()};
 }
 
@@ -312,7 +312,7 @@ void a_step_that_was_given_up_leaves_nothing_behind(const std::shared_ptr<Model>
     step(32, std::span(tokens).subspan(32, kChunk));
     step(40, {&tokens[40], 1});
     model->return_place();
-    return std::vector<float>(model->logits(0), model->logits(0) + vocabulary);
+    return std::vector<float>(model->logits(0, 0), model->logits(0, 0) + vocabulary);
   };
   // Numbers that no sequence gets.
   CHECK(run(~SequenceId{0}, true) == run(~SequenceId{1}, false));

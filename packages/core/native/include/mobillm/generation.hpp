@@ -18,8 +18,16 @@
 #include "mobillm/logprobs.hpp"
 #include "mobillm/sampling.hpp"
 #include "mobillm/sequence.hpp"
+#include "mobillm/speculation/speculator.hpp"
 
 namespace mobillm {
+
+// Whether tokens are guessed ahead and computed along with the one before them.
+enum class Speculation {
+  kOff,
+  kAuto,  // as many as pay, by what steps cost and how often guesses were right
+  kOn     // as many as there are
+};
 
 // Core's `GenerateSpec`.
 struct GenerateSpec {
@@ -29,6 +37,7 @@ struct GenerateSpec {
   SamplingOptions sampling;
   std::int32_t logprobs = -1;  // alternatives a token; -1: none are computed
   std::size_t credit_tokens = 1;
+  Speculation speculation = Speculation::kOff;
   std::string grammar;  // GBNF; empty: none
   // How many of the last tokens, of cache and prompt together, the grammar has seen: those of an
   // answer that goes on.
@@ -45,8 +54,17 @@ struct GenerationBatch {
   double prefill_ms = 0;                // so far, waiting for other sequences not counted
   double decode_ms = 0;
   std::optional<std::int64_t> rejected_tokens;  // so far, with a grammar; see TokenSampler
+  std::optional<DraftCounts> drafts;            // so far, with speculation
   std::optional<Finish> finish;
   std::exception_ptr error;  // set instead of `finish`, in a batch without tokens
+};
+
+// The rows of one item of the latest step.
+struct LogitRows {
+  SequenceModel& model;
+  std::size_t item;
+
+  const float* operator[](std::size_t row) const { return model.logits(item, row); }
 };
 
 // Takes part in the steps of its model's scheduler until it ends. A generation that is
@@ -85,11 +103,15 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool prefilling() const noexcept { return prefilled_ < prompt_.size(); }
   // What is to be computed next.
   std::span<const Token> pending() const noexcept;
+  // To be called before it takes part in a step while it decodes: guesses tokens behind the one
+  // that was sampled last, to be computed along with it, where that pays. `most` tokens have room
+  // in the step; 0 where others have a part in it.
+  void draft(std::size_t most) noexcept;
   // Its part in a step: the first `tokens` of those.
   StepItem step_item(std::size_t tokens) const noexcept;
   // Takes what its part of a step came to. Returns whether it takes part in the next one: it has
   // not ended and is not parked.
-  bool complete(const StepItem& item, const StepOutcome& outcome, const float* logits) noexcept;
+  bool complete(const StepItem& item, const StepOutcome& outcome, const LogitRows& rows) noexcept;
   // Ends it with CLOSED: there will be no more steps. On whichever thread finds that out.
   void end_closed() noexcept;
 
@@ -102,8 +124,15 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool publish(std::optional<Finish> finish, std::exception_ptr error) noexcept;
   // Each returns how the generation ended, if it did.
   std::optional<Finish> sample_kept();
-  std::optional<Finish> after_step(const StepItem& item, const float* logits);
-  std::optional<Finish> sample(const float* logits);
+  std::optional<Finish> after_step(const StepItem& item, const LogitRows& rows);
+  // Once the prompt is in the sequence.
+  void begin_sampling();
+  // Takes the tokens that were sampled in a step of so many milliseconds; nothing where that tells
+  // nothing of what such a step costs.
+  void take_sampled(std::optional<double> step_ms);
+  // From a row behind so many tokens.
+  std::optional<Finish> sample(const float* logits, std::int32_t cached);
+  std::size_t credit_left() const noexcept;
   // What chooses the tokens, the prompt being in the sequence.
   std::unique_ptr<TokenSampler> make_sampler();
 
@@ -117,14 +146,18 @@ class Generation : public std::enable_shared_from_this<Generation> {
   // Model's thread.
   std::size_t prefilled_ = 0;
   std::int64_t sampled_ = 0;
-  Token last_token_ = kNoToken;
-  std::optional<TokenMatcher> matcher_;  // until the sampler has it
+  // The token that was sampled last, which is computed next, and what is guessed to follow it.
+  std::vector<Token> next_;
+  std::unique_ptr<Speculator> speculator_;  // none where nothing is guessed
+  bool alone_ = false;                      // whether nobody else has a part in the step that runs
+  std::optional<TokenMatcher> matcher_;     // until the sampler has it
   std::unique_ptr<TokenSampler> sampler_;
   double prefill_ms_ = 0;
   double decode_ms_ = 0;
+  double step_ms_ = 0;
   std::int64_t rejected_tokens_ = 0;
   std::vector<TokenLogprobs> step_logprobs_;
-  std::optional<Token> step_token_;
+  std::vector<Token> step_tokens_;
 
   // Both threads.
   mutable std::mutex mutex_;

@@ -17,6 +17,8 @@
 #include "mobillm/kv_layout.hpp"
 #include "mobillm/sampling.hpp"
 #include "mobillm/serial_worker.hpp"
+#include "mobillm/speculation/draft_length.hpp"
+#include "mobillm/speculation/drafter.hpp"
 #include "mobillm/token.hpp"
 
 namespace mobillm {
@@ -35,7 +37,7 @@ enum class StepStatus {
 struct StepItem {
   Sequence* sequence = nullptr;
   std::span<const Token> tokens;  // at least one
-  bool wants_logits = false;      // the row after the last one
+  std::size_t logit_rows = 0;     // wanted, after each of the last so many tokens
   const AbortFlag* abort = nullptr;
 };
 
@@ -75,18 +77,26 @@ class SequenceModel {
   virtual std::size_t step_tokens() const = 0;
   // Most sequences of one step; at least 1.
   virtual std::size_t step_sequences() const { return 1; }
+  // Most rows of logits of one item; at least 1. More than one lets a generation guess tokens
+  // ahead, which takes an engine that can cut a sequence back.
+  virtual std::size_t step_logit_rows() const { return 1; }
   // Computes a step: at least one item, no sequence twice, within both limits. All or nothing: on
   // anything but kDone, and when it throws, each sequence is as it was before, or empty where the
   // engine cannot cut it back. kAborted once an item's flag is set or the model is being closed;
   // an engine that could not cut the other sequences back looks at the flags before it begins
   // alone.
   virtual StepStatus compute(std::span<const StepItem> items) = 0;
-  // The row of an item of the latest step that wanted logits; good until the next step.
-  virtual const float* logits(std::size_t item) = 0;
+  // A row of an item of the latest step, of those that it wanted; good until the next step.
+  virtual const float* logits(std::size_t item, std::size_t row) = 0;
   // What chooses the tokens of one generation; core's own chain by default. `history` is what is in
   // the sequence before the first choice.
   virtual std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                                      std::span<const Token> history);
+  // What guesses tokens ahead of one generation; by default it looks for where the text repeats
+  // itself.
+  virtual std::unique_ptr<Drafter> make_drafter();
+  // What steps with guessed tokens cost here.
+  StepCosts& step_costs() { return step_costs_; }
   // What its tokens stand for; asked once, when a grammar is first used. By default what
   // `set_token_bytes` was told. Throws UNSUPPORTED where that is nothing.
   virtual TokenBytes token_bytes();
@@ -98,6 +108,7 @@ class SequenceModel {
 
  private:
   const std::unique_ptr<Scheduler> scheduler_;
+  StepCosts step_costs_;
   std::optional<TokenBytes> token_bytes_;
   std::unique_ptr<Grammars> grammars_;
 };
