@@ -84,10 +84,16 @@ export interface LlamaCppOpenOptions {
 }
 
 /** Back ends that can be loaded beside the CPU's. */
-export type BackendName = (typeof backendNames)[number];
+export type BackendName = 'cuda' | 'metal' | 'vulkan' | 'opencl' | 'hexagon';
 
 /** All of them, in the order in which they are loaded. */
-export const backendNames = ['cuda', 'metal', 'vulkan', 'opencl', 'hexagon'] as const;
+export const backendNames = [
+  'cuda',
+  'metal',
+  'vulkan',
+  'opencl',
+  'hexagon',
+] as const satisfies readonly BackendName[];
 
 /** Number formats that the KV cache can have. */
 export type KvCacheType =
