@@ -1,7 +1,7 @@
 /** Code points from `first` to `last`, both included. */
 export type CharacterRange = readonly [first: number, last: number];
 
-/** One part of a rule, as {@link parseGbnfRules} reads it. */
+/** One part of a rule, as `parseGbnfRules` reads it. */
 export type GbnfNode =
   | { readonly kind: 'character'; readonly ranges: readonly CharacterRange[] }
   | { readonly kind: 'rule'; readonly name: string }
