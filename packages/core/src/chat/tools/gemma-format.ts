@@ -2,9 +2,9 @@ import type { CallContext, CallFormat, CallOpening } from './call-format.js';
 import { BrokenCall, incomplete, type Reading } from './call-reader.js';
 import { maxJsonDepth } from './check-tools.js';
 import { parseJson } from './parse-json.js';
+import { readCallList } from './read-call-list.js';
 import { fence } from './read-fence.js';
 import { readJsonCalls } from './read-json-calls.js';
-import { readPythonList } from './read-python-calls.js';
 
 /**
  * Gemma 2 and 3, which have no format of their own and write JSON or Python in fences as they are
@@ -31,28 +31,13 @@ export const gemmaFormat: CallFormat = {
       keepsMark: true,
       read: (context) => readJsonCalls(context, { bare: true }),
     },
-    { mark: '[', where: 'start', read: readList },
+    { mark: '[', where: 'start', read: readCallList },
   ],
   write: (calls) =>
     `\`\`\`json\n[${calls
       .map(({ name, json }) => `{"name": ${JSON.stringify(name)}, "arguments": ${json}}`)
       .join(', ')}]\n\`\`\``,
 };
-
-function* readList(context: CallContext): Reading<void> {
-  const { reader } = context;
-  yield* reader.skipSpace();
-  if ((yield* reader.peek()) !== '{') {
-    yield* readPythonList(context);
-    return;
-  }
-  for (let bare = true; ; bare = false) {
-    yield* readJsonCalls(context, { bare });
-    yield* reader.skipSpace();
-    if (yield* reader.literal(']')) return;
-    yield* reader.expect(',');
-  }
-}
 
 function ownMarks(mark: string, close: string, quote: string): CallOpening {
   return {

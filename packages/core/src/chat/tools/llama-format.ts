@@ -1,8 +1,8 @@
 import type { CallContext, CallFormat } from './call-format.js';
 import type { Reading } from './call-reader.js';
+import { readCallList } from './read-call-list.js';
 import { functionTag } from './read-function-tag.js';
 import { readJsonCalls } from './read-json-calls.js';
-import { readPythonList } from './read-python-calls.js';
 
 /**
  * Llama 3.1 to 3.3: `{"name": …, "parameters": {…}}` as the whole answer, sometimes behind
@@ -21,7 +21,7 @@ export const llamaFormat: CallFormat = {
       keepsMark: true,
       read: (context) => readObjects(context, true),
     },
-    { mark: '[', where: 'start', keepsMark: true, read: readList },
+    { mark: '[', where: 'start', read: readCallList },
   ],
   write: (calls) =>
     calls
@@ -40,21 +40,4 @@ function* readObjects(context: CallContext, bare: boolean): Reading<void> {
     if (next !== '{' || !separated) return;
     yield* readJsonCalls(context);
   }
-}
-
-/** A list of calls, in JSON or in Python. */
-function* readList(context: CallContext): Reading<void> {
-  const { reader } = context;
-  yield* reader.expect('[');
-  yield* reader.skipSpace();
-  if ((yield* reader.peek()) !== '{') {
-    yield* readPythonList(context);
-    return;
-  }
-  for (let bare = true; ; bare = false) {
-    yield* readJsonCalls(context, { bare });
-    yield* reader.skipSpace();
-    if (!(yield* reader.literal(','))) break;
-  }
-  yield* reader.expect(']');
 }

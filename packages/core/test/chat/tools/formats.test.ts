@@ -258,17 +258,19 @@ describe('the calls of every family', () => {
   });
 });
 
+const everyFormat = [
+  hermesFormat,
+  llamaFormat,
+  mistralFormat,
+  gemmaFormat,
+  deepseekFormat,
+  phiFormat,
+  functionaryFormat,
+  genericFormat,
+];
+
 describe('what every family writes for a template that does not', () => {
-  it.each([
-    hermesFormat,
-    llamaFormat,
-    mistralFormat,
-    gemmaFormat,
-    deepseekFormat,
-    phiFormat,
-    functionaryFormat,
-    genericFormat,
-  ])('is what it reads: $name', (format) => {
+  it.each(everyFormat)('is what it reads: $name', (format) => {
     const written = [paris, plan, time].map(({ name, arguments: given }) => ({
       name,
       json: JSON.stringify(given),
@@ -460,16 +462,7 @@ describe('any text whatever', () => {
   const texts = fc
     .array(fc.constantFrom(...bits), { maxLength: 30 })
     .map((parts) => parts.join(''));
-  const formats = fc.constantFrom(
-    hermesFormat,
-    llamaFormat,
-    mistralFormat,
-    gemmaFormat,
-    deepseekFormat,
-    phiFormat,
-    functionaryFormat,
-    genericFormat,
-  );
+  const formats = fc.constantFrom(...everyFormat);
   const sizes = fc.array(fc.integer({ min: 1, max: 7 }), { maxLength: 40 });
 
   it('is all accounted for, and split alike wherever it is cut', () => {
