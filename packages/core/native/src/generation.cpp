@@ -166,8 +166,7 @@ bool Generation::complete(const StepItem& item, const StepOutcome& outcome,
     case StepStatus::kDone:
       break;
   }
-  step_ms_ = outcome.milliseconds;
-  return advance([&] { return after_step(item, rows); });
+  return advance([&] { return after_step(item, rows, outcome.milliseconds); });
 }
 
 template <typename Work>
@@ -225,7 +224,8 @@ std::optional<Finish> Generation::sample_kept() {
   return finish;
 }
 
-std::optional<Finish> Generation::after_step(const StepItem& item, const LogitRows& rows) {
+std::optional<Finish> Generation::after_step(const StepItem& item, const LogitRows& rows,
+                                             double step_ms) {
   const bool prefilled = prefilling();
   if (prefilled) prefilled_ += item.tokens.size();
   if (prefilling()) return std::nullopt;
@@ -245,7 +245,7 @@ std::optional<Finish> Generation::after_step(const StepItem& item, const LogitRo
       if (item.tokens[row + 1] != step_tokens_.back()) break;
     }
     if (cached < sequence_->token_count()) sequence_->truncate(cached);
-    take_sampled(prefilled || !alone_ ? std::nullopt : std::optional(step_ms_));
+    take_sampled(prefilled || !alone_ ? std::nullopt : std::optional(step_ms));
   }
   // Kept at each step, and not only at the last one: whether a step was the last is known when the
   // next one finds no room, and by then another step may have overwritten the row.

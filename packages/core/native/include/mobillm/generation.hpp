@@ -124,7 +124,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool publish(std::optional<Finish> finish, std::exception_ptr error) noexcept;
   // Each returns how the generation ended, if it did.
   std::optional<Finish> sample_kept();
-  std::optional<Finish> after_step(const StepItem& item, const LogitRows& rows);
+  std::optional<Finish> after_step(const StepItem& item, const LogitRows& rows, double step_ms);
   // Once the prompt is in the sequence.
   void begin_sampling();
   // Takes the tokens that were sampled in a step of so many milliseconds; nothing where that tells
@@ -154,7 +154,6 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::unique_ptr<TokenSampler> sampler_;
   double prefill_ms_ = 0;
   double decode_ms_ = 0;
-  double step_ms_ = 0;
   std::int64_t rejected_tokens_ = 0;
   std::vector<TokenLogprobs> step_logprobs_;
   std::vector<Token> step_tokens_;
