@@ -1,7 +1,6 @@
 #include "embedder.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -137,36 +136,18 @@ void Embedder::compose(const EmbeddingJob& job) {
 }
 
 void Embedder::fill_batch(const EmbeddingJob& job) {
-  tokens_.clear();
-  positions_.clear();
-  ids_.clear();
-  // Pointed into below, so it must not grow then.
-  item_ids_.resize(items_.size());
-  std::iota(item_ids_.begin(), item_ids_.end(), 0);
+  batch_.clear();
   for (std::size_t i = 0; i < items_.size(); ++i) {
     const Item& item = items_[i];
-    auto position = static_cast<llama_pos>(item.from);
-    for (const Token token : job.text(item.text).subspan(item.from, item.count)) {
-      tokens_.push_back(token);
-      positions_.push_back(position++);
-      ids_.push_back(&item_ids_[i]);
-    }
+    batch_.add({static_cast<llama_seq_id>(i), static_cast<llama_pos>(item.from),
+                job.text(item.text).subspan(item.from, item.count), item.count});
   }
-  id_counts_.assign(tokens_.size(), 1);
-  outputs_.assign(tokens_.size(), 1);
 }
 
 void Embedder::decode(const EmbeddingJob& job) {
-  const llama_batch batch{static_cast<std::int32_t>(tokens_.size()),
-                          tokens_.data(),
-                          nullptr,
-                          positions_.data(),
-                          id_counts_.data(),
-                          ids_.data(),
-                          outputs_.data()};
   polled_ = &job.abort;
   // Without a cache the library takes it for `llama_encode`.
-  const std::int32_t status = llama_decode(context_.get(), batch);
+  const std::int32_t status = llama_decode(context_.get(), batch_.get());
   polled_ = nullptr;
   switch (check_decode(status)) {
     case StepStatus::kDone:

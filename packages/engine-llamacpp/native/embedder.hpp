@@ -12,6 +12,7 @@
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/c_ptr.hpp"
 #include "offload_report.hpp"
+#include "step_batch.hpp"
 #include "thread_pool.hpp"
 
 namespace mobillm::llamacpp {
@@ -64,12 +65,7 @@ class Embedder {
 
   // Kept, so that a step allocates nothing.
   std::vector<Item> items_;
-  std::vector<llama_token> tokens_;
-  std::vector<llama_pos> positions_;
-  std::vector<std::int32_t> id_counts_;
-  std::vector<llama_seq_id> item_ids_;
-  std::vector<llama_seq_id*> ids_;
-  std::vector<std::int8_t> outputs_;
+  StepBatch batch_;
 };
 
 // Whether a model's tokens see those behind them.

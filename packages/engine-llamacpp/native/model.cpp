@@ -192,14 +192,7 @@ std::unique_ptr<TokenSampler> Model::make_sampler(const SamplingOptions& options
   return std::make_unique<LlamaSampler>(options, vocabulary_size(), history);
 }
 
-TokenBytes Model::token_bytes() {
-  TokenBytes bytes;
-  for (llama_token token = 0; token < vocabulary_size(); ++token) {
-    const std::string piece = vocabulary_->piece(token, false);
-    bytes.add({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()});
-  }
-  return bytes;
-}
+TokenBytes Model::token_bytes() { return vocabulary_->token_bytes(); }
 
 bool Model::step_aborted() const {
   return aborted() ||
@@ -208,7 +201,11 @@ bool Model::step_aborted() const {
 
 StepStatus Model::compute(std::span<const StepItem> items) {
   llama_context* context = this->context();
-  batch_.assign(items);
+  batch_.clear();
+  for (const StepItem& item : items) {
+    const auto& sequence = static_cast<const LlamaSequence&>(*item.sequence);
+    batch_.add({sequence.id(), sequence.token_count(), item.tokens, item.logit_rows});
+  }
   polled_ = items;
   if (step_aborted()) {
     polled_ = {};

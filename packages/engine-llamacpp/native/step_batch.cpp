@@ -2,35 +2,33 @@
 
 #include <algorithm>
 
-#include "sequence.hpp"
-
 namespace mobillm::llamacpp {
 
-void StepBatch::assign(std::span<const StepItem> items) {
+void StepBatch::clear() {
   tokens_.clear();
   positions_.clear();
-  ids_.clear();
+  token_ids_.clear();
   outputs_.clear();
   first_outputs_.clear();
-  // Pointed into below, so it must not grow then.
-  item_ids_.resize(items.size());
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const StepItem& item = items[i];
-    item_ids_[i] = static_cast<const LlamaSequence*>(item.sequence)->id();
-    llama_pos position = item.sequence->token_count();
-    for (const Token token : item.tokens) {
-      tokens_.push_back(token);
-      positions_.push_back(position++);
-      ids_.push_back(&item_ids_[i]);
-      outputs_.push_back(0);
-    }
-    std::fill_n(outputs_.rbegin(), item.logit_rows, std::int8_t{1});
-    first_outputs_.push_back(static_cast<std::int32_t>(tokens_.size() - item.logit_rows));
+}
+
+void StepBatch::add(const Part& part) {
+  llama_pos position = part.position;
+  for (const Token token : part.tokens) {
+    tokens_.push_back(token);
+    positions_.push_back(position++);
+    token_ids_.push_back(part.id);
+    outputs_.push_back(0);
   }
-  id_counts_.assign(tokens_.size(), 1);
+  std::fill_n(outputs_.rbegin(), part.outputs, std::int8_t{1});
+  first_outputs_.push_back(static_cast<std::int32_t>(tokens_.size() - part.outputs));
 }
 
 llama_batch StepBatch::get() {
+  // Only now: while it grew, the numbers moved.
+  ids_.resize(token_ids_.size());
+  std::ranges::transform(token_ids_, ids_.begin(), [](llama_seq_id& id) { return &id; });
+  id_counts_.assign(tokens_.size(), 1);
   return {static_cast<std::int32_t>(tokens_.size()),
           tokens_.data(),
           nullptr,

@@ -103,4 +103,13 @@ std::string Vocabulary::piece(llama_token token, bool show_special) const {
   }
 }
 
+TokenBytes Vocabulary::token_bytes() const {
+  TokenBytes bytes;
+  for (llama_token token = 0; token < size(); ++token) {
+    const std::string text = piece(token, false);
+    bytes.add({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  }
+  return bytes;
+}
+
 }  // namespace mobillm::llamacpp

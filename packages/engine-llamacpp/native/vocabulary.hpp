@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "mobillm/grammar/token_bytes.hpp"
+
 namespace mobillm::llamacpp {
 
 struct SpecialToken {
@@ -43,6 +45,8 @@ class Vocabulary {
   std::string decode(const std::vector<llama_token>& tokens, bool show_special) const;
   // Bytes of one token in the middle of a text.
   std::string piece(llama_token token, bool show_special) const;
+  // The same of all tokens, special ones having none.
+  TokenBytes token_bytes() const;
 
  private:
   const llama_vocab* vocab_;

@@ -8,17 +8,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "../test/grammar_oracle.hpp"
+#include "../test/vocabulary_files.hpp"
 #include "library_log.hpp"
 #include "mobillm/grammar/token_trie.hpp"
+#include "vocabulary.hpp"
 
 using mobillm::GrammarAutomaton;
 using mobillm::GrammarMatcher;
@@ -26,14 +26,6 @@ using mobillm::TokenBytes;
 using mobillm::TokenTrie;
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  CHECK(file.good());
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
 
 double microseconds(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -64,9 +56,9 @@ int main(int argc, char** argv) {
   const auto model = mobillm::test::load_vocabulary(argv[1]);
   const llama_vocab* vocab = llama_model_get_vocab(model.get());
   const mobillm::llamacpp::Vocabulary vocabulary(vocab);
-  const std::string source = read_file(argv[2]);
+  const std::string source = mobillm::test::read_file(argv[2]);
   const std::vector<llama_token> tokens = vocabulary.encode(argv[3], false, false);
-  const TokenBytes bytes = mobillm::test::token_bytes_of(vocabulary);
+  const TokenBytes bytes = vocabulary.token_bytes();
 
   std::unique_ptr<TokenTrie> trie;
   const double trie_us = microseconds([&] { trie = std::make_unique<TokenTrie>(bytes); });

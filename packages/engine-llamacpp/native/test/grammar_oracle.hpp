@@ -12,27 +12,8 @@
 #include "check.hpp"
 #include "mobillm/c_ptr.hpp"
 #include "mobillm/grammar/grammars.hpp"
-#include "vocabulary.hpp"
 
 namespace mobillm::test {
-
-// Loads a vocabulary without weights.
-inline CPtr<llama_model, llama_model_free> load_vocabulary(const std::string& path) {
-  llama_model_params params = llama_model_default_params();
-  params.vocab_only = true;
-  CPtr<llama_model, llama_model_free> model(llama_model_load_from_file(path.c_str(), params));
-  CHECK(model != nullptr);
-  return model;
-}
-
-inline TokenBytes token_bytes_of(const llamacpp::Vocabulary& vocabulary) {
-  TokenBytes bytes;
-  for (llama_token token = 0; token < vocabulary.size(); ++token) {
-    const std::string piece = vocabulary.piece(token, false);
-    bytes.add({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()});
-  }
-  return bytes;
-}
 
 // The library's sampler for one text.
 class GrammarOracle {

@@ -6,9 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <random>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,19 +14,14 @@
 #include "check.hpp"
 #include "grammar_oracle.hpp"
 #include "library_log.hpp"
+#include "vocabulary.hpp"
+#include "vocabulary_files.hpp"
 
 using mobillm::llamacpp::Vocabulary;
 using mobillm::test::GrammarOracle;
+using mobillm::test::read_file;
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  CHECK(file.good());
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
 
 enum class Utf8 { kWhole, kCut, kNone };
 
@@ -100,7 +93,7 @@ int main(int argc, char** argv) {
   const auto model = mobillm::test::load_vocabulary(argv[1]);
   const llama_vocab* vocab = llama_model_get_vocab(model.get());
   const Vocabulary vocabulary(vocab);
-  mobillm::Grammars grammars(mobillm::test::token_bytes_of(vocabulary));
+  mobillm::Grammars grammars(vocabulary.token_bytes());
   const std::string folder = argv[2];
   std::mt19937 random(1);
   for (const char* name : {"json", "arithmetic", "list", "japanese", "chess", "c"}) {

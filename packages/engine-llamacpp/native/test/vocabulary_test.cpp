@@ -6,7 +6,6 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -14,8 +13,8 @@
 #include "check.hpp"
 #include "encode_batch.hpp"
 #include "library_log.hpp"
-#include "mobillm/c_ptr.hpp"
 #include "mobillm/error.hpp"
+#include "vocabulary_files.hpp"
 
 using mobillm::AbortFlag;
 using mobillm::Error;
@@ -23,16 +22,9 @@ using mobillm::InvalidArgument;
 using mobillm::llamacpp::encode_batch;
 using mobillm::llamacpp::TokenRows;
 using mobillm::llamacpp::Vocabulary;
+using mobillm::test::read_file;
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  CHECK(file.good());
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
 
 std::vector<std::string> read_texts(const std::string& path) {
   const std::string separator = "\n__ggml_vocab_test__\n";
@@ -122,11 +114,7 @@ int main(int argc, char** argv) {
   CHECK_EQUAL(argc, 2);
   const std::string path = argv[1];
   mobillm::llamacpp::install_library_log();
-  llama_model_params params = llama_model_default_params();
-  params.vocab_only = true;
-  const mobillm::CPtr<llama_model, llama_model_free> model(
-      llama_model_load_from_file(path.c_str(), params));
-  CHECK(model != nullptr);
+  const auto model = mobillm::test::load_vocabulary(path);
   const Vocabulary vocabulary(llama_model_get_vocab(model.get()));
 
   const auto texts = read_texts(path + ".inp");
