@@ -31,16 +31,21 @@ export class DriverRunner {
     this.model = model;
   }
 
-  /** The same as the reference's `run`; every token is pulled by JavaScript, as an application does. */
-  async run(prompt, maxTokens) {
+  /**
+   * The same as the reference's `run`; every token is pulled by JavaScript, as an application does. What
+   * else is asked of the driver, such as a grammar, comes as `more`.
+   */
+  async run(prompt, maxTokens, more = {}) {
     const sequence = await this.model.createSequence();
     const tokens = [];
+    let rejectedTokens = 0;
     let prefillMs;
     let prefillCpuMs;
     let wall = performance.now();
     let cpu = process.cpuUsage();
-    for await (const batch of sequence.generate(prompt, greedySpec(maxTokens))) {
+    for await (const batch of sequence.generate(prompt, { ...greedySpec(maxTokens), ...more })) {
       tokens.push(...batch.tokens);
+      rejectedTokens = batch.rejectedTokens ?? rejectedTokens;
       if (prefillMs === undefined && batch.prefilledTokens === prompt.length) {
         prefillMs = performance.now() - wall;
         prefillCpuMs = cpuMs(cpu);
@@ -54,6 +59,7 @@ export class DriverRunner {
       decodeMs: performance.now() - wall,
       decodeCpuMs: cpuMs(cpu),
       tokens,
+      rejectedTokens,
     };
     await sequence.close();
     return result;
