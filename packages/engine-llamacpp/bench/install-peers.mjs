@@ -15,6 +15,16 @@ const packagesOf = {
 /** Names of the peers. */
 export const peerNames = Object.keys(packagesOf);
 
+/** Version of each, by its name. */
+export function peerVersions() {
+  return Object.fromEntries(
+    Object.entries(packagesOf).map(([name, [spec]]) => [
+      name,
+      spec.slice(spec.lastIndexOf('@') + 1),
+    ]),
+  );
+}
+
 /** Where they are installed: outside this workspace. */
 export function peersFolder() {
   return join(cacheFolder(), 'bench-peers');
