@@ -13,6 +13,8 @@
 #include "mobillm/option_reader.hpp"
 #include "mobillm/sequence_handle.hpp"
 #include "model_handle.hpp"
+#include "optimize/requantized_file_handle.hpp"
+#include "optimize/text_scorer_handle.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -131,6 +133,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
     FileHandle::define(env, exports);
     LogSinkHandle::define(env, exports);
     ModelHandle::define(env, exports);
+    RequantizedFileHandle::define(env, exports);
+    TextScorerHandle::define(env, exports);
     SequenceHandle::define(env, environment);
     return exports;
   });

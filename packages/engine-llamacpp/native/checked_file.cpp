@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <system_error>
 
-#include "mobillm/c_ptr.hpp"
 #include "mobillm/error.hpp"
 
 namespace mobillm::llamacpp {
@@ -15,8 +14,6 @@ namespace {
 std::filesystem::path to_path(const std::string& utf8) {
   return {reinterpret_cast<const char8_t*>(utf8.c_str())};
 }
-
-void close_file(std::FILE* file) { std::fclose(file); }
 
 std::FILE* open_file(const std::string& path) {
 #ifdef _WIN32
@@ -52,12 +49,8 @@ FileStamp stamp_of(const std::string& path) {
   return stamp;
 }
 
-llama_model* load_checked(const CheckedFile& file, const llama_model_params& params) {
-  if (file.split) {
-    require_unchanged(file);
-    return llama_model_load_from_file(file.path.c_str(), params);
-  }
-  const CPtr<std::FILE, close_file> opened(open_file(file.path));
+OpenFile open_checked(const CheckedFile& file) {
+  OpenFile opened(open_file(file.path));
   // After opening: while the path still names the checked file, that is the one which was opened.
   require_unchanged(file);
   if (opened == nullptr) {
@@ -65,6 +58,15 @@ llama_model* load_checked(const CheckedFile& file, const llama_model_params& par
                 "The file " + file.path + " cannot be read. Check its permissions.",
                 {{"path", file.path}});
   }
+  return opened;
+}
+
+llama_model* load_checked(const CheckedFile& file, const llama_model_params& params) {
+  if (file.split) {
+    require_unchanged(file);
+    return llama_model_load_from_file(file.path.c_str(), params);
+  }
+  const OpenFile opened = open_checked(file);
   return llama_model_load_from_file_ptr(opened.get(), params);
 }
 

@@ -4,7 +4,10 @@
 #include <llama.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
+
+#include "mobillm/c_ptr.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -25,6 +28,13 @@ struct CheckedFile {
   FileStamp stamp;     // when its header was checked
   bool split = false;  // whether it is the first of several parts, which the library finds by name
 };
+
+inline void close_file(std::FILE* file) { std::fclose(file); }
+using OpenFile = CPtr<std::FILE, close_file>;
+
+// Opens a file that was checked, for reading. Throws FILE_NOT_FOUND, and INTEGRITY_FAILED when the
+// path now names another file than the checked one.
+OpenFile open_checked(const CheckedFile& file);
 
 // Like `llama_model_load_from_file`, but throws INTEGRITY_FAILED when the path now names another
 // file than the checked one: the library meets an unchecked header with an assertion, which ends

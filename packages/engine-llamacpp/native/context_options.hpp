@@ -17,6 +17,10 @@ struct ContextOptions {
   ggml_type value_type = GGML_TYPE_F16;
   bool generates = true;           // otherwise there is a context for vectors alone
   std::uint32_t embed_tokens = 0;  // of the longest text that room for vectors is counted for
+  bool scores_texts = false;       // whether a row of logits is wanted after each token of a step
+  // Asked about every node of a step, and told those that it wants; none in common use.
+  ggml_backend_sched_eval_callback observer = nullptr;
+  void* observer_data = nullptr;
 };
 
 // Whether a model's cache is made of keys and values by token, and not of a state that each token
@@ -39,7 +43,9 @@ inline llama_context_params to_params(const llama_model* model, const ContextOpt
   params.n_ubatch = options.batch_tokens;
   params.n_seq_max = sequence_numbers(model, options);
   // Only the last token of a step is ever sampled from. The library wants a row a sequence number.
-  params.n_outputs_max = params.n_seq_max;
+  params.n_outputs_max = options.scores_texts ? options.batch_tokens : params.n_seq_max;
+  params.cb_eval = options.observer;
+  params.cb_eval_user_data = options.observer_data;
   // One pool: a conversation can use the whole context while the others are short.
   params.kv_unified = true;
   // Without it a model with a sliding window forgets what lies before the window, and a sequence

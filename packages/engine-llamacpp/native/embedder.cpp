@@ -149,15 +149,7 @@ void Embedder::decode(const EmbeddingJob& job) {
   // Without a cache the library takes it for `llama_encode`.
   const std::int32_t status = llama_decode(context_.get(), batch_.get());
   polled_ = nullptr;
-  switch (check_decode(status)) {
-    case StepStatus::kDone:
-      return;
-    case StepStatus::kAborted:
-      throw aborted();
-    case StepStatus::kNoRoom:
-      throw Error(code::kNativeFailure,
-                  "llama.cpp found no room for a text that fits its context.");
-  }
+  require_decoded(status);
 }
 
 const float* Embedder::vector_of(std::size_t row) const {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "mobillm/error.hpp"
+#include "open_error.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -21,6 +22,18 @@ StepStatus check_decode(std::int32_t status) {
                       "). Its own log, through the engine's log option, "
                       "says more.",
                   {{"status", static_cast<double>(status)}});
+  }
+}
+
+void require_decoded(std::int32_t status) {
+  switch (check_decode(status)) {
+    case StepStatus::kDone:
+      return;
+    case StepStatus::kAborted:
+      throw aborted();
+    case StepStatus::kNoRoom:
+      throw Error(code::kNativeFailure,
+                  "llama.cpp found no room for a text that fits its context.");
   }
 }
 

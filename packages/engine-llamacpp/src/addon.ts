@@ -1,5 +1,11 @@
 import { loadAddon, type NativeSequence } from '@mobillm/core/native';
 import { packageRoot } from '#package-root';
+import type {
+  NativeRequantizedFile,
+  NativeRequantizeOptions,
+  NativeTextScorer,
+  NativeTextScorerOptions,
+} from './optimize/native.js';
 
 /**
  * The one file that knows the addon: what its C++ side (`native/*_handle.cpp`) offers, as types.
@@ -34,6 +40,10 @@ export interface LlamaCppAddon {
   readonly Estimate: new (options: NativeEstimateOptions) => NativeEstimate;
   /** Prepares a model. */
   readonly Model: new (options: NativeOpenOptions) => NativeModel;
+  /** Prepares a model that texts are scored with. */
+  readonly TextScorer: new (options: NativeTextScorerOptions) => NativeTextScorer;
+  /** Prepares a model file in other number formats. */
+  readonly RequantizedFile: new (options: NativeRequantizeOptions) => NativeRequantizedFile;
   /** Sends the library's log to a function until it is closed. */
   readonly LogSink: new (least: LogLevel, log: LogFunction) => { close(): void };
 }
@@ -243,6 +253,8 @@ const expects = [
   'File',
   'Estimate',
   'Model',
+  'TextScorer',
+  'RequantizedFile',
   'LogSink',
 ] as const satisfies readonly (keyof LlamaCppAddon)[];
 
