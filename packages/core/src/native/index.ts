@@ -8,3 +8,4 @@ export type * from './native-sequence.js';
 export type * from './platform-package.js';
 export { platformPackage } from './platform-package-node.js';
 export * from './to-int32-array.js';
+export { toModelFiles } from '../runtime/to-model-files.js';

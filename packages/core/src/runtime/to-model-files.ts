@@ -9,7 +9,7 @@ import type { ModelFile, ModelFiles } from '../store/model-files.js';
  */
 export function toModelFiles(
   files: ModelFiles | string,
-  capabilities: EngineCapabilities,
+  capabilities: Pick<EngineCapabilities, 'formats'>,
 ): ModelFiles {
   const [defaultFormat] = capabilities.formats;
   if (typeof files === 'string' && files !== '' && defaultFormat !== undefined) {
