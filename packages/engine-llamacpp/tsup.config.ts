@@ -10,6 +10,7 @@ export default defineConfig({
     index: 'src/index.ts',
     'package-root/node': 'src/package-root/node.ts',
     'package-root/portable': 'src/package-root/portable.ts',
+    'optimize/cli': 'src/optimize/cli.ts',
     'rpc/node': 'src/rpc/node.ts',
     'rpc/rpc-server-process': 'src/rpc/rpc-server-process.ts',
     'rpc/cli': 'src/rpc/cli.ts',

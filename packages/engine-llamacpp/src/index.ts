@@ -8,3 +8,12 @@ export type {
   LlamaCppEngineOptions,
   LlamaCppOpenOptions,
 } from './engine-options.js';
+export {
+  measurePerplexity,
+  type PerplexityOptions,
+  type PerplexityReport,
+} from './optimize/measure-perplexity.js';
+export { optimizeModel } from './optimize/optimize-model.js';
+export type { OptimizeOptions, OptimizeProgress, SizeBudget } from './optimize/optimize-options.js';
+export type * from './optimize/optimize-report.js';
+export type { WeightFormat } from './optimize/weight-formats.js';

@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+/**
+ * The program `mobillm-optimize`: writes a GGUF model's weights in other number formats where measuring
+ * on a text says that it pays.
+ */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { optimizeModel } from './optimize-model.js';
+import type { OptimizeOptions, OptimizeProgress } from './optimize-options.js';
+import type { OptimizeReport } from './optimize-report.js';
+import { type WeightFormat, weightFormats } from './weight-formats.js';
+
+const help = `Writes a GGUF model's weights in other number formats for this device, where that pays on a text.
+
+  mobillm-optimize model.gguf --text sample.txt --output new.gguf [options]
+
+  --text FILE            text of the kind that the model is for: it judges, and is learned from
+  --output FILE          the new file; there must be none of that name
+  --target FORMAT        auto (the default), or one of
+                         ${weightFormats.join(', ')}
+  --file-bytes N         choose a format for each tensor, so that the file has at most so many bytes
+  --bits N               the same, by the average number of bits a weight
+  --formats A,B          formats that auto, --file-bytes and --bits choose from
+  --max-perplexity P     most that perplexity may rise, in per cent (5; with a size, any)
+  --min-speedup X        least gain in CPU time, as a factor (1.1; with a size, none)
+  --careless             round all columns alike, whatever the text uses
+  --threads N            threads (those that are free)
+  --json                 print the whole report as JSON
+  --help
+
+The source is only read. Ends with 0 when a file was written, 3 when none pays and the source was kept,
+2 for a wrong call, 1 for any other failure.
+`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+  }
+  try {
+    const call = await readCall();
+    if (call === 'help') {
+      process.stdout.write(help);
+      return 0;
+    }
+    const { model, options, json } = call;
+    const onProgress = process.stderr.isTTY ? { onProgress: showProgress } : {};
+    const report = await optimizeModel(model, { ...options, ...onProgress, signal: stop.signal });
+    if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
+    process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : format(report));
+    return report.decision === 'written' ? 0 : 3;
+  } catch (error) {
+    const { message, code } = error as { readonly message?: string; readonly code?: unknown };
+    process.stderr.write(`mobillm-optimize: ${message ?? String(error)}\n`);
+    const isWrongCall = code === 'INVALID_ARGUMENT' || String(code).startsWith('ERR_PARSE_ARGS');
+    return isWrongCall ? 2 : 1;
+  }
+}
+
+interface Call {
+  readonly model: string;
+  readonly options: OptimizeOptions;
+  readonly json: boolean;
+}
+
+async function readCall(): Promise<Call | 'help'> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      text: { type: 'string' },
+      output: { type: 'string' },
+      target: { type: 'string' },
+      'file-bytes': { type: 'string' },
+      bits: { type: 'string' },
+      formats: { type: 'string' },
+      'max-perplexity': { type: 'string' },
+      'min-speedup': { type: 'string' },
+      threads: { type: 'string' },
+      careless: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return 'help';
+  const [model, ...others] = positionals;
+  const { text, output } = values;
+  if (model === undefined || others.length > 0 || text === undefined || output === undefined) {
+    throw wrongCall('one model, --text and --output are needed; --help says more');
+  }
+  const targets = [values.target, values['file-bytes'], values.bits].filter(
+    (value) => value !== undefined,
+  );
+  if (targets.length > 1) throw wrongCall('only one of --target, --file-bytes and --bits can be');
+  const number = (value: string, name: string): number => {
+    const read = Number(value);
+    if (value.trim() === '' || Number.isNaN(read)) {
+      throw wrongCall(`--${name} must be a number, but it is "${value}"`);
+    }
+    return read;
+  };
+  const options = {
+    text: await readFile(text, 'utf8'),
+    output,
+    ...(values.target !== undefined && { target: values.target as WeightFormat | 'auto' }),
+    ...(values['file-bytes'] !== undefined && {
+      target: { fileBytes: number(values['file-bytes'], 'file-bytes') },
+    }),
+    ...(values.bits !== undefined && { target: { bitsPerWeight: number(values.bits, 'bits') } }),
+    ...(values.formats !== undefined && { formats: values.formats.split(',') as WeightFormat[] }),
+    ...(values['max-perplexity'] !== undefined && {
+      maxPerplexityIncrease: number(values['max-perplexity'], 'max-perplexity') / 100,
+    }),
+    ...(values['min-speedup'] !== undefined && {
+      minSpeedup: number(values['min-speedup'], 'min-speedup'),
+    }),
+    ...(values.threads !== undefined && { threads: number(values.threads, 'threads') }),
+    ...(values.careless && { importance: 'none' as const }),
+  };
+  return { model, options, json: values.json ?? false };
+}
+
+function wrongCall(message: string): Error {
+  return Object.assign(new Error(message), { code: 'INVALID_ARGUMENT' });
+}
+
+function showProgress({ phase, candidate = '', share }: OptimizeProgress): void {
+  process.stderr.write(`\r\u001B[K${phase} ${candidate} ${(share * 100).toFixed(0)} %`);
+}
+
+function format({
+  source,
+  candidates,
+  reason,
+  path,
+  fileBytes,
+  judgedTokens,
+}: OptimizeReport): string {
+  const bits = (value: number) => value.toFixed(2).padStart(5);
+  const share = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value * 100).toFixed(1)} %`;
+  const rows = candidates.map(({ name, bitsPerWeight, quality, speedup }) =>
+    [
+      name.padEnd(8),
+      bits(bitsPerWeight),
+      `${share(quality.perplexityIncrease)} ± ${(quality.perplexityIncreaseError * 100).toFixed(1)} %`.padStart(
+        18,
+      ),
+      quality.divergence.toFixed(4).padStart(10),
+      (speedup === undefined ? '–' : `${speedup.toFixed(2)}×`).padStart(9),
+    ].join('  '),
+  );
+  return [
+    `source    ${bits(source.bitsPerWeight)}  perplexity ${source.perplexity.toFixed(2)} over ${judgedTokens} tokens`,
+    `${'name'.padEnd(8)}   bits  ${'perplexity'.padStart(18)}  divergence   CPU time`,
+    ...rows,
+    reason,
+    ...(path === undefined ? [] : [`${path}: ${fileBytes} bytes`]),
+    '',
+  ].join('\n');
+}
