@@ -448,7 +448,6 @@ function keptReason(candidates: readonly OptimizeCandidate[]): string {
 }
 
 function writtenReason({ name, quality, speedup = NaN, ...row }: OptimizeCandidate): string {
-  const formats = Object.keys(row.bytesByFormat).filter((format) => /^(?:Q|IQ)/u.test(format));
-  const bits = row.bitsPerWeight.toFixed(2);
-  return `${name} (${formats.join(', ')}; ${bits} bits a weight) is ${speedup.toFixed(2)} times as fast as the source in CPU time; perplexity ${percent(quality.perplexityIncrease)} ± ${(quality.perplexityIncreaseError * 100).toFixed(1)} %, divergence ${quality.divergence.toFixed(4)} nats a token.`;
+  const increase = `${percent(quality.perplexityIncrease)} ± ${(quality.perplexityIncreaseError * 100).toFixed(1)} %`;
+  return `${name}, of ${row.bitsPerWeight.toFixed(2)} bits a weight, is ${speedup.toFixed(2)} times as fast as the source in CPU time; perplexity ${increase}, divergence ${quality.divergence.toFixed(4)} nats a token.`;
 }
