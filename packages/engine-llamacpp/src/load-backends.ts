@@ -1,5 +1,5 @@
 import { MobillmError } from '@mobillm/core';
-import { platformPackage } from '@mobillm/core/native';
+import { platformPackage, type PlatformPackage } from '@mobillm/core/native';
 import { packageRoot } from '#package-root';
 import { type LlamaCppAddon, type NativeBackendLoad, packageName } from './addon.js';
 import { type BackendName, backendNames } from './engine-options.js';
@@ -19,41 +19,51 @@ export function loadBackends(
 ): void {
   for (const name of wanted === 'auto' ? backendNames : wanted) {
     if (addon.hasBackend(name)) continue;
-    const { name: ownPackage, folder } = platformPackage({
-      packageName,
-      packageRoot,
-      suffix: name,
-    });
-    const folders = [...(addonFolder === '' ? [] : [`${addonFolder}/${name}`])];
-    if (folder !== undefined) folders.push(folder);
-    const loads = folders.map((each) => addon.hasBackend(name) || addon.loadBackend(name, each));
-    if (wanted === 'auto' || addon.hasBackend(name)) continue;
-    const tried = loads.filter((load) => load !== true);
-    throw failure(name, ownPackage, folder !== undefined, tried);
+    const ownPackage = platformPackage({ packageName, packageRoot, suffix: name });
+    const folders = addonFolder === '' ? [] : [`${addonFolder}/${name}`];
+    const tried = folders.map((folder) => addon.loadBackend(name, folder));
+    if (addon.hasBackend(name)) continue;
+    tried.push(...loadPackage(addon, name, ownPackage));
+    if (wanted !== 'auto' && !addon.hasBackend(name)) throw failure(name, ownPackage.name, tried);
   }
+}
+
+function loadPackage(
+  addon: LlamaCppAddon,
+  backend: BackendName,
+  { name, folder, unfit }: PlatformPackage,
+): readonly NativeBackendLoad[] {
+  if (folder === undefined) {
+    return [{ path: `the package ${name}`, outcome: 'missing', reason: '' }];
+  }
+  if (unfit !== undefined) return [{ path: folder, outcome: 'refused', reason: unfit }];
+  return [addon.loadBackend(backend, folder)];
 }
 
 function failure(
   backend: BackendName,
   ownPackage: string,
-  isInstalled: boolean,
   tried: readonly NativeBackendLoad[],
 ): MobillmError {
-  const refused = tried.find((load) => load.outcome === 'refused');
+  const build = `MOBILLM_BACKENDS=rpc,${backend} npm rebuild ${packageName}`;
+  const reasons = tried.map(({ reason, outcome }) =>
+    outcome === 'missing' ? 'not there' : reason,
+  );
+  const list = tried.map(({ path }, index) => `  ${path}: ${reasons[index] ?? ''}`).join('\n');
   const searched = tried.map(({ path }) => path);
-  const details = { backend, package: ownPackage, searched };
-  if (refused) {
+  const details = { backend, package: ownPackage, searched, reasons };
+  const refused = tried.find(({ outcome }) => outcome === 'refused');
+  if (refused !== undefined) {
     const { path, reason } = refused;
     return new MobillmError(
       'ADDON_INCOMPATIBLE',
-      `The back end ${path} cannot be loaded on this machine: ${reason}. Its driver may be missing or too old.`,
+      `The back end ${path} cannot be loaded on this machine: ${reason}. Its driver may be missing or too old; and an addon that was compiled here, not installed, has no back ends but those that were compiled in ("${build}"). Tried:\n${list}`,
       { details: { ...details, path, reason } },
     );
   }
-  const places = [...searched, ...(isInstalled ? [] : [`the package ${ownPackage}`])];
   return new MobillmError(
     'ADDON_NOT_FOUND',
-    `The back end "${backend}" of llama.cpp is neither built in nor installed. Install ${ownPackage}, or build it in with "MOBILLM_BACKENDS=rpc,${backend} npm rebuild ${packageName}". Looked at:\n${places.map((place) => `  ${place}`).join('\n')}`,
+    `The back end "${backend}" of llama.cpp is neither built in nor installed. Install ${ownPackage}, or build it in with "${build}". Tried:\n${list}`,
     { details },
   );
 }

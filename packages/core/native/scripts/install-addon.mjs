@@ -1,24 +1,40 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { addonFile, compile } from './compile.mjs';
 
-function hasPrebuilt(packageFolder, packageName) {
+/**
+ * Why the prebuilt package of this platform does not serve, as a clause; `undefined` where it does. One
+ * that is installed is loaded to find out: it may ask for a newer C library than this system has.
+ */
+function prebuiltTrouble(packageFolder, packageName, addonName) {
   const require = createRequire(join(packageFolder, 'package.json'));
   const base = `${packageName}-${process.platform}-${process.arch}`;
-  return [base, `${base}-musl`].some((name) => {
+  const troubles = [base, `${base}-musl`].flatMap((name) => {
+    let manifest;
     try {
-      require.resolve(`${name}/package.json`);
-      return true;
+      manifest = require.resolve(`${name}/package.json`);
     } catch {
-      return false;
+      return [];
     }
+    // In a process of its own, which a file that is no good may end.
+    const load = 'process.dlopen({ exports: {} }, process.argv[1])';
+    const file = join(dirname(manifest), `${addonName}.node`);
+    const { status, stderr } = spawnSync(process.execPath, ['-e', load, file], {
+      encoding: 'utf8',
+    });
+    if (status === 0) return [undefined];
+    const reason = /Error: (.*)/.exec(stderr ?? '')?.[1] ?? 'loading it ended the process';
+    return [`${name} cannot be loaded here (${reason})`];
   });
+  if (troubles.includes(undefined)) return undefined;
+  return troubles[0] ?? 'no prebuilt addon for this platform is installed';
 }
 
 /**
- * What `npm install` and `npm rebuild` of an engine do: compiles the addon where none is there for
- * this platform. In a checkout it does nothing, because `npm run build:native` builds there.
+ * What `npm install` and `npm rebuild` of an engine do: compiles the addon where none is there that
+ * this machine can load. In a checkout it does nothing, because `npm run build:native` builds there.
  *
  * @param {object} engine
  * @param {string} engine.packageFolder folder of the engine's package
@@ -35,13 +51,14 @@ export async function installAddon(engine) {
   const isCheckout = existsSync(join(packageFolder, '..', '..', 'pnpm-workspace.yaml'));
   const { name } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
   if (isCheckout || process.env[addonVariable]) return;
-  if (!ownBuild && hasPrebuilt(packageFolder, name)) return;
+  const trouble = ownBuild
+    ? 'an addon of its own is wanted'
+    : prebuiltTrouble(packageFolder, name, addonName);
+  if (trouble === undefined) return;
   const buildFolder = join(packageFolder, 'build');
   const rebuild = process.env.npm_command === 'rebuild';
   if (existsSync(addonFile(buildFolder, addonName)) && !rebuild) return;
-  process.stderr.write(
-    `${name}: ${ownBuild ? 'an addon of its own is wanted' : 'no prebuilt addon for this platform'}, compiling it (minutes) …\n`,
-  );
+  process.stderr.write(`${name}: ${trouble}, compiling it (minutes) …\n`);
   const { definitions: own, sources } = (await prepare?.()) ?? {};
   const definitions = { ...own, MOBILLM_WARNINGS_AS_ERRORS: 'OFF' };
   await compile({ packageFolder, addonName, buildFolder, definitions, sources });

@@ -9,15 +9,25 @@ import { platformName, platformPackage } from './platform-package-node.js';
 /** Node-API version that every addon of the SDK is built for. */
 const nodeApiVersion = 8;
 
+/** A file that was looked at, and why it was not taken. */
+interface Attempt {
+  readonly path: string;
+  /** What the system said, or that there is no such file. */
+  readonly reason: string;
+  /** What was thrown for a file that is there. */
+  readonly error?: unknown;
+}
+
 /**
- * Finds, checks and loads an engine's addon. Looked at in this order: the file that was asked for,
+ * Finds, checks and loads an engine's addon. Tried in this order: the file that was asked for,
  * the environment variable, the package's own build (`build/Release`), the prebuilt package of this
- * platform (`<package>-<platform>-<architecture>`, with `-musl` where the C library is musl).
+ * platform (`<package>-<platform>-<architecture>`, with `-musl` where the C library is musl). A file that
+ * was named is the only one; of the others the first that can be loaded is taken.
  *
  * The addon belongs to the process: loading it twice gives the same one.
  *
- * @throws MobillmError `ADDON_NOT_FOUND` with every path that was looked at; `ADDON_INCOMPATIBLE`
- * with the system's own message when a file is there and cannot be loaded.
+ * @throws MobillmError `ADDON_NOT_FOUND` where there is no file at all, `ADDON_INCOMPATIBLE` where one is
+ * there and none can be loaded; each with every path that was tried, and why it was not taken.
  */
 export function loadAddon(request: AddonRequest): Promise<LoadedAddon> {
   return Promise.resolve().then(() => loadNow(request));
@@ -31,33 +41,63 @@ function loadNow(request: AddonRequest): LoadedAddon {
       folder: '',
     };
   }
-  const searched = candidates(request);
-  const path = searched.find((candidate) => existsSync(candidate));
-  if (path === undefined) throw notFound(request, searched);
-  checkNodeApi(path);
-  let exports: unknown;
-  try {
-    exports = createRequire(import.meta.url)(path);
-  } catch (error) {
-    throw incompatible(request, path, error);
+  const tried: Attempt[] = [];
+  for (const { path, absence, unfit } of candidates(request)) {
+    if (!existsSync(path)) {
+      tried.push({ path, reason: absence });
+      continue;
+    }
+    if (unfit !== undefined) {
+      tried.push({ path, reason: unfit, error: new Error(unfit) });
+      continue;
+    }
+    checkNodeApi(path);
+    let exports: unknown;
+    try {
+      exports = createRequire(import.meta.url)(path);
+    } catch (error) {
+      tried.push({ path, reason: error instanceof Error ? error.message : String(error), error });
+      continue;
+    }
+    return { exports: checkExports(request, exports, path), path, folder: dirname(path) };
   }
-  return { exports: checkExports(request, exports, path), path, folder: dirname(path) };
+  throw nothingLoads(request, tried);
 }
 
-/** Files to look at, in order. One that was named is the only one: no other is taken in its place. */
-function candidates(request: AddonRequest): readonly string[] {
-  const named = request.addon ?? process.env[request.variable];
-  if (typeof named === 'string' && named !== '') return [resolve(named)];
+/** A file to try, and what it means that it is not there. */
+interface Candidate {
+  readonly path: string;
+  readonly absence: string;
+  /** Why it must not be loaded although it is there. */
+  readonly unfit?: string;
+}
+
+/** Files to try, in order. One that was named is the only one: no other is taken in its place. */
+function candidates(request: AddonRequest): readonly Candidate[] {
+  const { addon, variable, packageRoot } = request;
+  if (typeof addon === 'string') {
+    return [{ path: resolve(addon), absence: 'named by the option "addon", but not there' }];
+  }
+  const named = process.env[variable];
+  if (named) return [{ path: resolve(named), absence: `named by ${variable}, but not there` }];
   const file = `${request.name}.node`;
-  const { packageRoot } = request;
   const own = packageRoot === undefined ? [] : [join(packageRoot, 'build', 'Release', file)];
-  return [...own, ...prebuilt(request, file)];
+  return [
+    ...own.map((path) => ({ path, absence: 'nothing was compiled here' })),
+    prebuilt(request, file),
+  ];
 }
 
-/** The addon's file in the platform package; the package's name where it is not installed. */
-function prebuilt(request: AddonRequest, file: string): readonly string[] {
-  const { name, folder } = platformPackage(request);
-  return [join(folder ?? join('node_modules', ...name.split('/')), file)];
+/** The addon's file in the platform package; below the package's name where it is not installed. */
+function prebuilt(request: AddonRequest, file: string): Candidate {
+  const { name, folder, ...rest } = platformPackage(request);
+  if (folder !== undefined) {
+    return { path: join(folder, file), absence: `${name} lacks it`, ...rest };
+  }
+  return {
+    path: join('node_modules', ...name.split('/'), file),
+    absence: `the package ${name} is not installed`,
+  };
 }
 
 function checkNodeApi(path: string): void {
@@ -70,27 +110,26 @@ function checkNodeApi(path: string): void {
   );
 }
 
-function notFound(request: AddonRequest, searched: readonly string[]): MobillmError {
-  const where = searched.map((path) => `  ${path}`).join('\n');
-  return new MobillmError(
-    'ADDON_NOT_FOUND',
-    `The native addon of ${request.packageName} for ${platformName()} was not found. Build it with "${request.buildCommand}". Looked at:\n${where}`,
-    {
-      details: {
-        searched,
-        platform: process.platform,
-        arch: process.arch,
-        buildCommand: request.buildCommand,
-      },
-    },
-  );
-}
-
-function incompatible(request: AddonRequest, path: string, error: unknown): MobillmError {
-  const reason = error instanceof Error ? error.message : String(error);
+/** What is thrown when all that could be tried was tried in vain. */
+function nothingLoads(request: AddonRequest, tried: readonly Attempt[]): MobillmError {
+  const { packageName, buildCommand } = request;
+  const list = tried.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n');
+  const details = {
+    ...{ searched: tried.map(({ path }) => path), reasons: tried.map(({ reason }) => reason) },
+    ...{ platform: process.platform, arch: process.arch, buildCommand },
+  };
+  const refused = tried.find(({ error }) => error !== undefined);
+  if (refused === undefined) {
+    return new MobillmError(
+      'ADDON_NOT_FOUND',
+      `The native addon of ${packageName} for ${platformName()} was not found. Build it with "${buildCommand}". Tried:\n${list}`,
+      { details },
+    );
+  }
+  const { path, reason, error } = refused;
   return new MobillmError(
     'ADDON_INCOMPATIBLE',
-    `The addon ${path} cannot be loaded on this machine: ${reason}. Build it here with "${request.buildCommand}".`,
-    { details: { path, reason, buildCommand: request.buildCommand }, cause: error },
+    `The addon ${path} cannot be loaded on this machine (${platformName()}): ${reason}. Build it here with "${buildCommand}". Tried:\n${list}`,
+    { details: { ...details, path, reason }, cause: error },
   );
 }

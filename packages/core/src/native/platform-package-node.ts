@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { PlatformPackage, PlatformPackageRequest } from './platform-package.js';
@@ -11,10 +11,27 @@ export function platformPackage(request: PlatformPackageRequest): PlatformPackag
   const { packageName, packageRoot, suffix } = request;
   const name = [packageName, platformName(), suffix].filter(Boolean).join('-');
   const anchor = join(packageRoot ?? process.cwd(), 'package.json');
+  let manifest: string;
   try {
-    return { name, folder: dirname(createRequire(anchor).resolve(`${name}/package.json`)) };
+    manifest = createRequire(anchor).resolve(`${name}/package.json`);
   } catch {
     return { name, folder: undefined };
+  }
+  const folder = dirname(manifest);
+  const own = packageRoot === undefined ? undefined : versionIn(anchor);
+  const version = versionIn(manifest);
+  if (own === undefined || version === undefined || own === version) return { name, folder };
+  const unfit = `${name} is version ${version} and ${packageName} is ${own}: install ${name}@${own}`;
+  return { name, folder, unfit };
+}
+
+function versionIn(manifest: string): string | undefined {
+  try {
+    const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version?: unknown };
+    return typeof version === 'string' ? version : undefined;
+  } catch {
+    // Whoever took the manifest away knows what they do.
+    return undefined;
   }
 }
 
@@ -26,7 +43,17 @@ export function platformName(): string {
 
 function isMusl(): boolean {
   // Asked of the file system: a process report, which knows it too, takes tens of milliseconds.
-  const processors: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
-  const processor = processors[process.arch] ?? process.arch;
-  return existsSync(`/lib/ld-musl-${processor}.so.1`);
+  const loaders: Readonly<Record<string, readonly [musl: string, glibc: string]>> = {
+    x64: ['/lib/ld-musl-x86_64.so.1', '/lib64/ld-linux-x86-64.so.2'],
+    arm64: ['/lib/ld-musl-aarch64.so.1', '/lib/ld-linux-aarch64.so.1'],
+  };
+  const [musl = `/lib/ld-musl-${process.arch}.so.1`, glibc = ''] = loaders[process.arch] ?? [];
+  if (!existsSync(musl)) return false;
+  // Each C library can be installed beside the other one; what counts is which this process has.
+  return !existsSync(glibc) || !reportsGlibc();
+}
+
+function reportsGlibc(): boolean {
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return report.header?.glibcVersionRuntime !== undefined;
 }

@@ -14,4 +14,9 @@ export interface PlatformPackage {
   readonly name: string;
   /** Its folder; `undefined` where it is not installed. */
   readonly folder: string | undefined;
+  /**
+   * Why it must not be loaded although it is there: it is of another version than the package that it
+   * belongs to, and binaries of two versions do not understand each other.
+   */
+  readonly unfit?: string;
 }

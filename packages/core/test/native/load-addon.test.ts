@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadAddon, type AddonRequest } from '../../src/native/index.js';
 import { loadAddon as loadInReactNative } from '../../src/native/load-addon-react-native.js';
@@ -27,6 +27,7 @@ describe('loadAddon', () => {
 
   afterEach(async () => {
     vi.unstubAllEnvs();
+    vi.restoreAllMocks();
     await rm(root, { recursive: true });
   });
 
@@ -56,6 +57,10 @@ describe('loadAddon', () => {
       code: 'ADDON_NOT_FOUND',
       details: {
         searched,
+        reasons: [
+          'nothing was compiled here',
+          `the package @mobillm/${platformPackage} is not installed`,
+        ],
         platform: process.platform,
         arch: process.arch,
         buildCommand: 'make it',
@@ -84,13 +89,65 @@ describe('loadAddon', () => {
     await expect(loadAddon(request)).rejects.toMatchObject({ details: { path } });
   });
 
+  it('tries the prebuilt package where the own build cannot be loaded, and tells both reasons', async () => {
+    const prebuilt = await placePrebuilt();
+    const own = await place('build', 'Release', 'test_addon.node');
+    const error: unknown = await loadAddon(request).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'ADDON_INCOMPATIBLE',
+      details: {
+        path: own,
+        searched: [own, prebuilt],
+        reasons: [
+          expect.stringContaining(own) as string,
+          expect.stringContaining(prebuilt) as string,
+        ],
+      },
+    });
+    for (const path of [own, prebuilt]) expect((error as Error).message).toContain(`  ${path}: `);
+  });
+
+  it('loads the prebuilt package past an own build that cannot be loaded', async () => {
+    await place('build', 'Release', 'test_addon.node');
+    const path = await placePrebuilt();
+    const open = process.dlopen.bind(process);
+    vi.spyOn(process, 'dlopen').mockImplementation((module, file) => {
+      if (file !== path) {
+        open(module, file);
+        return;
+      }
+      (module as { exports: object }).exports = { open: () => undefined };
+    });
+    await expect(loadAddon(request)).resolves.toMatchObject({ path, folder: dirname(path) });
+  });
+
+  it('refuses the prebuilt package of another version', async () => {
+    const path = await placePrebuilt();
+    const manifest = (version: string) => JSON.stringify({ version });
+    await writeFile(join(root, 'package.json'), manifest('1.2.0'));
+    await writeFile(join(path, '..', 'package.json'), manifest('1.1.0'));
+    const name = `@mobillm/${platformPackage}`;
+    await expect(loadAddon(request)).rejects.toMatchObject({
+      code: 'ADDON_INCOMPATIBLE',
+      details: {
+        path,
+        reason: `${name} is version 1.1.0 and @mobillm/engine-test is 1.2.0: install ${name}@1.2.0`,
+      },
+    });
+  });
+
   it('looks nowhere else when a file was named, and the option goes before the variable', async () => {
     await place('build', 'Release', 'test_addon.node');
     const named = join(root, 'named.node');
     vi.stubEnv(variable, named);
     await expect(loadAddon(request)).rejects.toMatchObject({
       code: 'ADDON_NOT_FOUND',
-      details: { searched: [named] },
+      details: { searched: [named], reasons: [`named by ${variable}, but not there`] },
+    });
+    const gone = join(root, 'gone.node');
+    await expect(loadAddon({ ...request, addon: gone })).rejects.toMatchObject({
+      code: 'ADDON_NOT_FOUND',
+      details: { searched: [gone], reasons: ['named by the option "addon", but not there'] },
     });
     const option = await place('option.node');
     await expect(loadAddon({ ...request, addon: option })).rejects.toMatchObject({
