@@ -73,7 +73,11 @@ export class SequencePool {
         signal.throwIfAborted();
         if (this.#queue[0] === ticket) {
           const claimed = this.#tryClaim(prompt, 'borrowed');
-          if (claimed) return await claimed;
+          if (claimed) {
+            // Whose sequence is being created waits for nobody: the next one may look for its own.
+            this.#leaveQueue(ticket);
+            return await claimed;
+          }
           if (!this.#some('borrowed', 'closing', 'evicting') && this.#creating === 0) {
             throw this.#allInUse();
           }
@@ -81,9 +85,15 @@ export class SequencePool {
         await this.#change(signal);
       }
     } finally {
-      this.#queue.splice(this.#queue.indexOf(ticket), 1);
-      this.#changed();
+      this.#leaveQueue(ticket);
     }
+  }
+
+  #leaveQueue(ticket: symbol): void {
+    const place = this.#queue.indexOf(ticket);
+    if (place < 0) return;
+    this.#queue.splice(place, 1);
+    this.#changed();
   }
 
   /** Gives a borrowed sequence back, with its cache. */

@@ -268,6 +268,25 @@ describe('a pool of sequences', () => {
     expect(next.tokenCount).toBe(0);
   });
 
+  it('keeps waiting who waits, and not who gets a sequence, however many come at once', async () => {
+    const [free, waiting] = [100, 64];
+    const pool = poolOf(() => Promise.resolve(counting()), free);
+    const borrowed: CachedSequence[] = [];
+    const borrow = async () => {
+      borrowed.push(await pool.borrow(numbers(3), signal));
+    };
+    const served = Array.from({ length: free + waiting }, borrow);
+    await expect(pool.borrow([], signal)).rejects.toMatchObject({
+      code: 'BUSY',
+      details: { waiting },
+    });
+    await Promise.all(served.slice(0, free));
+    expect(new Set(borrowed).size).toBe(free);
+    for (const sequence of borrowed.slice(0, waiting)) pool.giveBack(sequence);
+    await Promise.all(served);
+    expect(borrowed).toHaveLength(free + waiting);
+  });
+
   it('lets a waiting borrower try when nobody else could get a sequence', async () => {
     let fail!: (error: unknown) => void;
     const answers = [
