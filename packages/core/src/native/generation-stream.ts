@@ -1,6 +1,6 @@
 import type { TokenBatch } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
-import { onAbort } from './abort.js';
+import { onAbort } from '../runtime/on-abort.js';
 import { fromNative } from './from-native.js';
 import type { NativeBatch, NativeGeneration } from './native-sequence.js';
 

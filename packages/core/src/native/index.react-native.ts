@@ -1,4 +1,4 @@
-export * from './abort.js';
+export * from '../runtime/on-abort.js';
 export type { AddonRequest, LoadedAddon } from './addon-request.js';
 export * from './from-native.js';
 export * from './generation-stream.js';

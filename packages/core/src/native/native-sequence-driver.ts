@@ -10,7 +10,7 @@ import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvLayer, KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
 import { requireImportable } from '../kv/require-importable.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
-import { onAbort } from './abort.js';
+import { onAbort } from '../runtime/on-abort.js';
 import { callNative, fromNative } from './from-native.js';
 import { GenerationStream } from './generation-stream.js';
 import type {

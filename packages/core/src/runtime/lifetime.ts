@@ -1,5 +1,6 @@
 import { allOf } from './all-of.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import { onAbort } from './on-abort.js';
 
 /** Something under way that `close` aborts and waits for. */
 interface Job {
@@ -56,18 +57,20 @@ export class Lifetime {
       abort.abort(reason);
       onStop?.(reason);
     };
-    const onAbort = () => {
-      stop(signal?.reason);
-    };
     let settle!: () => void;
     const job: Job = { stop, done: new Promise<void>((resolve) => (settle = resolve)) };
+    let stopListening = (): void => undefined;
     if (signal?.aborted) abort.abort(signal.reason);
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    else {
+      stopListening = onAbort(signal, () => {
+        stop(signal?.reason);
+      });
+    }
     this.#jobs.add(job);
     return {
       signal: abort.signal,
       end: () => {
-        signal?.removeEventListener('abort', onAbort);
+        stopListening();
         this.#jobs.delete(job);
         settle();
       },

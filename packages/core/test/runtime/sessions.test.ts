@@ -196,6 +196,26 @@ describe('stateless generations', () => {
     await next.close();
   });
 
+  it('may be many on one signal, of which Node does not warn', async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => warnings.push(warning);
+    process.on('warning', warned);
+    engine = createFakeEngine({ capabilities: { maxSequences: 20 } });
+    const model = await engine.open(fakeFiles, { contextTokens: 4096, sequences: 20 });
+    const controller = new AbortController();
+    const options = { prompt: 'a', maxTokens: 1000, signal: controller.signal };
+    const runs = Array.from({ length: 20 }, () => model.generate(options));
+    const readers = runs.map((run) => run[Symbol.asyncIterator]());
+    for (const reader of readers) await reader.next();
+    const reason = new Error('enough');
+    controller.abort(reason);
+    for (const run of runs) await expect(run).rejects.toBe(reason);
+    const { samples } = await model.generateSamples({ prompt: 'a', n: 20, maxTokens: 2 });
+    expect(samples).toHaveLength(20);
+    process.off('warning', warned);
+    expect(warnings).toEqual([]);
+  });
+
   it('wait on when one that waited before them gives up', async () => {
     const model = await openFake({}, 1);
     const first = model.generate({ prompt: 'a', maxTokens: 20 })[Symbol.asyncIterator]();
