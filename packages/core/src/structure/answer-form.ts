@@ -38,12 +38,15 @@ function formsOf(options: AnswerForm): readonly (keyof AnswerForm)[] {
   return answerForms.filter((form) => options[form] !== undefined);
 }
 
-/** Grammars of schemas that were asked for before: a program mostly has few, and uses them often. */
-const written = new WeakMap<object, string>();
+/**
+ * Grammars of schemas that were asked for before, and what these said then: a program mostly has few, and
+ * uses them often.
+ */
+const written = new WeakMap<object, { readonly said: string; readonly grammar: string }>();
 
 /**
- * The grammar that an answer is to match, whichever option asks for it. A schema object is written once:
- * changing it afterwards changes nothing.
+ * The grammar that an answer is to match, whichever option asks for it. A schema object is written anew
+ * only when it has changed.
  *
  * @throws what {@link jsonSchemaToGrammar} and {@link regexToGrammar} throw; InvalidArgument where two
  * options ask for a form.
@@ -56,7 +59,19 @@ export function grammarOf({ grammar, schema, regex }: AnswerForm): string | unde
   if (regex !== undefined) return regexToGrammar(regex);
   if (schema === undefined) return grammar;
   if (typeof schema === 'boolean') return jsonSchemaToGrammar(schema);
-  const known = written.get(schema) ?? jsonSchemaToGrammar(schema);
-  written.set(schema, known);
-  return known;
+  const said = textOf(schema);
+  const known = written.get(schema);
+  if (known && known.said === said) return known.grammar;
+  const own = jsonSchemaToGrammar(schema);
+  if (said !== undefined) written.set(schema, { said, grammar: own });
+  return own;
+}
+
+/** A schema as JSON; nothing for one that is none somewhere, maybe where nobody looks. */
+function textOf(schema: object): string | undefined {
+  try {
+    return JSON.stringify(schema);
+  } catch {
+    return undefined;
+  }
 }

@@ -14,11 +14,17 @@ describe('the form of an answer', () => {
     );
   });
 
-  it('is written once for a schema', () => {
-    const schema = { const: 1 };
+  it('is that of the schema as it is now', () => {
+    const schema: Record<string, unknown> = { const: 1 };
     expect(grammarOf({ schema })).toBe('root ::= "1"\n');
-    schema.const = 2;
     expect(grammarOf({ schema })).toBe('root ::= "1"\n');
+    schema['const'] = 2;
+    expect(grammarOf({ schema })).toBe('root ::= "2"\n');
+    // What nobody looks at may be anything.
+    schema['default'] = schema;
+    expect(grammarOf({ schema })).toBe('root ::= "2"\n');
+    schema['const'] = 3;
+    expect(grammarOf({ schema })).toBe('root ::= "3"\n');
   });
 
   it('is of the right type', () => {
