@@ -31,30 +31,20 @@ export function probeRpcServer({ host, port }: RpcEndpoint): Promise<void> {
       if (error) reject(error);
       else resolve();
     };
+    let connected = false;
     const timer = setTimeout(() => {
-      end(
-        new MobillmError(
-          'BUSY',
-          `The RPC server at ${endpoint} takes connections and does not answer: it serves another client, of which it has one at a time, or it is none.`,
-          { retryable: true, details: { endpoint } },
-        ),
-      );
+      end(connected ? silent(endpoint) : unreached(endpoint, 'no connection came about in time'));
     }, answerMs);
-    socket.on('connect', () => socket.write(hello()));
+    socket.on('connect', () => {
+      connected = true;
+      socket.write(hello());
+    });
     socket.on('data', (bytes) => {
       received = Buffer.concat([received, bytes]);
       if (received.length >= 8 + 4) end(judge(endpoint, received));
     });
     socket.on('end', () => end(judge(endpoint, received)));
-    socket.on('error', (error) => {
-      end(
-        new MobillmError(
-          'IO_FAILED',
-          `No RPC server answers at ${endpoint}: ${error.message}. Start one there (npx mobillm-rpc-server), and check address, port and firewall.`,
-          { retryable: true, details: { endpoint, reason: error.message }, cause: error },
-        ),
-      );
-    });
+    socket.on('error', (error) => end(unreached(endpoint, error.message, error)));
   });
 }
 
@@ -63,6 +53,22 @@ function hello(): Buffer {
   message.writeUInt8(helloCommand, 0);
   message.writeBigUInt64LE(BigInt(capabilityBytes), 1);
   return message;
+}
+
+function silent(endpoint: string): MobillmError {
+  return new MobillmError(
+    'BUSY',
+    `The RPC server at ${endpoint} takes connections and does not answer: it serves another client, of which it has one at a time, or it is none.`,
+    { retryable: true, details: { endpoint } },
+  );
+}
+
+function unreached(endpoint: string, reason: string, cause?: Error): MobillmError {
+  return new MobillmError(
+    'IO_FAILED',
+    `No RPC server answers at ${endpoint}: ${reason}. Start one there (npx mobillm-rpc-server), and check address, port and firewall.`,
+    { retryable: true, details: { endpoint, reason }, cause },
+  );
 }
 
 /** What is wrong with an answer: its size in 8 bytes, then major, minor and patch of the protocol, padding and capabilities. */
