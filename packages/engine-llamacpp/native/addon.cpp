@@ -45,6 +45,7 @@ Napi::Value to_rows(Napi::Env env, const std::vector<DeviceInfo>& devices) {
         row.Set("memoryFreeBytes", static_cast<double>(device.memory_free));
       }
     }
+    if (device.own_memory) row.Set("ownMemory", true);
     rows.Set(static_cast<std::uint32_t>(i), row);
   }
   return rows;
@@ -62,7 +63,8 @@ Napi::Value describe(const Info& info) {
   });
 }
 
-// devices(): [{ id, kind, name, backend, memoryTotalBytes?, memoryFreeBytes? }] of this machine.
+// devices(): [{ id, kind, name, backend, memoryTotalBytes?, memoryFreeBytes?,
+// ownMemory? }] of this machine.
 Napi::Value devices(const Info& info) {
   return guarded(info.Env(), [&] { return to_rows(info.Env(), list_devices()); });
 }

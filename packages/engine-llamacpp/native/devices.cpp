@@ -1,6 +1,7 @@
 #include "devices.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <mutex>
 #include <string_view>
@@ -41,6 +42,13 @@ std::string kind_of(ggml_backend_dev_t device) {
   }
 }
 
+// Integrated GPUs have a type of their own, but for those of Metal and OpenCL.
+bool has_own_memory(ggml_backend_dev_t device) {
+  static constexpr std::array<std::string_view, 3> kDiscrete{"CUDA", "Vulkan", "RPC"};
+  return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU &&
+         std::ranges::find(kDiscrete, backend_name(device)) != kDiscrete.end();
+}
+
 DeviceInfo info_of(ggml_backend_dev_t device) {
   DeviceInfo info{.id = device_id(device),
                   .kind = kind_of(device),
@@ -53,6 +61,7 @@ DeviceInfo info_of(ggml_backend_dev_t device) {
   info.memory_total = total;
   // Of the CPU it says that all is free.
   info.memory_free = info.kind == "cpu" ? available_memory_bytes().value_or(0) : free;
+  info.own_memory = has_own_memory(device);
   return info;
 }
 

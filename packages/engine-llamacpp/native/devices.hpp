@@ -17,6 +17,7 @@ struct DeviceInfo {
   std::string backend;             // as the library names it: `CPU`, `CUDA`, `RPC`
   std::uint64_t memory_total = 0;  // bytes; 0 where it cannot be asked
   std::uint64_t memory_free = 0;   // bytes; 0 where it cannot be asked
+  bool own_memory = false;         // whether what lies there takes none of this machine's memory
 };
 
 // What this machine has, those that weights are moved to first and the CPU behind them. Asks each

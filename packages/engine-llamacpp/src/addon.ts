@@ -81,6 +81,7 @@ export interface NativeDevice {
   readonly backend: string;
   readonly memoryTotalBytes?: number;
   readonly memoryFreeBytes?: number;
+  readonly ownMemory?: boolean;
 }
 
 /** A file under synchronous reading. */

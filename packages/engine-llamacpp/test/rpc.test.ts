@@ -60,6 +60,7 @@ describe('two RPC servers on this machine', () => {
         backend: 'RPC',
         memoryTotalBytes: expect.any(Number) as number,
         memoryFreeBytes: expect.any(Number) as number,
+        ownMemory: true,
       })),
     );
   });

@@ -12,6 +12,11 @@ export interface Device {
   readonly memoryTotalBytes?: number;
   /** Memory free at the time of asking, in bytes, where it can be asked. */
   readonly memoryFreeBytes?: number;
+  /**
+   * Whether that memory is the device's own, as that of a graphics card or of another machine is: what
+   * lies there takes none of this machine's. Default false.
+   */
+  readonly ownMemory?: boolean;
 }
 
 /** Proof of what ran where; part of every result. */

@@ -18,7 +18,7 @@ import { fitContext } from './fit-context.js';
 import { fitModel } from './fit-model.js';
 import { unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
-import { memoryBudgetBytes } from './memory-now.js';
+import { memoryLimits, totalLimit } from './memory-limits.js';
 import { ModelHandle } from './model-handle.js';
 import { toModelFiles } from './to-model-files.js';
 
@@ -75,9 +75,12 @@ export class EngineHandle implements Engine {
     return this.#lifetime.during(checked.signal, async (signal) => {
       const resolved = toModelFiles(files, this.capabilities);
       const common = this.#common(checked);
-      const device = this.devices.find((item) => item.id === common.device) ?? this.devices[0];
       const { trainedContextTokens } = await this.#driver.inspect(resolved, signal);
-      const budgetBytes = checked.budgetBytes ?? (await memoryBudgetBytes(device));
+      const limits =
+        checked.budgetBytes === undefined
+          ? await memoryLimits(this.devices)
+          : { machineBytes: checked.budgetBytes, devices: [] };
+      const budgetBytes = totalLimit(limits);
       signal.throwIfAborted();
       const maxTokens = checked.contextTokens?.max ?? trainedContextTokens;
       requireTrained(maxTokens, trainedContextTokens);
@@ -94,7 +97,7 @@ export class EngineHandle implements Engine {
         prefer: checked.prefer === 'context' ? 'context' : 'variant',
         minTokens,
         maxTokens,
-        budgetBytes: budgetBytes ?? Infinity,
+        limits,
         estimate: async (tokens, engineOptions) => {
           signal.throwIfAborted();
           const asked = { ...common, engineOptions, contextTokens: tokens, signal };
@@ -105,7 +108,7 @@ export class EngineHandle implements Engine {
       return {
         openOptions: { ...common, contextTokens, engineOptions: variant },
         estimate,
-        ...(budgetBytes === undefined ? {} : { budgetBytes }),
+        ...(budgetBytes < Infinity && { budgetBytes }),
         reason,
       };
     });
@@ -116,11 +119,9 @@ export class EngineHandle implements Engine {
     return this.#lifetime.during(checked.signal, async (signal) => {
       const resolved = toModelFiles(files, this.capabilities);
       const common = this.#common(checked);
-      const [inspected, budgetBytes] = await Promise.all([
+      const [inspected, limits] = await Promise.all([
         this.#driver.inspect(resolved, signal),
-        memoryBudgetBytes(
-          this.devices.find((item) => item.id === common.device) ?? this.devices[0],
-        ),
+        memoryLimits(this.devices),
       ]);
       signal.throwIfAborted();
       const asked = checked.contextTokens ?? 'auto';
@@ -128,7 +129,7 @@ export class EngineHandle implements Engine {
       const contextTokens = await fitContext({
         asked,
         largestTokens: Math.min(inspected.trainedContextTokens, largestAutoContextTokens),
-        budgetBytes: this.capabilities.estimate ? budgetBytes : undefined,
+        limits: this.capabilities.estimate ? limits : { machineBytes: undefined, devices: [] },
         estimate: (tokens) =>
           this.#estimate(resolved, { ...common, contextTokens: tokens, signal }),
       });

@@ -2,6 +2,7 @@ import type { MemoryEstimate } from '../engine/device.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import { chooseContextAsync } from '../planner/choose-context.js';
 import { formatBytes } from '../planner/format-bytes.js';
+import { excess, type MemoryLimits, type MemoryPlace, tightestPlace } from './memory-limits.js';
 
 /** What {@link fitContext} chooses from. */
 export interface FitContextOptions {
@@ -9,9 +10,9 @@ export interface FitContextOptions {
   readonly asked: number | 'auto';
   /** Largest context that `auto` takes, in tokens. */
   readonly largestTokens: number;
-  /** Memory that may be used, in bytes; `undefined` where the system does not tell. */
-  readonly budgetBytes: number | undefined;
-  /** Tells the memory that a context needs; it grows linearly with the context. */
+  /** Memory that may be used. */
+  readonly limits: MemoryLimits;
+  /** Tells the memory that a context needs; it does not fall as the context grows. */
   readonly estimate: (contextTokens: number) => Promise<MemoryEstimate>;
 }
 
@@ -23,38 +24,45 @@ export interface FitContextOptions {
  * that would fit.
  */
 export async function fitContext(options: FitContextOptions): Promise<number> {
-  const { asked, largestTokens, budgetBytes, estimate } = options;
+  const { asked, largestTokens, limits, estimate } = options;
   const wanted = asked === 'auto' ? largestTokens : asked;
-  if (budgetBytes === undefined) return wanted;
-  const bytesByTokens = new Map<number, number>();
-  const bytesFor = async (tokens: number): Promise<number> => {
-    const known = bytesByTokens.get(tokens) ?? (await estimate(tokens)).totalBytes;
-    bytesByTokens.set(tokens, known);
+  if (limits.machineBytes === undefined && limits.devices.length === 0) return wanted;
+  const places = new Map<number, MemoryPlace>();
+  const placeFor = async (tokens: number): Promise<MemoryPlace> => {
+    const known = places.get(tokens) ?? tightestPlace(await estimate(tokens), limits);
+    places.set(tokens, known);
     return known;
   };
-  const neededBytes = await bytesFor(wanted);
-  if (neededBytes <= budgetBytes) return wanted;
-  const fitting = await chooseContextAsync(bytesFor, budgetBytes, { maxTokens: wanted });
+  const tightest = await placeFor(wanted);
+  if (excess(tightest) <= 0) return wanted;
+  const missing = async (tokens: number) => excess(await placeFor(tokens));
+  const fitting = await chooseContextAsync(missing, 0, { maxTokens: wanted });
   if (asked === 'auto' && fitting) return fitting.contextTokens;
-  throw outOfMemory(wanted, neededBytes, budgetBytes, fitting?.contextTokens);
+  throw outOfMemory(wanted, tightest, fitting?.contextTokens);
 }
 
 function outOfMemory(
   contextTokens: number,
-  neededBytes: number,
-  availableBytes: number,
+  { device, neededBytes, availableBytes }: MemoryPlace,
   largestContextTokens: number | undefined,
 ): MobillmError {
+  const where = device === undefined ? '' : ` on the device "${device}"`;
   const advice =
     largestContextTokens === undefined
       ? 'Use a smaller model or a smaller quantization of it, or free memory.'
       : `Use a context of ${largestContextTokens} tokens at most, a smaller quantization, or free memory.`;
   return new MobillmError(
     'OUT_OF_MEMORY',
-    `With a context of ${contextTokens} tokens this model needs ${formatBytes(neededBytes)} of memory, and ${formatBytes(availableBytes)} are available. ${advice}`,
+    `With a context of ${contextTokens} tokens this model needs ${formatBytes(neededBytes)} of memory${where}, and ${formatBytes(availableBytes)} are available. ${advice}`,
     {
       retryable: true,
-      details: { contextTokens, neededBytes, availableBytes, largestContextTokens },
+      details: {
+        contextTokens,
+        neededBytes,
+        availableBytes,
+        largestContextTokens,
+        ...(device !== undefined && { device }),
+      },
     },
   );
 }

@@ -2,6 +2,7 @@ import type { MemoryEstimate } from '../engine/device.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import { chooseContextAsync } from '../planner/choose-context.js';
 import { formatBytes } from '../planner/format-bytes.js';
+import { excess, type MemoryLimits, tightestPlace, totalLimit } from './memory-limits.js';
 
 /** What {@link fitModel} searches. */
 export interface FitModelOptions {
@@ -13,8 +14,8 @@ export interface FitModelOptions {
   readonly minTokens: number;
   /** Largest context that is of use, in tokens. */
   readonly maxTokens: number;
-  /** Memory that may be used, in bytes. */
-  readonly budgetBytes: number;
+  /** Memory that may be used. */
+  readonly limits: MemoryLimits;
   /** Tells the memory of a context with some options; it does not fall as the context grows. */
   readonly estimate: (
     contextTokens: number,
@@ -38,13 +39,14 @@ export interface FittingModel {
  * @throws MobillmError `OUT_OF_MEMORY` with the least that the model needs.
  */
 export async function fitModel(options: FitModelOptions): Promise<FittingModel> {
-  const { variants, prefer, maxTokens } = options;
+  const { variants, prefer, maxTokens, limits } = options;
+  const missing = (estimate: MemoryEstimate) => excess(tightestPlace(estimate, limits));
   let best: FittingModel | undefined;
   let least: MemoryEstimate | undefined;
   for (const variant of variants) {
     const found = await fitVariant(options, variant);
     if (!found.fits) {
-      if (found.estimate && found.estimate.totalBytes < (least?.totalBytes ?? Infinity)) {
+      if (found.estimate && (!least || missing(found.estimate) < missing(least))) {
         least = found.estimate;
       }
       continue;
@@ -65,21 +67,21 @@ export async function fitModel(options: FitModelOptions): Promise<FittingModel> 
 
 /** The largest context of one variant, or what its smallest takes; nothing where there is no such. */
 async function fitVariant(
-  { variants, minTokens, maxTokens, budgetBytes, estimate }: FitModelOptions,
+  { variants, minTokens, maxTokens, limits, estimate }: FitModelOptions,
   variant: Readonly<Record<string, unknown>>,
 ): Promise<
   | { readonly fits: true; readonly estimate: MemoryEstimate }
   | { readonly fits: false; readonly estimate?: MemoryEstimate }
 > {
   const estimates = new Map<number, MemoryEstimate>();
-  const bytesFor = async (tokens: number): Promise<number> => {
+  const missing = async (tokens: number): Promise<number> => {
     const known = await estimate(tokens, variant);
     estimates.set(tokens, known);
-    return known.totalBytes;
+    return excess(tightestPlace(known, limits));
   };
   try {
     const range = { minTokens, maxTokens };
-    const fitting = await chooseContextAsync(bytesFor, budgetBytes, range);
+    const fitting = await chooseContextAsync(missing, 0, range);
     const known = estimates.get(fitting?.contextTokens ?? minTokens);
     if (fitting && known) return { fits: true, estimate: known };
     return { fits: false, ...(known && { estimate: known }) };
@@ -92,9 +94,10 @@ async function fitVariant(
 
 function reasonFor(
   { contextTokens, totalBytes }: MemoryEstimate,
-  { maxTokens, budgetBytes, variants }: FitModelOptions,
+  { maxTokens, limits, variants }: FitModelOptions,
   variant: Readonly<Record<string, unknown>>,
 ): string {
+  const budgetBytes = totalLimit(limits);
   const budget = budgetBytes === Infinity ? '' : ` of ${formatBytes(budgetBytes)}`;
   const numbers = `${formatBytes(totalBytes)}${budget}`;
   const what =
@@ -107,16 +110,23 @@ function reasonFor(
 
 function nothingFits(
   least: MemoryEstimate | undefined,
-  { minTokens, budgetBytes }: FitModelOptions,
+  { minTokens, limits }: FitModelOptions,
 ): MobillmError {
-  const neededBytes = least?.totalBytes;
+  const place = least && tightestPlace(least, limits);
+  const { device, neededBytes, availableBytes = totalLimit(limits) } = place ?? {};
   const need = neededBytes === undefined ? 'more' : `at least ${formatBytes(neededBytes)}`;
+  const where = device === undefined ? '' : ` on the device "${device}"`;
   return new MobillmError(
     'OUT_OF_MEMORY',
-    `With a context of ${minTokens} tokens this model needs ${need} of memory, and the budget is ${formatBytes(budgetBytes)}. Use a smaller model or a smaller quantization of it, a smaller "contextTokens.min", or free memory.`,
+    `With a context of ${minTokens} tokens this model needs ${need} of memory${where}, and the budget is ${formatBytes(availableBytes)}. Use a smaller model or a smaller quantization of it, a smaller "contextTokens.min", or free memory.`,
     {
       retryable: true,
-      details: { contextTokens: minTokens, neededBytes, availableBytes: budgetBytes },
+      details: {
+        contextTokens: minTokens,
+        neededBytes,
+        availableBytes,
+        ...(device !== undefined && { device }),
+      },
     },
   );
 }

@@ -19,13 +19,14 @@ function estimator(fixed: number, perToken: number) {
   return { asked, estimate };
 }
 
+const machine = (machineBytes: number | undefined) => ({ machineBytes, devices: [] });
+
 describe('fitting the context to the memory', () => {
   it('takes the largest context when it fits, with a single estimate', async () => {
     const { asked, estimate } = estimator(1000, 10);
     const budgetBytes = 1000 + 8192 * 10;
-    expect(await fitContext({ asked: 'auto', largestTokens: 8192, budgetBytes, estimate })).toBe(
-      8192,
-    );
+    const limits = machine(budgetBytes);
+    expect(await fitContext({ asked: 'auto', largestTokens: 8192, limits, estimate })).toBe(8192);
     expect(asked).toEqual([8192]);
   });
 
@@ -38,7 +39,8 @@ describe('fitting the context to the memory', () => {
         async (fixed, perToken, affordable) => {
           const budgetBytes = fixed + affordable * perToken;
           const { estimate } = estimator(fixed, perToken);
-          const options = { asked: 'auto', largestTokens: 8192, budgetBytes, estimate } as const;
+          const limits = machine(budgetBytes);
+          const options = { asked: 'auto', largestTokens: 8192, limits, estimate } as const;
           if (affordable < 512) {
             await expect(fitContext(options)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
             return;
@@ -56,7 +58,7 @@ describe('fitting the context to the memory', () => {
     const error = await fitContext({
       asked: 4096,
       largestTokens: 8192,
-      budgetBytes: 2 * 2 ** 20,
+      limits: machine(2 * 2 ** 20),
       estimate,
     }).catch((reason: unknown) => reason);
     expect(MobillmError.is(error, 'OUT_OF_MEMORY')).toBe(true);
@@ -74,7 +76,7 @@ describe('fitting the context to the memory', () => {
     const options = {
       asked: 'auto',
       largestTokens: 4096,
-      budgetBytes: undefined,
+      limits: machine(undefined),
       estimate,
     } as const;
     expect(await fitContext(options)).toBe(4096);
