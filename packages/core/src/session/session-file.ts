@@ -12,6 +12,9 @@ import {
   viewKvSnapshot,
 } from '../kv/kv-codec.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
+import { probeHardware } from '../hardware/probe-hardware.js';
+import { formatBytes } from '../planner/format-bytes.js';
+import { memoryBudget } from '../planner/memory-budget.js';
 import type { ByteSource } from '../platform/platform.js';
 import { readExactly } from '../platform/read-exactly.js';
 import { failedFile } from '../platform/unreadable.js';
@@ -37,6 +40,9 @@ export const checkFilePath: Check<string> = (value, key) => {
   if (path.includes('\0')) throw wrongValue(key, 'holds a zero byte, which no path can');
   return path;
 };
+
+/** A cache for which nobody asks the system how much memory there is: that takes milliseconds. */
+const smallCacheBytes = 16 * 2 ** 20;
 
 /** What a file holds of a session. */
 export interface SavedSession {
@@ -222,6 +228,10 @@ async function readCache(
     const stated = kvSnapshotBytes(await readExactly(source, { ...part, offset, length: head }));
     // Before any of it is taken into memory.
     if (stated !== left - hashBytes) return damaged(path, `its cache would have ${stated} bytes`);
+    if (stated > smallCacheBytes) {
+      const { budgetBytes = Infinity } = memoryBudget(await probeHardware());
+      if (stated > budgetBytes) return tooLarge(path, stated, budgetBytes);
+    }
     bytes = await readExactly(source, {
       ...part,
       offset,
@@ -267,6 +277,14 @@ function fromHex(text: string): Uint8Array {
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+function tooLarge(path: string, neededBytes: number, availableBytes: number): MobillmError {
+  return new MobillmError(
+    'OUT_OF_MEMORY',
+    `The cache in the saved session "${path}" takes ${formatBytes(neededBytes)} of memory, and ${formatBytes(availableBytes)} are available. Free memory and restore it again, or have the conversation computed.`,
+    { retryable: true, details: { path, neededBytes, availableBytes } },
+  );
 }
 
 function damaged(path: string, what: string, cause?: unknown): MobillmError {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import { checkKvShape } from '../../src/kv/check-kv-snapshot.js';
+import { kvSnapshotBytes } from '../../src/kv/kv-codec.js';
 import { readSessionFile, writeSessionFile } from '../../src/session/session-file.js';
 import { sampleSnapshot } from '../kv/samples.js';
 import { temporaryFolder } from '../temporary-folder.js';
@@ -108,6 +109,27 @@ describe('a session in a file', () => {
     const { messages, cache: found } = await readSessionFile(path);
     expect(messages).toEqual(said.messages);
     expect(found).toMatchObject({ code: 'INTEGRITY_FAILED' });
+  });
+
+  it('is not taken into memory where that has no room for it', async () => {
+    await writeSessionFile(path, { ...said, cache });
+    const file = readFileSync(path);
+    const start = 12 + 32 + file.readUInt32LE(8);
+    // A cache that says of itself that it is a terabyte, in a file with a hole of that size.
+    const snapshot = file.subarray(start);
+    const header = JSON.parse(
+      snapshot.toString('utf8', 12, 12 + snapshot.readUInt32LE(8)),
+    ) as object;
+    const text = JSON.stringify({ ...header, kvHeads: 65_536, keyLength: 65_536, layerCount: 256 });
+    const head = Buffer.concat([snapshot.subarray(0, 12), Buffer.from(text)]);
+    head.writeUInt32LE(text.length, 8);
+    const neededBytes = kvSnapshotBytes(head);
+    expect(neededBytes).toBeGreaterThan(1e12);
+    writeFileSync(path, Buffer.concat([file.subarray(0, start), head]));
+    truncateSync(path, start + neededBytes + 32);
+    const { messages, cache: found } = await readSessionFile(path);
+    expect(messages).toEqual(said.messages);
+    expect(found).toMatchObject({ code: 'OUT_OF_MEMORY', details: { path, neededBytes } });
   });
 
   it('is harmless with hashes that fit, whatever else its bytes are', async () => {
