@@ -1,7 +1,9 @@
+import { checkLlamaStates } from './check-llama-states.js';
 import { checkLlamaTensors } from './check-llama-tensors.js';
 import { checkLlamaVocabulary } from './check-llama-vocabulary.js';
 import { impossibleMetadata, unsupportedAlignment } from './gguf-errors.js';
-import type { GgufLayout, GgufMetadataEntry } from './gguf-layout.js';
+import type { GgufLayout } from './gguf-layout.js';
+import { LlamaKeys } from './llama-keys.js';
 
 /** `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS`. */
 const maxLayers = 512;
@@ -78,55 +80,32 @@ export function checkLlamaMetadata(layout: GgufLayout): void {
     throw unsupportedAlignment(layout.alignment, mappedAlignment);
   }
   checkLlamaTensors(layout);
-  const splitNumber = metadata.get('split.no')?.value;
-  if (typeof splitNumber === 'number' && splitNumber > 0) return;
+  if (isLaterPart(layout)) return;
   if (typeof architecture === 'string') {
-    const keys = new Keys(metadata, architecture);
+    const keys = new LlamaKeys(metadata, architecture);
     checkLayers(keys);
     checkExperts(keys, architecture);
     checkHeads(keys, architecture);
     checkNumbers(keys);
+    checkLlamaStates(keys, architecture);
     checkEncoder(keys, architecture, layout);
     checkProjections(keys, architecture, layout);
   }
   checkLlamaVocabulary(metadata);
 }
 
-/** The entries of one architecture, by the part of their key after its name. */
-class Keys {
-  constructor(
-    private readonly metadata: ReadonlyMap<string, GgufMetadataEntry>,
-    private readonly architecture: string,
-  ) {}
-
-  entry(name: string): GgufMetadataEntry | undefined {
-    return this.metadata.get(`${this.architecture}.${name}`);
-  }
-
-  /** The value of a number entry; `undefined` when it is missing or of another type. */
-  number(name: string): number | undefined {
-    const value = this.entry(name)?.value;
-    return typeof value === 'number' ? value : undefined;
-  }
-
-  /**
-   * The values of an entry that holds one number for all layers, or one for each. Signed ones are
-   * seen as the unsigned numbers that llama.cpp reads them as.
-   */
-  perLayer(name: string): readonly number[] {
-    const entry = this.entry(name);
-    if (typeof entry?.value === 'number') return [entry.value];
-    return (entry?.elements ?? [])
-      .filter((value) => typeof value === 'number')
-      .map((value) => (value < 0 ? value + 2 ** 32 : value));
-  }
-
-  fail(name: string, what: string): never {
-    throw impossibleMetadata(`${this.architecture}.${name}`, what);
-  }
+/**
+ * Whether it is a part of a split model that describes no model. A number without a count says nothing to
+ * llama.cpp, which then reads the file as a whole model.
+ */
+function isLaterPart({ metadata }: GgufLayout): boolean {
+  const [number, count] = ['split.no', 'split.count'].map((key) =>
+    Number(metadata.get(key)?.value),
+  );
+  return (number ?? 0) > 0 && (count ?? 0) > 1;
 }
 
-function checkLayers(keys: Keys): void {
+function checkLayers(keys: LlamaKeys): void {
   const layers = keys.number('block_count');
   if (layers === undefined) return;
   if (layers < 1 || layers > maxLayers) {
@@ -138,7 +117,7 @@ function checkLayers(keys: Keys): void {
   }
 }
 
-function checkExperts(keys: Keys, architecture: string): void {
+function checkExperts(keys: LlamaKeys, architecture: string): void {
   let experts = keys.number('expert_count') ?? 0;
   let used = Math.max(0, ...keys.perLayer('expert_used_count'));
   const groups = keys.number('expert_group_count') ?? 0;
@@ -164,7 +143,7 @@ function checkExperts(keys: Keys, architecture: string): void {
   }
 }
 
-function checkHeads(keys: Keys, architecture: string): void {
+function checkHeads(keys: LlamaKeys, architecture: string): void {
   const heads = keys.perLayer('attention.head_count');
   const kvHeads = keys.perLayer('attention.head_count_kv');
   const none = heads.every((count) => count === 0);
@@ -201,7 +180,11 @@ function checkHeads(keys: Keys, architecture: string): void {
 }
 
 /** What the graphs of encoders assert beside what those of all models do. */
-function checkEncoder(keys: Keys, architecture: string, { metadata, tensors }: GgufLayout): void {
+function checkEncoder(
+  keys: LlamaKeys,
+  architecture: string,
+  { metadata, tensors }: GgufLayout,
+): void {
   const embedding = keys.number('embedding_length') ?? 0;
   const heads = keys.perLayer('attention.head_count')[0] ?? 0;
   const keyLength = keys.number('attention.key_length') ?? Math.floor(embedding / heads);
@@ -239,7 +222,7 @@ function checkEncoder(keys: Keys, architecture: string, { metadata, tensors }: G
 }
 
 /** Projections behind the last layer: each has to fit what comes before it, and the result the header. */
-function checkProjections(keys: Keys, architecture: string, { tensors }: GgufLayout): void {
+function checkProjections(keys: LlamaKeys, architecture: string, { tensors }: GgufLayout): void {
   const embedding = keys.number('embedding_length');
   if (embedding === undefined || architecture === 'wavtokenizer-dec') return;
   let length = embedding;
@@ -264,7 +247,7 @@ function checkProjections(keys: Keys, architecture: string, { tensors }: GgufLay
   }
 }
 
-function checkNumbers(keys: Keys): void {
+function checkNumbers(keys: LlamaKeys): void {
   for (const name of ['layer_norm_rms_epsilon', 'layer_norm_epsilon', 'group_norm_epsilon']) {
     const epsilon = keys.number(`attention.${name}`);
     if (epsilon !== undefined && !(epsilon >= 0 && epsilon < Infinity)) {

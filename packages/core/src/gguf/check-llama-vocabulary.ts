@@ -1,4 +1,4 @@
-import { impossibleMetadata } from './gguf-errors.js';
+import { impossibleMetadata, unsupportedPreTokenizer } from './gguf-errors.js';
 import type { GgufMetadataEntry } from './gguf-layout.js';
 
 /** What llama.cpp assumes of a kind of tokenizer where the file is silent. */
@@ -12,6 +12,9 @@ interface TokenizerDefaults {
 }
 
 const bytePairs: TokenizerDefaults = { bos: 11, eos: 11, addsBos: 'maybe', addsEos: false };
+
+/** Kinds of tokenizers that read the entry about splitting a text before its pairs are merged. */
+const bytePairModels = new Set(['gpt2', 'hybriddna', 'whitespace']);
 
 const defaults: Readonly<Record<string, TokenizerDefaults>> = {
   llama: { bos: 1, eos: 2, addsBos: true, addsEos: false },
@@ -28,7 +31,7 @@ const defaults: Readonly<Record<string, TokenizerDefaults>> = {
  * Checks a vocabulary for what llama.cpp asserts: that there is one, and that the tokens which it
  * puts around a text exist.
  *
- * @throws MobillmError `MODEL_INVALID`.
+ * @throws MobillmError `MODEL_INVALID`, or `MODEL_UNSUPPORTED` for a way to split texts that it fails at.
  */
 export function checkLlamaVocabulary(metadata: ReadonlyMap<string, GgufMetadataEntry>): void {
   const key = (name: string) => `tokenizer.ggml.${name}`;
@@ -40,6 +43,8 @@ export function checkLlamaVocabulary(metadata: ReadonlyMap<string, GgufMetadataE
       `is "${model}", so it has no vocabulary to read text with`,
     );
   }
+  const before = metadata.get(key('pre'))?.value;
+  if (before === 'whitespace' && bytePairModels.has(model)) throw unsupportedPreTokenizer(before);
   const count = metadata.get(key('tokens'))?.elementCount;
   if (count === undefined) return;
   if (count === 0) throw impossibleMetadata(key('tokens'), 'is empty');

@@ -37,3 +37,14 @@ export function unsupportedAlignment(alignment: number, multiple: number): Mobil
     { details: { key: 'general.alignment', alignment } },
   );
 }
+
+/** The error for a sound tokenizer whose texts llama.cpp answers with an assertion. */
+export function unsupportedPreTokenizer(name: string): MobillmError {
+  const key = 'tokenizer.ggml.pre';
+  return new MobillmError(
+    'MODEL_UNSUPPORTED',
+    `This GGUF file splits texts by "${name}" ("${key}"), and llama.cpp ends the process at a text with ` +
+      'two spaces in a row then. Use another model.',
+    { details: { key, name } },
+  );
+}

@@ -18,6 +18,21 @@ const experts = (count: number, used: number, groups = 0, usedGroups = 0): Metad
   'llama.expert_group_count': u32(groups),
   'llama.expert_group_used_count': u32(usedGroups),
 });
+/** The tiny model as an architecture with a state of 128 numbers, or what else its entries say. */
+const stateful = (architecture: string, entries: Readonly<Record<string, number>>): Metadata => {
+  const all = {
+    embedding_length: 64,
+    'attention.head_count': 4,
+    'ssm.inner_size': 128,
+    ...entries,
+  };
+  return {
+    'general.architecture': architecture,
+    ...Object.fromEntries(
+      Object.entries(all).map(([name, value]) => [`${architecture}.${name}`, u32(value)]),
+    ),
+  };
+};
 const tokens = (...last: string[]) => [
   ...Array.from({ length: 267 - last.length }, (_, index) => `t${index}`),
   ...last,
@@ -118,6 +133,63 @@ describe('metadata that ends a process in llama.cpp is refused', () => {
       key('tokens'),
       { [key('model')]: 'rwkv', [key('tokens')]: tokens('ab') },
     ],
+    [
+      'no heads, in a file that calls itself a part of none',
+      'llama.attention.head_count',
+      {
+        'split.no': { type: 'uint16', value: 1 },
+        'split.count': { type: 'uint16', value: 1 },
+        'llama.attention.head_count': u32(0),
+      },
+    ],
+    [
+      'no layers between those with attention',
+      'qwen3next.full_attention_interval',
+      stateful('qwen3next', { full_attention_interval: 0 }),
+    ],
+    ['no heads of a state', 'rwkv6.wkv.head_size', stateful('rwkv6', { 'wkv.head_size': 0 })],
+    [
+      'no groups of a state',
+      'mamba2.ssm.group_count',
+      stateful('mamba2', { 'ssm.group_count': 0 }),
+    ],
+    [
+      'heads that do not divide a state',
+      'falcon-h1.ssm.time_step_rank',
+      stateful('falcon-h1', { 'ssm.time_step_rank': 5 }),
+    ],
+    [
+      'groups that do not divide the heads of a state',
+      'qwen35.ssm.time_step_rank',
+      stateful('qwen35', { 'ssm.time_step_rank': 4, 'ssm.group_count': 8 }),
+    ],
+    [
+      'a state that is not twice the embedding',
+      'jamba.ssm.inner_size',
+      stateful('jamba', { 'ssm.inner_size': 64 }),
+    ],
+    [
+      'no layers between those with experts',
+      'ernie4_5-moe.interleave_moe_layer_step',
+      stateful('ernie4_5-moe', {
+        interleave_moe_layer_step: 0,
+        expert_count: 4,
+        expert_used_count: 2,
+      }),
+    ],
+    ['no sections of a position', 'paddleocr.rope.dimension_sections', stateful('paddleocr', {})],
+    [
+      'empty sections of a position',
+      'qwen2vl.rope.dimension_sections',
+      {
+        ...stateful('qwen2vl', {}),
+        'qwen2vl.rope.dimension_sections': {
+          type: 'array',
+          elementType: 'int32',
+          value: [0, -1, 0, 8],
+        },
+      },
+    ],
   ])('%s', async (_, at, metadata) => {
     await expect(validate(metadata)).rejects.toMatchObject({
       code: 'MODEL_INVALID',
@@ -155,6 +227,20 @@ describe('metadata that ends a process in llama.cpp is refused', () => {
       details: { key: name },
     });
   });
+});
+
+it('splitting at white space alone, which llama.cpp fails at, is MODEL_UNSUPPORTED', async () => {
+  await expect(validate({ [key('pre')]: 'whitespace' })).rejects.toMatchObject({
+    code: 'MODEL_UNSUPPORTED',
+    details: { key: key('pre') },
+  });
+});
+
+it('a state that fits its heads and groups is taken', async () => {
+  const layout = await validate(
+    stateful('qwen3next', { 'ssm.time_step_rank': 8, 'ssm.group_count': 4 }),
+  );
+  expect(layout.tensors).toHaveLength(21);
 });
 
 /** The tiny model as another architecture, with one use of experts and none to use. */
