@@ -29,7 +29,8 @@ export class BoundedTemplate {
     }
     const interpreter = new Interpreter(environment);
     const items = variables.messages.length + (variables.tools?.length ?? 0);
-    bound(interpreter, maxSteps + maxStepsPerItem * items);
+    const given = (maxPasses * charactersIn(variables)) / unitsPerStep;
+    bound(interpreter, maxSteps + maxStepsPerItem * items + given);
     const { value } = interpreter.run(this.#program);
     return typeof value === 'string' ? value : '';
   }
@@ -40,6 +41,10 @@ const maxSourceLength = 1 << 20;
 /** Evaluations that a rendering may take, about a second's worth, and more for a long conversation or many tools. */
 const maxSteps = 200_000;
 const maxStepsPerItem = 1000;
+/** A value of so many characters or elements counts as one evaluation more: filters look at all of them. */
+const unitsPerStep = 100;
+/** How often a template may pass on what it is given, as it is. */
+const maxPasses = 50;
 /** Elements in one list, and characters in one text. */
 const maxElements = 100_000;
 const maxCharacters = 1 << 26;
@@ -59,10 +64,19 @@ function bound(interpreter: Interpreter, limitSteps: number): void {
     const size = sizeOf(result.value);
     const limit = result.type === 'StringValue' ? maxCharacters : maxElements;
     if (size > limit) throw new Error(`it makes a value of more than ${limit} elements`);
-    steps += loop && iterables.has(loop) ? size + 1 : 1;
-    if (steps > limitSteps) throw new Error(`it computes more than ${limitSteps} steps`);
+    steps += 1 + (loop && iterables.has(loop) ? size : size / unitsPerStep);
+    if (steps > limitSteps) {
+      throw new Error(`it computes more than ${Math.floor(limitSteps)} steps`);
+    }
     return result;
   };
+}
+
+/** Characters of all texts in a value as JSON has them. */
+function charactersIn(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  return Object.values(value).reduce<number>((sum, item) => sum + charactersIn(item), 0);
 }
 
 function sizeOf(value: unknown): number {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { BoundedTemplate } from '../../src/chat/bounded-template.js';
 import { ConversationEncoder } from '../../src/chat/conversation-encoder.js';
 import type { Message } from '../../src/chat/message.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
@@ -123,6 +124,8 @@ describe('encoding a conversation', () => {
     '{% set r = range(30000) %}{% for a in r %}{% for b in r if b %}{% endfor %}{% endfor %}',
     `{% set list = [1] %}${'{% set list = list + list %}'.repeat(60)}`,
     `{% set text = 'ab' %}${'{% set text = text ~ text %}'.repeat(60)}`,
+    `{% set text = 'abcdefgh' %}${'{% set text = text ~ text %}'.repeat(17)}{% for x in range(90000) %}{% set y = text | replace('a', 'b') %}{% endfor %}`,
+    `{% set r = range(90000) %}{% for x in range(90000) %}{% set y = r | tojson %}{% endfor %}`,
     '{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}',
     'x'.repeat((1 << 20) + 1),
   ])('ends a template that computes without bounds: %#', (source) => {
@@ -130,6 +133,15 @@ describe('encoding a conversation', () => {
     expect(() => hostile.encode([{ role: 'user', content: 'Hi' }])).toThrow(
       expect.objectContaining({ code: 'TEMPLATE_FAILED' }),
     );
+  });
+
+  it('lets a long conversation have what it takes', () => {
+    const content = 'A long document. '.repeat(2 ** 17);
+    const source =
+      '{% for m in messages %}{% if m.content %}{{ m.content | trim }}{% endif %}{% endfor %}';
+    const messages = Array.from({ length: 20 }, () => ({ content }));
+    const text = new BoundedTemplate(source).render({ messages });
+    expect(text.length).toBe(20 * (content.length - 1));
   });
 
   it('gives templates the globals that models use', () => {
