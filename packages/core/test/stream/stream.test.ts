@@ -93,6 +93,17 @@ describe('stop strings', () => {
     expect(matcher.end()).toBe('');
   });
 
+  it('may be as long as anybody likes', () => {
+    const stop = `${'a'.repeat(100_000)}b`;
+    const text = 'a'.repeat(250_000);
+    const pieces = text.match(/.{1,4}/gu) ?? [];
+    expect(match([stop], [...pieces, 'b!'])).toEqual({
+      text: 'a'.repeat(150_000),
+      stop,
+      rest: '!',
+    });
+  });
+
   it('are found in the order in which they are complete, however the text is cut', () => {
     const stops = ['abcd', 'bc', 'abc'];
     const found = { text: 'x', stop: 'abc', rest: 'd' };
