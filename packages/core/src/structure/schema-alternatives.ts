@@ -23,6 +23,8 @@ const maxAlternatives = 64;
 const maxParts = 256;
 const maxLevels = 64;
 const maxPointerParts = 64;
+/** Schemas looked into, each as often as it is referred to: references that branch double with each level. */
+const maxVisits = 50_000;
 
 /** Looks into schemas: what `$ref` means, what `allOf`, `anyOf` and their like come to. */
 export class SchemaReader {
@@ -30,6 +32,7 @@ export class SchemaReader {
   /** References that are being followed, to notice those that lead back. */
   readonly #following = new Set<string>();
   #level = 0;
+  #visits = 0;
 
   constructor(root: unknown) {
     this.#root = root;
@@ -112,6 +115,9 @@ export class SchemaReader {
     const schema = this.read(located);
     if (typeof schema === 'boolean') return schema ? [[]] : [];
     const { path } = located;
+    if (++this.#visits > maxVisits) {
+      throw unsupportedSchema('$ref', path, `has more than ${maxVisits} schemas looked into`);
+    }
     if (this.#level >= maxLevels) {
       throw unsupportedSchema('allOf', path, `is more than ${maxLevels} levels deep`);
     }

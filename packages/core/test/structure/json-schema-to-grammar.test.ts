@@ -522,6 +522,14 @@ describe('a schema is bounded', () => {
     });
   });
 
+  it('in references that branch', () => {
+    const both = (at: number) => ({ allOf: [ref(at + 1), ref(at + 1)] });
+    const ref = (at: number) => ({ $ref: `#/$defs/d${at}` });
+    const definitions = Array.from({ length: 30 }, (_, at) => [`d${at}`, both(at)] as const);
+    const schema = { ...ref(0), $defs: { ...Object.fromEntries(definitions), d30: text } };
+    expect(refusal(schema)).toMatchObject({ code: 'SCHEMA_UNSUPPORTED', keyword: '$ref' });
+  });
+
   it('in width and combinations', () => {
     const many = (count: number) =>
       Array.from({ length: count }, (_, at) => ({ type: 'string', minLength: at }));
