@@ -169,6 +169,28 @@ void what_would_take_too_much_memory_or_time_is_refused() {
                CHECK_EQUAL(error.code(), std::string("GRAMMAR_INVALID")));
 }
 
+void many_readings_may_be_followed_but_not_for_ever() {
+  // Wherever a text is, it may be before the middle or behind it.
+  GrammarMatcher matcher = matcher_of("root ::= \"a\" root \"a\" | \"a\"");
+  for (int i = 0; i < 1000; ++i) CHECK(matcher.accept(bytes_of("a")));
+  // No token of these is refused by itself.
+  const std::string token(128, 'a');
+  CHECK(matcher.accept(bytes_of(token)));
+  const auto go_on = [&] {
+    for (int i = 0; i < 100; ++i) CHECK(matcher.accept(bytes_of(token)));
+  };
+  CHECK_THROWS(mobillm::Error, go_on(), CHECK_EQUAL(error.code(), std::string("GRAMMAR_INVALID")));
+  // In time it may go on: others use the same grammar.
+  bool goes_on = false;
+  for (int i = 0; i < 100 && !goes_on; ++i) {
+    try {
+      goes_on = matcher.accept(bytes_of("a"));
+    } catch (const mobillm::Error&) {
+    }
+  }
+  CHECK(goes_on);
+}
+
 void a_text_has_to_end_where_nothing_can_follow() {
   GrammarMatcher matcher = matcher_of("root ::= \"a\" \"b\"?");
   CHECK(!matcher.can_end() && !matcher.must_end());
@@ -286,6 +308,7 @@ int main() {
   what_is_wrong_is_told_with_its_place();
   left_recursion_is_refused_however_it_is_hidden();
   what_would_take_too_much_memory_or_time_is_refused();
+  many_readings_may_be_followed_but_not_for_ever();
   a_text_has_to_end_where_nothing_can_follow();
   characters_may_be_cut_anywhere();
   only_utf_8_is_let_through();

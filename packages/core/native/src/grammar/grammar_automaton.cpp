@@ -14,6 +14,12 @@ constexpr std::size_t kTokenSetBytes = std::size_t{4} << 20;
 // What an entry of a hash table costs beside its content.
 constexpr std::size_t kEntryBytes = 64;
 
+[[noreturn]] void throw_too_ambiguous() {
+  throw Error(code::kGrammarInvalid,
+              "The grammar is too ambiguous: one text can be read in more ways than can be "
+              "followed. Write it so that the next characters tell which rule applies.");
+}
+
 }  // namespace
 
 std::size_t GrammarAutomaton::HashReadings::operator()(
@@ -41,9 +47,7 @@ bool GrammarAutomaton::must_end(StateId state) const {
 void GrammarAutomaton::spend(std::size_t steps) {
   steps_ += steps;
   if (steps_ <= grammar_limits::kSteps && reached_.size() <= grammar_limits::kReadings) return;
-  throw Error(code::kGrammarInvalid,
-              "The grammar is too ambiguous: one text can be read in more ways than can be "
-              "followed. Write it so that the next characters tell which rule applies.");
+  throw_too_ambiguous();
 }
 
 GrammarAutomaton::StateId GrammarAutomaton::find_step(StateId state, std::uint8_t byte) {
@@ -138,7 +142,9 @@ GrammarAutomaton::FrameId GrammarAutomaton::push(NodeId next, FrameId below) {
 }
 
 void GrammarAutomaton::tidy() {
-  steps_ = 0;
+  steps_beyond_ += std::exchange(steps_, 0);
+  steps_beyond_ -= std::min(steps_beyond_, grammar_limits::kStepsEachTime);
+  if (steps_beyond_ > grammar_limits::kStepsBeyond) throw_too_ambiguous();
   if (token_set_bytes_ > kTokenSetBytes) forget_token_sets();
   if (memory_bytes_ <= most_memory_bytes_) return;
   memory_bytes_ = 0;

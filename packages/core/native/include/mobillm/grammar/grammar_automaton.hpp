@@ -51,7 +51,8 @@ class GrammarAutomaton {
   }
 
   // To be called before each piece of work, when no state is in use that nobody keeps: forgets the
-  // others when they take too much memory, and grants new work.
+  // others when they take too much memory, and grants new work. Throws GRAMMAR_INVALID where the
+  // pieces so far took too much: it would go on, and other sessions wait for each.
   void tidy();
 
   // A set of tokens that belongs to a state, one bit each; forgotten with the state, or earlier.
@@ -121,7 +122,8 @@ class GrammarAutomaton {
   std::size_t memory_bytes_ = 0;
   std::size_t most_memory_bytes_ = kMemoryBytes;
   std::size_t token_set_bytes_ = 0;
-  std::uint64_t steps_ = 0;  // since the last `tidy`
+  std::uint64_t steps_ = 0;         // since the last `tidy`
+  std::uint64_t steps_beyond_ = 0;  // of those before, what was more than each may take
 
   // Scratch.
   std::vector<Reading> reached_;

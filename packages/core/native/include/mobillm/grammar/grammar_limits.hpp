@@ -21,4 +21,11 @@ inline constexpr std::size_t kReadings = std::size_t{1} << 16;
 // Readings looked at for one token, or for all tokens of a vocabulary: some tenths of a second.
 inline constexpr std::uint64_t kSteps = std::uint64_t{1} << 21;
 
+// Readings that a token may take each time, for as long as it likes: some hundredths of a second,
+// in which no other session gets a token.
+inline constexpr std::uint64_t kStepsEachTime = std::uint64_t{1} << 17;
+// What all tokens together may take beyond that: a grammar is slow where it begins, not with every
+// token.
+inline constexpr std::uint64_t kStepsBeyond = std::uint64_t{1} << 23;
+
 }  // namespace mobillm::grammar_limits
