@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type { Platform } from './platform.js';
@@ -63,6 +63,11 @@ export const platform: Platform = {
     }
   },
   async writeFileAtomically(path, pieces) {
+    const there = await stat(path).catch(() => undefined);
+    // A device or a pipe would be replaced by the file, for everybody.
+    if (there && !there.isFile() && !there.isDirectory()) {
+      throw Object.assign(new Error('is no file'), { code: 'ENOTSUP' });
+    }
     const aside = `${path}.${randomUUID()}.part`;
     const handle = await open(aside, 'wx', 0o600);
     try {

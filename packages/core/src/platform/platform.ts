@@ -25,8 +25,9 @@ export interface Platform {
   openFile(path: string): Promise<ByteSource>;
   /**
    * Writes a file that is either there in full or not at all: beside it first, and under its name when
-   * everything lies on the disk. For the user's eyes alone. Rejects with the system's own error, or
-   * with what the pieces reject with; nothing is left behind then.
+   * everything lies on the disk. For the user's eyes alone. Replaces a file of that name, and nothing
+   * else. Rejects with the system's own error, or with what the pieces reject with; nothing is left
+   * behind then.
    */
   writeFileAtomically(path: string, pieces: AsyncIterable<Uint8Array>): Promise<void>;
   /**

@@ -1,6 +1,7 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import { wrongType } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import { checkFilePath } from '../session/session-file.js';
 import type { ModelFile, ModelFiles } from '../store/model-files.js';
 
 /**
@@ -13,9 +14,12 @@ export function toModelFiles(
 ): ModelFiles {
   const [defaultFormat] = capabilities.formats;
   if (typeof files === 'string' && files !== '' && defaultFormat !== undefined) {
-    return { format: defaultFormat, files: [{ path: files, role: 'weights' }] };
+    return {
+      format: defaultFormat,
+      files: [{ path: checkFilePath(files, 'files'), role: 'weights' }],
+    };
   }
-  if (typeof files !== 'object' || !Array.isArray(files.files)) {
+  if (!isObject(files) || !Array.isArray(files.files)) {
     throw wrongType('files', 'a path or the files of a stored model', files);
   }
   if (!capabilities.formats.includes(files.format)) {
@@ -28,5 +32,11 @@ export function toModelFiles(
   if (!files.files.some((file: ModelFile) => file.role === 'weights')) {
     throw wrongType('files.files', 'a list with a file of the role "weights"', files.files);
   }
+  files.files.forEach(({ path }, index) => checkFilePath(path, `files.files[${index}].path`));
   return files;
+}
+
+/** Callers that do not use TypeScript pass `null` as well. */
+function isObject(files: ModelFiles | string | null): files is ModelFiles {
+  return typeof files === 'object' && files !== null;
 }

@@ -290,6 +290,28 @@ describe('closing', () => {
 });
 
 describe('opening', () => {
+  it.each([
+    ['nothing', null, 'files'],
+    ['a path with a zero byte', 'model\0.gguf', 'files'],
+    [
+      'such a path in a list',
+      { ...fakeFiles, files: [{ role: 'weights', path: 'model\0.gguf' }] },
+      'files.files[0].path',
+    ],
+    [
+      'a path that is a number',
+      { ...fakeFiles, files: [{ role: 'weights', path: 5 }] },
+      'files.files[0].path',
+    ],
+  ])('refuses %s', async (_, files, key) => {
+    const engine = createEngine(createFakeDriver());
+    await expect(engine.open(files as unknown as string)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      key,
+    });
+    await engine.close();
+  });
+
   it('refuses a signal that is none, and closes all the same', async () => {
     const model = await openFake();
     const fake = { aborted: false } as AbortSignal;

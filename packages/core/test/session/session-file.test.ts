@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -38,6 +39,18 @@ describe('a session in a file', () => {
   it.skipIf(process.platform === 'win32')('is for its user alone', async () => {
     await writeSessionFile(path, said);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  // Windows has no pipes among its files.
+  it.skipIf(process.platform === 'win32')('is not put in the place of a pipe', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expect(writeSessionFile(pipe, said)).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      details: { errno: 'ENOTSUP' },
+    });
+    expect(statSync(pipe).isFIFO()).toBe(true);
+    rmSync(pipe);
   });
 
   it('tells how far it is', async () => {
