@@ -2,10 +2,28 @@
 
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 
 #include "mobillm/error.hpp"
 
 namespace mobillm::llamacpp {
+
+namespace {
+
+// The library looks a byte that begins no token up in a table, where a whole vocabulary has it.
+std::int32_t tokenize(const llama_vocab* vocab, const std::string& text, llama_token* tokens,
+                      std::int32_t room, bool add_special, bool parse_special) {
+  try {
+    return llama_tokenize(vocab, text.data(), static_cast<std::int32_t>(text.size()), tokens, room,
+                          add_special, parse_special);
+  } catch (const std::out_of_range&) {
+    throw Error(code::kModelInvalid,
+                "The vocabulary of this model has no token for a byte of the text, so it is not "
+                "whole. Use another conversion of the model.");
+  }
+}
+
+}  // namespace
 
 Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab) {
   // The C API does not tell; a letter does.
@@ -57,15 +75,14 @@ void Vocabulary::encode_to(std::vector<llama_token>& tokens, const std::string& 
     throw InvalidArgument(InvalidArgument::Kind::kRange, name,
                           "is longer than a gibibyte; encode it in pieces");
   }
-  const auto bytes = static_cast<std::int32_t>(text.size());
   const std::size_t before = tokens.size();
   // A token stands for one byte at least, mostly for more: this rarely has to grow.
   std::size_t room = text.size() / 2 + 16;
   for (;;) {
     tokens.resize(before + room);
     const std::int32_t count =
-        llama_tokenize(vocab_, text.data(), bytes, tokens.data() + before,
-                       static_cast<std::int32_t>(room), add_special, parse_special);
+        tokenize(vocab_, text, tokens.data() + before, static_cast<std::int32_t>(room), add_special,
+                 parse_special);
     if (count >= 0) {
       tokens.resize(before + static_cast<std::size_t>(count));
       return;

@@ -80,6 +80,14 @@ describe('bad input', () => {
     });
   });
 
+  it('says of a vocabulary without bytes that it is not whole', async () => {
+    const path = await writeTinyModel(folder, { metadata: { 'tokenizer.ggml.model': 'llama' } });
+    expect(await failure(driver.open(filesOf(path), openOptions))).toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('no token for a byte of the text') as string,
+    });
+  });
+
   it('refuses a context larger than the memory before it allocates any of it', async () => {
     const path = await writeTinyModel(folder, {
       metadata: { 'llama.context_length': { type: 'uint32', value: 0x7fff_0000 } },
