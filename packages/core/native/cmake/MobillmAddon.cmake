@@ -90,11 +90,13 @@ function(mobillm_generation_sources target)
     "${folder}/speculation/speculator.cpp")
 endfunction()
 
-# Adds the JavaScript faces of that machinery, the classes Sequence and Generation, to an addon. The
+# Adds the JavaScript faces of that machinery, the classes Sequence, Generation and
+# Adapter, to an addon. The
 # sources of `mobillm_generation_sources` have to be in the addon or in a library that it links.
 function(mobillm_generation_handles addon)
   set(folder "${MOBILLM_CORE_NATIVE_DIR}/src")
   target_sources(${addon} PRIVATE
+    "${folder}/adapter_handle.cpp"
     "${folder}/generate_options.cpp"
     "${folder}/generation_handle.cpp"
     "${folder}/kv_transfer.cpp"

@@ -110,28 +110,35 @@ void Scheduler::settle_without_step() noexcept {
 void Scheduler::compose() {
   const std::size_t tokens = model_.step_tokens();
   const std::size_t sequences = std::min(model_.step_sequences(), tokens);
-  const auto prefills = [](const auto& generation) { return generation->prefilling(); };
+  choose_group();
+  const auto takes_part = [this](const auto& generation) { return generation->group() == group_; };
   if (sequences == 1) {
     // There is no beside: they take turns.
-    queue_.front()->draft(queue_.size() == 1 ? tokens : 0);
-    const std::size_t pending = queue_.front()->pending().size();
-    choose(queue_.front(), std::min(pending, tokens));
+    const auto& next = *std::ranges::find_if(queue_, takes_part);
+    next->draft(queue_.size() == 1 ? tokens : 0);
+    choose(next, std::min(next->pending().size(), tokens));
   } else {
     // However many decode, one prompt goes on, too.
-    const std::size_t kept = std::ranges::any_of(queue_, prefills) ? 1 : 0;
+    const bool prefills = std::ranges::any_of(queue_, [&](const auto& generation) {
+      return takes_part(generation) && generation->prefilling();
+    });
+    const std::size_t kept = prefills ? 1 : 0;
     for (const auto& generation : queue_) {
       if (chosen_.size() == sequences - kept) break;
-      if (generation->prefilling()) continue;
+      if (!takes_part(generation) || generation->prefilling()) continue;
       generation->draft(queue_.size() == 1 ? tokens : 0);
       choose(generation, generation->pending().size());
     }
+    // Those of another group that decode wait for this step, too.
+    const bool decodes = std::ranges::any_of(
+        queue_, [](const auto& generation) { return !generation->prefilling(); });
     const std::size_t limit =
-        chosen_.empty() ? tokens : std::min(tokens, chosen_.size() + prefill_beside_decoding());
+        decodes ? std::min(tokens, chosen_.size() + prefill_beside_decoding()) : tokens;
     std::size_t used = 0;
     for (const StepItem& item : items_) used += item.tokens.size();
     for (const auto& generation : queue_) {
       if (chosen_.size() == sequences || used == limit) break;
-      if (!generation->prefilling()) continue;
+      if (!takes_part(generation) || !generation->prefilling()) continue;
       const std::size_t count = std::min(generation->pending().size(), limit - used);
       choose(generation, count);
       used += count;
@@ -141,6 +148,17 @@ void Scheduler::compose() {
   std::erase_if(queue_, [this](const auto& generation) {
     return std::ranges::find(chosen_, generation) != chosen_.end();
   });
+}
+
+void Scheduler::choose_group() {
+  const auto of_latest = [this](const auto& generation) { return generation->group() == group_; };
+  if (std::ranges::any_of(queue_, of_latest) &&
+      milliseconds_since(group_since_) < model_.group_slice_ms()) {
+    return;
+  }
+  if (of_latest(queue_.front())) return;
+  group_ = queue_.front()->group();
+  group_since_ = std::chrono::steady_clock::now();
 }
 
 void Scheduler::choose(const std::shared_ptr<Generation>& generation, std::size_t tokens) {

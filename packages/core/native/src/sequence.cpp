@@ -50,6 +50,10 @@ bool Sequence::remove_tokens(std::int32_t, std::int32_t) {
               "first.");
 }
 
+void Sequence::set_adapters(std::vector<AdapterUse>) {
+  throw Error(code::kUnsupported, "This engine applies no adapters. Ask its capabilities first.");
+}
+
 KvShape Sequence::kv_shape() const { throw_no_hand_over(); }
 
 void Sequence::export_kv(std::int32_t, KvSpan, const AbortFlag&) { throw_no_hand_over(); }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "mobillm/adapter_handle.hpp"
 #include "mobillm/generate_options.hpp"
 #include "mobillm/generation_handle.hpp"
 #include "mobillm/kv_transfer.hpp"
@@ -49,6 +50,7 @@ void require_unchanged(const Sequence& sequence, std::int32_t count) {
 }  // namespace
 
 void SequenceHandle::define(Napi::Env env, JsEnvironment& environment) {
+  AdapterHandle::define(env, environment);
   GenerationHandle::define(env, environment);
   environment.define("Sequence",
                      DefineClass(env, "Sequence",
@@ -57,6 +59,7 @@ void SequenceHandle::define(Napi::Env env, JsEnvironment& environment) {
                                   method<&SequenceHandle::truncate>("truncate"),
                                   method<&SequenceHandle::copy_from>("copyFrom"),
                                   method<&SequenceHandle::remove_tokens>("removeTokens"),
+                                  method<&SequenceHandle::set_adapters>("setAdapters"),
                                   method<&SequenceHandle::set_token_bytes>("setTokenBytes"),
                                   method<&SequenceHandle::kv_shape>("kvShape"),
                                   method<&SequenceHandle::export_kv>("exportKv"),
@@ -175,6 +178,19 @@ Napi::Value SequenceHandle::remove_tokens(const Info& info) {
         return sequence->remove_tokens(from, to);
       },
       [](Napi::Env env, bool removed) { return Napi::Boolean::New(env, removed); });
+}
+
+// setAdapters(adapters, scales)
+Napi::Value SequenceHandle::set_adapters(const Info& info) {
+  require_idle();
+  std::vector<AdapterUse> uses = read_adapters(info[0], info[1], sequence_->model());
+  return environment(info).run(
+      sequence_->model().worker(), info.This().As<Napi::Object>(),
+      [sequence = sequence_, uses = std::move(uses)] {
+        sequence->set_adapters(uses);
+        return 0;
+      },
+      [](Napi::Env env, int) { return env.Undefined(); });
 }
 
 // setTokenBytes(bytes, ends): taken over on the model's thread, before any step that is asked for

@@ -35,6 +35,7 @@ class FakeSequence final : public Sequence {
     return count;
   }
   void release() override { truncate(0); }
+  std::uintptr_t step_group() const noexcept override { return group; }
 
   void add(std::span<const Token> tokens) {
     computed += tokens.size();
@@ -53,6 +54,7 @@ class FakeSequence final : public Sequence {
     return rows;
   }
 
+  std::uintptr_t group = 0;
   std::size_t computed = 0;
   std::size_t room = 100;
   bool broken = false;  // whether a step with it throws
@@ -72,6 +74,7 @@ class FakeModel final : public SequenceModel {
   std::size_t step_tokens() const override { return tokens; }
   std::size_t step_sequences() const override { return sequences; }
   std::size_t step_logit_rows() const override { return logit_rows; }
+  double group_slice_ms() const override { return slice_ms; }
 
   std::unique_ptr<Drafter> make_drafter() override {
     return drafter ? drafter() : SequenceModel::make_drafter();
@@ -82,6 +85,7 @@ class FakeModel final : public SequenceModel {
     std::size_t asked = 0;
     std::vector<std::size_t> counts;
     for (const StepItem& item : items) {
+      CHECK_EQUAL(of(item).group, of(items.front()).group);
       asked += item.tokens.size();
       counts.push_back(item.tokens.size());
     }
@@ -129,6 +133,7 @@ class FakeModel final : public SequenceModel {
   std::size_t tokens = 4;
   std::size_t sequences = 1;
   std::size_t logit_rows = 1;
+  double slice_ms = 0;
   bool empties_on_failure = false;
   std::function<std::unique_ptr<Drafter>()> drafter;
   std::function<void(std::span<const StepItem>)> before_step;  // on the model's thread

@@ -2,6 +2,7 @@
 #include "mobillm/scheduler.hpp"
 
 #include <future>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -167,6 +168,66 @@ void more_than_a_step_holds_are_all_served_and_a_prompt_among_them() {
   CHECK(served >= 9);
 }
 
+// Which group had which step.
+std::vector<std::uintptr_t> groups_of(std::span<const std::uintptr_t> groups, double slice_ms,
+                                      std::int64_t max_tokens) {
+  Fixture fixture(4, 8);
+  fixture.model.slice_ms = slice_ms;
+  std::vector<std::uintptr_t> steps;
+  fixture.model.before_step = [&](std::span<const StepItem> items) {
+    steps.push_back(items.front().sequence->step_group());
+  };
+  std::vector<std::unique_ptr<Reader>> readers;
+  {
+    const Hold hold(fixture.model);
+    Token first = 0;
+    for (const std::uintptr_t group : groups) {
+      const auto sequence = fixture.sequence();
+      sequence->group = group;
+      readers.push_back(fixture.start_on(sequence, {++first, 2}, max_tokens));
+    }
+  }
+  Token first = 0;
+  for (const auto& reader : readers) {
+    CHECK(reader->finish().tokens == alone({++first, 2}, max_tokens));
+  }
+  return steps;
+}
+
+void groups_share_no_step_and_take_turns() {
+  using Groups = std::vector<std::uintptr_t>;
+  // One has as many turns as two of the other have together.
+  CHECK((groups_of(Groups{7, 9, 7}, 0, 3) == Groups{7, 9, 7, 9, 7, 9}));
+  CHECK((groups_of(Groups{1, 2, 3}, 0, 2) == Groups{1, 2, 3, 1, 2, 3}));
+}
+
+void a_group_keeps_its_steps_for_a_slice() {
+  using Groups = std::vector<std::uintptr_t>;
+  const double forever = std::numeric_limits<double>::infinity();
+  // Nobody has had a step before: the group of those that have no adapters counts as the latest.
+  CHECK((groups_of(Groups{7, 0, 7}, forever, 3) == Groups{0, 0, 0, 7, 7, 7}));
+}
+
+void a_prompt_does_not_stop_those_that_decode_in_another_group() {
+  Fixture fixture(4, 512);
+  const auto other = fixture.sequence();
+  other->group = 5;
+  std::unique_ptr<Reader> decoding;
+  std::unique_ptr<Reader> prompt;
+  int step = 0;
+  fixture.model.before_step = [&](std::span<const StepItem>) {
+    if (++step == 2) prompt = fixture.start_on(other, std::vector<Token>(90, 1), 1);
+  };
+  {
+    const Hold hold(fixture.model);
+    decoding = fixture.start({1}, 20);
+  }
+  CHECK(decoding->finish().tokens == alone({1}, 20));
+  prompt->finish();
+  CHECK((fixture.model.steps[2] == std::vector<std::size_t>{32}) ||
+        (fixture.model.steps[3] == std::vector<std::size_t>{32}));
+}
+
 void aborting_one_disturbs_no_other() {
   Fixture fixture;
   std::unique_ptr<Reader> aborted;
@@ -317,6 +378,9 @@ int main() {
   prompts_take_turns();
   an_engine_of_one_sequence_a_step_serves_them_by_turns();
   more_than_a_step_holds_are_all_served_and_a_prompt_among_them();
+  groups_share_no_step_and_take_turns();
+  a_group_keeps_its_steps_for_a_slice();
+  a_prompt_does_not_stop_those_that_decode_in_another_group();
   aborting_one_disturbs_no_other();
   a_full_cache_ends_only_whose_it_is();
   a_failure_ends_only_whose_it_is();

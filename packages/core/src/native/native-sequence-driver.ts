@@ -1,4 +1,5 @@
 import type {
+  DriverAdapterUse,
   ExportKvOptions,
   GenerateSpec,
   SequenceDriver,
@@ -7,13 +8,15 @@ import type {
 import { integer } from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
-import type { KvLayer, KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
+import type { AppliedAdapter, KvLayer, KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
 import { requireImportable } from '../kv/require-importable.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import { onAbort } from '../runtime/on-abort.js';
 import { callNative, fromNative } from './from-native.js';
 import { GenerationStream } from './generation-stream.js';
+import { NativeAdapterDriver } from './native-adapter-driver.js';
 import type {
+  NativeAdapter,
   NativeGenerateSpec,
   NativeKvExport,
   NativeKvShape,
@@ -42,6 +45,8 @@ export interface NativeSequenceDriverOptions {
 export class NativeSequenceDriver implements SequenceDriver {
   readonly #native: NativeSequence;
   readonly #options: NativeSequenceDriverOptions;
+  /** Those whose keys and values are in the cache. */
+  #adapters: readonly AppliedAdapter[] = [];
   #closing: Promise<void> | undefined;
 
   /** Takes the native sequence over: it is closed with this one. */
@@ -99,6 +104,16 @@ export class NativeSequenceDriver implements SequenceDriver {
     }
   }
 
+  async setAdapters(adapters: readonly DriverAdapterUse[]): Promise<void> {
+    const { natives, scales, applied } = nativeAdapters(adapters);
+    try {
+      await callNative(() => this.#native.setAdapters(natives, scales));
+    } catch (error) {
+      throw fromNative(error);
+    }
+    this.#adapters = applied;
+  }
+
   async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {
     const { fromToken = 0, signal } = options;
     signal?.throwIfAborted();
@@ -147,7 +162,8 @@ export class NativeSequenceDriver implements SequenceDriver {
       );
     }
     callNative(() => this.#native.kvShape());
-    const lineage = await kv.lineage(signal);
+    const weights = await kv.lineage(signal);
+    const lineage = this.#adapters.length > 0 ? { ...weights, adapters: this.#adapters } : weights;
     return { shape: callNative(() => this.#native.kvShape()), lineage };
   }
 
@@ -186,6 +202,29 @@ export class NativeSequenceDriver implements SequenceDriver {
       this.#options.onClose?.(this);
     }
   }
+}
+
+/**
+ * Adapters as an addon takes them, and as a lineage tells them.
+ *
+ * @throws InvalidArgument for an adapter of another engine.
+ */
+export function nativeAdapters(uses: readonly DriverAdapterUse[]): {
+  readonly natives: readonly NativeAdapter[];
+  readonly scales: readonly number[];
+  readonly applied: readonly AppliedAdapter[];
+} {
+  const natives: NativeAdapter[] = [];
+  const applied: AppliedAdapter[] = [];
+  for (const [index, { adapter, scale }] of uses.entries()) {
+    if (!(adapter instanceof NativeAdapterDriver)) {
+      throw wrongValue(`adapters[${index}]`, 'must be an adapter of the same model');
+    }
+    natives.push(adapter.native);
+    if (scale !== 0) applied.push({ sha256: adapter.info.sha256, scale: Math.fround(scale) });
+  }
+  applied.sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+  return { natives, scales: uses.map(({ scale }) => scale), applied };
 }
 
 function toNativeSpec(spec: GenerateSpec): NativeGenerateSpec {

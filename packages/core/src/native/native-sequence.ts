@@ -19,6 +19,11 @@ export interface NativeSequence {
   /** Takes tokens out of the middle; resolves with whether it could. */
   removeTokens(from: number, to: number): Promise<boolean>;
   /**
+   * Has adapters of its model applied, each at the scale of the same place; empties the cache where they
+   * are others than before.
+   */
+  setAdapters(adapters: readonly NativeAdapter[], scales: readonly number[]): Promise<void>;
+  /**
    * Tells its model what the tokens stand for, which a grammar needs: the bytes of all, one after the
    * other, and where each ends. For engines whose library has no tokenizer.
    */
@@ -35,6 +40,12 @@ export interface NativeSequence {
   /** Ends the export or import that runs soon: it rejects with the code `ABORTED`. */
   abortTransfer(): void;
   /** Stops what runs and gives the place back. To be called once. */
+  close(): Promise<void>;
+}
+
+/** An adapter that a native model has loaded. */
+export interface NativeAdapter {
+  /** Frees it at once; to be called once. */
   close(): Promise<void>;
 }
 

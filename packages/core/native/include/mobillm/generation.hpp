@@ -101,6 +101,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   bool aborted() const noexcept { return abort_.is_set(); }
   // Whether tokens of the prompt are to be computed next, and not the one that was sampled last.
   bool prefilling() const noexcept { return prefilled_ < prompt_.size(); }
+  // See Sequence::step_group.
+  std::uintptr_t group() const noexcept { return sequence_->step_group(); }
   // What is to be computed next.
   std::span<const Token> pending() const noexcept;
   // To be called before it takes part in a step while it decodes: guesses tokens behind the one

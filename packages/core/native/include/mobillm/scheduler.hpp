@@ -1,7 +1,9 @@
 // Shares a model's steps among its generations: those that decode come first, what is left of a
-// step goes to those that prefill. Plain C++: no Node-API here.
+// step goes to those that prefill. What cannot share a step takes turns: groups of sequences with
+// different adapters. Plain C++: no Node-API here.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -44,6 +46,9 @@ class Scheduler {
   void settle_without_step() noexcept;
   // Chooses who takes part in the next step, and with how many tokens.
   void compose();
+  // Chooses whose group has the next step: for a slice of time that of the latest one, then that of
+  // who was served longest ago.
+  void choose_group();
   void choose(const std::shared_ptr<Generation>& generation, std::size_t tokens);
   // Most prompt tokens beside others that decode.
   std::size_t prefill_beside_decoding() const noexcept;
@@ -74,6 +79,8 @@ class Scheduler {
   std::vector<StepItem> items_;       // of `chosen_`
   std::vector<std::int32_t> counts_;  // tokens of each before the step
   double prefill_token_ms_ = 0;       // 0: not known yet
+  std::uintptr_t group_ = 0;          // of the latest step
+  std::chrono::steady_clock::time_point group_since_;
 };
 
 }  // namespace mobillm

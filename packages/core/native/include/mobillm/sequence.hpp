@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mobillm/abort_flag.hpp"
+#include "mobillm/adapter.hpp"
 #include "mobillm/grammar/grammars.hpp"
 #include "mobillm/kv_layout.hpp"
 #include "mobillm/sampling.hpp"
@@ -80,11 +81,14 @@ class SequenceModel {
   // Most rows of logits of one item; at least 1. More than one lets a generation guess tokens
   // ahead, which takes an engine that can cut a sequence back.
   virtual std::size_t step_logit_rows() const { return 1; }
-  // Computes a step: at least one item, no sequence twice, within both limits. All or nothing: on
-  // anything but kDone, and when it throws, each sequence is as it was before, or empty where the
-  // engine cannot cut it back. kAborted once an item's flag is set or the model is being closed;
-  // an engine that could not cut the other sequences back looks at the flags before it begins
-  // alone.
+  // How long steps stay with sequences of one group while those of another wait, in milliseconds:
+  // going over to another group costs something.
+  virtual double group_slice_ms() const { return 50; }
+  // Computes a step: at least one item, no sequence twice, all of one group, within both limits.
+  // All or nothing: on anything but kDone, and when it throws, each sequence is as it was before,
+  // or empty where the engine cannot cut it back. kAborted once an item's flag is set or the model
+  // is being closed; an engine that could not cut the other sequences back looks at the flags
+  // before it begins alone.
   virtual StepStatus compute(std::span<const StepItem> items) = 0;
   // A row of an item of the latest step, of those that it wanted; good until the next step.
   virtual const float* logits(std::size_t item, std::size_t row) = 0;
@@ -135,13 +139,20 @@ class Sequence {
   virtual std::int32_t truncate(std::int32_t count) = 0;
   // Replaces the cache by the first `count` tokens of another sequence of the same model, and
   // returns true; false, with the cache as it was, where the engine can only copy whole caches and
-  // `source` has more tokens. It has as many at least. Engines that cannot copy keep this: it
-  // throws UNSUPPORTED.
+  // `source` has more tokens, or where that one has other adapters applied. It has as many tokens
+  // at least. Engines that cannot copy keep this: it throws UNSUPPORTED.
   virtual bool copy_from(const Sequence& source, std::int32_t count);
   // Takes the tokens from `from` up to `to` out of the middle of the cache, and returns true;
   // false, with the cache as it was, where this model's cannot be moved. Engines that cannot keep
   // this: it throws UNSUPPORTED.
   virtual bool remove_tokens(std::int32_t from, std::int32_t to);
+  // Has adapters applied to all that is computed from now on, none twice; none for an empty list.
+  // Empties the cache where they are others than before: what is in it was computed with those.
+  // Engines without adapters keep this: it throws UNSUPPORTED.
+  virtual void set_adapters(std::vector<AdapterUse> uses);
+  // Tells which sequences may share a step: those of the same number. It changes between steps
+  // alone.
+  virtual std::uintptr_t step_group() const noexcept { return 0; }
   // Empties the cache and gives the place back. The sequence is not used any more.
   virtual void release() = 0;
 

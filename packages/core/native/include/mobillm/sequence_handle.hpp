@@ -30,6 +30,7 @@ class SequenceHandle : public Handle<SequenceHandle> {
   Napi::Value truncate(const Info& info);
   Napi::Value copy_from(const Info& info);
   Napi::Value remove_tokens(const Info& info);
+  Napi::Value set_adapters(const Info& info);
   Napi::Value set_token_bytes(const Info& info);
   Napi::Value kv_shape(const Info& info);
   Napi::Value export_kv(const Info& info);
