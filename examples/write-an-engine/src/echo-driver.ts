@@ -21,6 +21,7 @@ const capabilities: EngineCapabilities = {
   logprobs: false,
   grammar: false,
   copySequence: false,
+  adapters: false,
   removeTokens: false,
   exportKv: false,
   importKv: false,

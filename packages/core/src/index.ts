@@ -45,10 +45,16 @@ export { createEngine } from './runtime/create-engine.js';
 export { ggmlTypes, type GgmlType } from './gguf/ggml-types.js';
 export type * from './gguf/gguf-layout.js';
 export { ggufWeightsFile } from './gguf/gguf-weights-file.js';
-export { ggufLineage, type GgufLineageOptions } from './gguf/gguf-lineage.js';
+export { ggufLineage, type GgufLineageOptions, hashFile } from './gguf/gguf-lineage.js';
 export type * from './gguf/llama-parameters.js';
 export { readLlamaParameters } from './gguf/read-llama-parameters.js';
 export * from './gguf/read-vocabulary.js';
+export {
+  type LoraAdapterFile,
+  type LoraBase,
+  type LoraPair,
+  validateLoraAdapter,
+} from './gguf/validate-lora-adapter.js';
 export { validateGgufFile } from './gguf/validate-gguf-file.js';
 export { validateGguf, type ValidateGgufOptions } from './gguf/validate-gguf.js';
 export { sampleCpuIdle, type SampleCpuIdleOptions } from './hardware/cpu-idle.js';

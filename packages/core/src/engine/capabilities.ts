@@ -32,6 +32,10 @@ export interface EngineCapabilities {
   readonly embed: boolean;
   /** Documents can be scored for a query, by models whose `info.tasks` say so. */
   readonly rerank: boolean;
+  /**
+   * Adapters (LoRA) can be loaded for an open model, and applied to each sequence apart from the others.
+   */
+  readonly adapters: boolean;
   /** Threads and batch size can be changed on an open model. */
   readonly adjust: boolean;
   /** Caches can be given back on request. */

@@ -1,3 +1,5 @@
+import type { AppliedAdapter } from '../kv/kv-snapshot.js';
+
 /** Something that an engine can compute on. */
 export interface Device {
   /** Name that options use to choose it, unique in its engine: `cpu`, `vulkan0`, `htp0`. */
@@ -35,6 +37,8 @@ export interface Placement {
   readonly threads: number;
   /** sha256 of the weights file, where it is known. */
   readonly modelSha256: string | undefined;
+  /** Adapters that were applied to the weights, and their scales; absent for none. */
+  readonly adapters?: readonly AppliedAdapter[];
   /** Number format of cached keys: `f16`, `q8_0`. */
   readonly keyType: string;
   /** Number format of cached values. */

@@ -164,6 +164,15 @@ export interface ModelDriver {
     documents: readonly string[],
     options: DriverRerankOptions,
   ): Promise<number[]>;
+  /**
+   * Loads an adapter (LoRA), the first file of the role `adapter`, for this model; its sequences have it applied by `setAdapters`. What is wrong
+   * with a file of any origin is told, and never the library's to find. Declared by
+   * `capabilities.adapters`.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`; `MODEL_INVALID` where the file is damaged or no adapter;
+   * `MODEL_UNSUPPORTED` where it was made for another model, or cannot be applied; `OUT_OF_MEMORY`.
+   */
+  loadAdapter?(files: ModelFiles, options: DriverAdapterOptions): Promise<AdapterDriver>;
   /** Changes levers while the model is open. Declared by `capabilities.adjust`. */
   adjust?(levers: ModelLevers): Promise<void>;
   /** Gives back up to that many bytes of caches; returns what was freed. Declared by `capabilities.trim`. */
@@ -172,8 +181,53 @@ export interface ModelDriver {
   close(): Promise<void>;
 }
 
+/** How an adapter is to be loaded. */
+export interface DriverAdapterOptions {
+  /** Stops it; the promise then rejects with the signal's reason and nothing stays allocated. */
+  readonly signal?: AbortSignal;
+  /** Told the loaded share, from 0 to 1, never falling. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** What a driver knows of a loaded adapter. */
+export interface AdapterInfo {
+  /** Its own name, where the file holds one. */
+  readonly name: string | undefined;
+  /** sha256 of its file. */
+  readonly sha256: string;
+  /** Rank of its largest pair of matrices. */
+  readonly rank: number;
+  /** What its change is multiplied by, divided by the rank; `undefined` where the file does not say. */
+  readonly alpha: number | undefined;
+  /** Matrices of the model that it changes. */
+  readonly matrixCount: number;
+  /** Bytes of all its weights as stored, which is what it takes of memory. */
+  readonly weightBytes: number;
+}
+
+/** A loaded adapter. */
+export interface AdapterDriver {
+  /** What its file says. */
+  readonly info: AdapterInfo;
+  /**
+   * Frees it at once. Generations that have it applied end with `CLOSED`; so does whatever sequences that
+   * still have it compute, until they are given other adapters. May be called twice; goes with its model.
+   */
+  close(): Promise<void>;
+}
+
+/** An adapter as one of those that are applied. */
+export interface DriverAdapterUse {
+  /** Of the same model, and not named twice. */
+  readonly adapter: AdapterDriver;
+  /** What its change is multiplied by, beside its own alpha: finite; 0 leaves it out. */
+  readonly scale: number;
+}
+
 /** How texts are to be embedded. */
 export interface DriverEmbedOptions {
+  /** Adapters that are applied, for engines that declare `adapters`; none by default. */
+  readonly adapters?: readonly DriverAdapterUse[];
   /** How the vectors of a text's tokens become one. */
   readonly pooling: Pooling;
   /** Stops it; the promise then rejects with the signal's reason. */
@@ -184,6 +238,8 @@ export interface DriverEmbedOptions {
 
 /** How documents are to be scored. */
 export interface DriverRerankOptions {
+  /** Adapters that are applied, for engines that declare `adapters`; none by default. */
+  readonly adapters?: readonly DriverAdapterUse[];
   /** See `RerankOptions`. */
   readonly truncate: 'error' | 'end';
   /** Stops it; the promise then rejects with the signal's reason. */
@@ -315,7 +371,8 @@ export interface SequenceDriver {
    * The other one may be generating meanwhile. Kept logits come along with a whole cache.
    *
    * @returns whether it was done. Not where the other one has fewer tokens by then, or where the engine
-   * can only copy whole caches and it has more; this cache is then as it was.
+   * can only copy whole caches and it has more, or has other adapters applied; this cache is then as it
+   * was.
    *
    * Declared by `capabilities.copySequence`.
    */
@@ -331,6 +388,15 @@ export interface SequenceDriver {
    * Declared by `capabilities.removeTokens`.
    */
   removeTokens?(from: number, to: number): Promise<boolean>;
+  /**
+   * Has adapters applied to all that is computed from now on, each at its scale; none for an empty list,
+   * as in a new sequence. Empties the cache where they are others than before, or at other scales: what
+   * is in it was computed with those. Sequences with different adapters may run side by side; a snapshot's
+   * lineage names those of its sequence. Declared by `capabilities.adapters`.
+   *
+   * @throws MobillmError `CLOSED` for an adapter that was closed; InvalidArgument for one of another model.
+   */
+  setAdapters?(adapters: readonly DriverAdapterUse[]): Promise<void>;
   /** Reads the cache, or its end. Declared by `capabilities.exportKv`. */
   exportKv?(options?: ExportKvOptions): Promise<KvSnapshot>;
   /**

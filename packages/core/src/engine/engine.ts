@@ -8,7 +8,7 @@ import type { SamplesRun } from '../stream/samples-run.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { EngineCapabilities } from './capabilities.js';
 import type { Device, MemoryEstimate, Placement } from './device.js';
-import type { ModelInfo, ModelLevers, Pooling } from './driver.js';
+import type { AdapterInfo, ModelInfo, ModelLevers, Pooling } from './driver.js';
 import type { SamplingOptions } from './sampling.js';
 
 /** Options of {@link Engine.estimate}. */
@@ -129,6 +129,12 @@ export interface GenerationOptions extends SamplingOptions {
    * default. Declared by `capabilities.grammar`.
    */
   readonly regex?: RegExp | string;
+  /**
+   * Adapters of the same model that are applied, each at its scale; none by default, and at most 32. Other
+   * generations go on beside with theirs. What was cached with other adapters, or at other scales, is not
+   * used: it is computed again. Declared by `capabilities.adapters`.
+   */
+  readonly adapters?: readonly AdapterUse[];
   /** Alternatives to report with each token, 0 to 20; none by default. Declared by `capabilities.logprobs`. */
   readonly logprobs?: number;
   /** Ends the generation; the run then rejects with the signal's reason and keeps its partial result. */
@@ -179,8 +185,43 @@ export interface SessionOptions {
   readonly defaults?: Omit<GenerationOptions, 'signal'>;
 }
 
+/** Options of {@link Model.loadAdapter}. */
+export interface LoadAdapterOptions {
+  /** Stops it; the promise then rejects with the signal's reason and nothing stays allocated. */
+  readonly signal?: AbortSignal;
+  /** Told the loaded share, from 0 to 1, never falling. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** A change of a model's weights (LoRA), loaded beside them. */
+export interface Adapter {
+  /** What its file says. */
+  readonly info: AdapterInfo;
+  /**
+   * Ends generations that have it applied with `CLOSED`, waits for them, drops what was cached with it
+   * and gives its memory back; may be called twice. A session that has it among its defaults stays open,
+   * and says `CLOSED` when it is sent something without other `adapters`. Goes with its model.
+   */
+  close(): Promise<void>;
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** An adapter as one of those that are applied. */
+export interface AdapterUse {
+  /** Loaded by the same model. */
+  readonly adapter: Adapter;
+  /**
+   * What its change is multiplied by, beside its own alpha; as f32. Default 1; at 0 it changes nothing, and
+   * below it is taken away.
+   */
+  readonly scale?: number;
+}
+
 /** Options of {@link Model.embed}. */
 export interface EmbedOptions {
+  /** Adapters of the same model that are applied; none by default. Declared by `capabilities.adapters`. */
+  readonly adapters?: readonly AdapterUse[];
   /**
    * How the vectors of a text's tokens become one. By default what the model was trained for
    * (`info.embedding.pooling`); `mean` where its files do not say.
@@ -201,6 +242,8 @@ export interface EmbedOptions {
 
 /** Options of {@link Model.rerank}. */
 export interface RerankOptions {
+  /** Adapters of the same model that are applied; none by default. Declared by `capabilities.adapters`. */
+  readonly adapters?: readonly AdapterUse[];
   /** Documents to return at most; all by default. */
   readonly topN?: number;
   /**
@@ -378,6 +421,15 @@ export interface Model {
     documents: readonly string[],
     options?: RerankOptions,
   ): Promise<RerankResult[]>;
+  /**
+   * Loads an adapter (LoRA) from a path or from files that a store resolved, to be applied by the option
+   * `adapters` of generations and sessions. Declared by `capabilities.adapters`.
+   *
+   * @throws MobillmError `FILE_NOT_FOUND`; `MODEL_INVALID` where the file is damaged or no adapter;
+   * `MODEL_UNSUPPORTED` where it was made for another model, or cannot be applied; `OUT_OF_MEMORY`;
+   * `UNSUPPORTED`.
+   */
+  loadAdapter(files: ModelFiles | string, options?: LoadAdapterOptions): Promise<Adapter>;
   /** Changes levers while the model is open. Declared by `capabilities.adjust`. */
   adjust(levers: ModelLevers): Promise<void>;
   /** Gives back up to that many bytes of caches and returns what was freed. Declared by `capabilities.trim`. */

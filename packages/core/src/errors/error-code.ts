@@ -15,11 +15,11 @@
  * | `INTEGRITY_FAILED` | Content does not have the sha256 or size that was recorded for it, or changed while it was opened. |
  * | `INVALID_ARGUMENT` | A call was wrong. Carried by a `TypeError` or `RangeError`, see {@link InvalidArgument}. |
  * | `IO_FAILED` | The operating system refused to read or write. |
- * | `KV_MISMATCH` | A KV snapshot or saved session was made by other weights or another layout. |
+ * | `KV_MISMATCH` | A KV snapshot or saved session was made by other weights or adapters, or another layout. |
  * | `MODEL_CONFLICT` | The store holds another model under that name. |
- * | `MODEL_INVALID` | A model file is truncated, damaged, or not of the format that it claims. |
+ * | `MODEL_INVALID` | A model or adapter file is truncated, damaged, or not of the format that it claims. |
  * | `MODEL_NOT_FOUND` | The store has no model of that name. |
- * | `MODEL_UNSUPPORTED` | A sound model file whose architecture or type this engine cannot run. |
+ * | `MODEL_UNSUPPORTED` | A sound file whose architecture or type this engine cannot run, or an adapter made for another model. |
  * | `NATIVE_FAILURE` | The native library failed without a code of its own; `details.status` holds its number. |
  * | `OUT_OF_MEMORY` | The model and its context do not fit the memory that is available. |
  * | `SCHEMA_UNSUPPORTED` | A JSON Schema has a keyword that cannot be followed; `details` hold `keyword` and `path`. |

@@ -52,10 +52,17 @@ export async function ggufLineage(path: string, options?: GgufLineageOptions): P
   });
 }
 
-async function hashFile(
+/**
+ * sha256 of a whole file in lower-case hexadecimal.
+ *
+ * @param path for the error where it shrinks meanwhile.
+ * @throws MobillmError `IO_FAILED`; `UNSUPPORTED` where the platform has no sha256.
+ */
+export async function hashFile(
   source: ByteSource,
   path: string,
   signal: AbortSignal | undefined,
+  onProgress?: (share: number) => void,
 ): Promise<string> {
   const hash = platform.createSha256();
   const size = source.byteLength;
@@ -65,6 +72,7 @@ async function hashFile(
     if (chunk.byteLength === 0) throw shrank(path, offset, size);
     hash.update(chunk);
     offset += chunk.byteLength;
+    onProgress?.(offset / size);
   }
   signal?.throwIfAborted();
   return hash.digest();

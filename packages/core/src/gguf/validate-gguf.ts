@@ -48,6 +48,16 @@ export async function validateGguf(
   options?: ValidateGgufOptions,
 ): Promise<GgufLayout> {
   const { signal } = checkValidateOptions(options, 'options');
+  const layout = await readGgufLayout(source, signal);
+  checkLlamaMetadata(layout);
+  return layout;
+}
+
+/** Reads a header and checks it against its file, as {@link validateGguf} does; not what it says of a model. */
+export async function readGgufLayout(
+  source: ByteSource,
+  signal: AbortSignal | undefined,
+): Promise<GgufLayout> {
   const reader = new HeaderReader(source, signal);
   const { version, entryCount, tensorCount } = await readPreamble(reader, source);
 
@@ -87,7 +97,6 @@ export async function validateGguf(
     tensors: placeTensors(unplaced, dataOffset, alignment, source.byteLength),
   };
   await vocabulary.finish(source, metadata);
-  checkLlamaMetadata(layout);
   return layout;
 }
 

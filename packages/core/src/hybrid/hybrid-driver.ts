@@ -123,6 +123,8 @@ function joinedCapabilities(
     copySequence: both('copySequence'),
     // Both sides would have to, and the next hand-over would carry what neither computed.
     removeTokens: false,
+    // Each side would need the adapter in its own form.
+    adapters: false,
     exportKv: decode.exportKv,
     importKv: decode.importKv,
     embed: decode.embed,

@@ -1,6 +1,6 @@
 import { MobillmError } from '../errors/mobillm-error.js';
 import { firstNonFinite, numberBytes } from './float-formats.js';
-import type { KvDtype, KvLineage, KvSnapshot, KvTensor } from './kv-snapshot.js';
+import type { AppliedAdapter, KvDtype, KvLineage, KvSnapshot, KvTensor } from './kv-snapshot.js';
 
 /** Largest counts that are believed, far above what any model has. */
 export const kvLimits = {
@@ -10,7 +10,10 @@ export const kvLimits = {
   tokens: 2 ** 27,
   token: 2 ** 31 - 1,
   vocabularySize: 2 ** 24,
+  adapters: 64,
 } as const;
+
+const sha256Pattern = /^[0-9a-f]{64}$/u;
 
 const dtypes: readonly unknown[] = ['f16', 'bf16', 'f32'] satisfies KvDtype[];
 
@@ -63,13 +66,33 @@ export function checkKvLineage(lineage: unknown): asserts lineage is KvLineage {
   const parts = requireObject(lineage, 'lineage') as Partial<Record<keyof KvLineage, unknown>>;
   for (const key of ['sourceSha256', 'vocabularySha256'] as const) {
     const value = parts[key];
-    if (typeof value !== 'string' || !/^[0-9a-f]{64}$/u.test(value)) {
+    if (typeof value !== 'string' || !sha256Pattern.test(value)) {
       throw unsound(`lineage.${key}`, 'is no sha256 in lower-case hexadecimal digits');
     }
   }
+  checkAdapters(parts.adapters);
   const { architecture } = parts;
   if (typeof architecture !== 'string' || architecture === '' || architecture.length > 128) {
     throw unsound('lineage.architecture', 'is no name of 1 to 128 characters');
+  }
+}
+
+function checkAdapters(adapters: unknown): void {
+  if (adapters === undefined) return;
+  if (!Array.isArray(adapters) || adapters.length > kvLimits.adapters) {
+    throw unsound('lineage.adapters', `is no array of ${kvLimits.adapters} at most`);
+  }
+  for (const [index, adapter] of adapters.entries()) {
+    const part = `lineage.adapters[${index}]`;
+    const { sha256, scale } = requireObject(adapter, part) as Partial<
+      Record<keyof AppliedAdapter, unknown>
+    >;
+    if (typeof sha256 !== 'string' || !sha256Pattern.test(sha256)) {
+      throw unsound(`${part}.sha256`, 'is no sha256 in lower-case hexadecimal digits');
+    }
+    if (typeof scale !== 'number' || !Number.isFinite(scale) || scale === 0) {
+      throw unsound(`${part}.scale`, `is ${show(scale)}, not a finite number beside 0`);
+    }
   }
 }
 

@@ -52,6 +52,9 @@ export function kvSnapshotPieces(snapshot: KvSnapshot): Uint8Array[] {
       sourceSha256: lineage.sourceSha256,
       architecture: lineage.architecture,
       vocabularySha256: lineage.vocabularySha256,
+      ...(lineage.adapters?.length && {
+        adapters: lineage.adapters.map(({ sha256, scale }) => ({ sha256, scale })),
+      }),
     },
     startPosition,
     dtype,

@@ -33,6 +33,16 @@ export interface KvLineage {
   readonly architecture: string;
   /** sha256 over the vocabulary's token spellings in order, each followed by a zero byte. */
   readonly vocabularySha256: string;
+  /** Adapters that were applied to the weights, ordered by sha256; absent or empty for none. */
+  readonly adapters?: readonly AppliedAdapter[];
+}
+
+/** An adapter that was applied to a model's weights. */
+export interface AppliedAdapter {
+  /** sha256 of its file. */
+  readonly sha256: string;
+  /** What its change was multiplied by, beside its own alpha: an f32, and not 0. */
+  readonly scale: number;
 }
 
 /**

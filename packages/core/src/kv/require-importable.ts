@@ -66,7 +66,10 @@ export function requireImportable(snapshot: KvSnapshot, target: KvTarget): void 
  */
 export function requireLineage(expected: KvLineage, actual: KvLineage): void {
   const differing = lineageParts.filter(({ key }) => expected[key] !== actual[key]);
-  if (differing.length === 0) return;
+  if (differing.length === 0) {
+    requireAdapters(expected, actual);
+    return;
+  }
   const facts = differing.map(
     ({ key, name }) =>
       `${name} is ${actual[key].slice(0, 16)} instead of ${expected[key].slice(0, 16)}`,
@@ -78,11 +81,30 @@ export function requireLineage(expected: KvLineage, actual: KvLineage): void {
   );
 }
 
+/** Keys and values come out of the adapted weights: those of other adapters, or scales, do not fit. */
+function requireAdapters(expected: KvLineage, actual: KvLineage): void {
+  const [here, there] = [expected, actual].map(({ adapters = [] }) =>
+    adapters
+      .map(({ sha256, scale }) => `${sha256.slice(0, 16)} at ${Math.fround(scale)}`)
+      .sort()
+      .join(', '),
+  );
+  if (here === there) return;
+  throw new MobillmError(
+    'KV_MISMATCH',
+    `The KV cache was computed with ${there ? `the adapters ${there}` : 'no adapter'}, and here ${here ? `the adapters ${here} are` : 'none is'} applied. Apply the same ones at the same scales, or compute the cache again.`,
+    { details: { differing: ['adapters'], expected, actual } },
+  );
+}
+
 const lineageParts = [
   { key: 'sourceSha256', name: 'the sha256 of the source file' },
   { key: 'architecture', name: 'the architecture' },
   { key: 'vocabularySha256', name: 'the sha256 of the vocabulary' },
-] as const satisfies readonly { readonly key: keyof KvLineage; readonly name: string }[];
+] as const satisfies readonly {
+  readonly key: Exclude<keyof KvLineage, 'adapters'>;
+  readonly name: string;
+}[];
 
 function requireGeometry(snapshot: KvSnapshot, geometry: KvGeometry): void {
   const facts: readonly (readonly [name: string, actual: number, expected: number])[] = [

@@ -3,6 +3,7 @@ import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvLayer, KvSnapshot } from '../kv/kv-snapshot.js';
 import { sliceKvSnapshot } from '../kv/slice-kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import { type AdapterSet, driverUses, noAdapters } from './adapter-set.js';
 import { PoolPlaces } from './pool-places.js';
 
 /**
@@ -17,6 +18,7 @@ export class CachedSequence {
   readonly #driver: SequenceDriver;
   /** Tokens in the cache; as many as the driver says that it holds. */
   #tokens: Token[] = [];
+  #adapters: AdapterSet = noAdapters;
   /** Grows with every use; the smallest of several is the one used longest ago. */
   lastUse = 0;
   /** In whose hands it is; kept by its pool. */
@@ -55,8 +57,23 @@ export class CachedSequence {
     return Math.max(this.#driver.tokenCount, this.reservedTokens);
   }
 
-  /** How many tokens at the beginning of a prompt are in the cache. */
-  sharedTokens(prompt: readonly Token[]): number {
+  /** The adapters that its cache was computed with, and what comes next will be. */
+  get adapters(): AdapterSet {
+    return this.#adapters;
+  }
+
+  /** Computes with these adapters from now on. What was cached with others is dropped. */
+  async useAdapters(adapters: AdapterSet): Promise<void> {
+    if (adapters.key === this.#adapters.key) return;
+    await this.truncate(0);
+    if (!this.#driver.setAdapters) throw missing('setAdapters');
+    await this.#driver.setAdapters(driverUses(adapters));
+    this.#adapters = adapters;
+  }
+
+  /** How many tokens at the beginning of a prompt are in the cache, as these adapters compute them. */
+  sharedTokens(prompt: readonly Token[], adapters: AdapterSet): number {
+    if (adapters.key !== this.#adapters.key) return 0;
     // While it generates, what it was fed runs ahead of what is cached.
     const limit = Math.min(prompt.length, this.#tokens.length, this.tokenCount);
     let shared = 0;
@@ -68,19 +85,22 @@ export class CachedSequence {
    * How many cached tokens a prompt can use: one less than it has at most, because the logits after
    * its last token have to be computed.
    */
-  usableTokens(prompt: readonly Token[]): number {
-    return Math.min(this.sharedTokens(prompt), Math.max(0, prompt.length - 1));
+  usableTokens(prompt: readonly Token[], adapters: AdapterSet): number {
+    return Math.min(this.sharedTokens(prompt, adapters), Math.max(0, prompt.length - 1));
   }
 
   /**
-   * Cuts the cache to what a prompt can use and returns that many tokens.
-   *
-   * @param shifts whether what a prompt leaves out may be taken out of the middle of the cache.
+   * Cuts the cache to what a prompt can use with some adapters, and returns that many tokens. With `shifts`
+   * what the prompt leaves out may be taken out of the middle of the cache.
    */
-  async reuse(prompt: readonly Token[], shifts = false): Promise<number> {
+  async reuse(
+    prompt: readonly Token[],
+    { shifts, adapters }: { readonly shifts: boolean; readonly adapters: AdapterSet },
+  ): Promise<number> {
     this.inherited = false;
+    await this.useAdapters(adapters);
     if (shifts) await this.#closeGap(prompt);
-    await this.truncate(this.usableTokens(prompt));
+    await this.truncate(this.usableTokens(prompt, adapters));
     return this.tokenCount;
   }
 
@@ -89,7 +109,7 @@ export class CachedSequence {
    * takes out what lies between.
    */
   async #closeGap(prompt: readonly Token[]): Promise<void> {
-    const from = this.sharedTokens(prompt);
+    const from = this.sharedTokens(prompt, this.#adapters);
     // Places that others hold, too, cannot be moved.
     if (!this.#driver.removeTokens || this.places.commonTokens > from) return;
     const to = findGapEnd(this.#tokens, prompt, from);

@@ -1,14 +1,16 @@
-import type { ModelDriver, Pooling } from '../engine/driver.js';
+import type { DriverEmbedOptions, ModelDriver, Pooling } from '../engine/driver.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import { checkAdapters } from './generation-request.js';
 
 /** Checks `EmbedOptions`. */
 export const checkEmbed = check.optionsObject({
   pooling: check.oneOf<Pooling>('mean', 'cls', 'last'),
   normalize: check.oneOf('l2', 'none'),
   truncate: check.oneOf('error', 'end'),
+  adapters: checkAdapters,
   signal: check.abortSignal,
   onProgress: check.callback<(share: number) => void>(),
 });
@@ -25,7 +27,8 @@ export async function embedTexts(
   model: ModelDriver,
   embed: (...call: Parameters<NonNullable<ModelDriver['embed']>>) => Promise<Float32Array[]>,
   texts: readonly string[],
-  options: Omit<ReturnType<typeof checkEmbed>, 'signal'>,
+  options: Omit<ReturnType<typeof checkEmbed>, 'signal' | 'adapters'> &
+    Pick<DriverEmbedOptions, 'adapters'>,
   signal: AbortSignal,
 ): Promise<Float32Array[]> {
   const { normalize = 'l2', truncate = 'error', onProgress } = options;
@@ -47,6 +50,7 @@ export async function embedTexts(
   const vectors = await embed(rows, {
     pooling: options.pooling ?? model.info.embedding?.pooling ?? 'mean',
     signal,
+    ...(options.adapters && { adapters: options.adapters }),
     ...(onProgress && { onProgress }),
   });
   return normalize === 'l2' ? vectors.map(normalized) : vectors;

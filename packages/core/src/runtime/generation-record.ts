@@ -1,6 +1,7 @@
 import type { ToolCall, ToolCallProblem } from '../chat/tools/tool-call.js';
 import type { Placement } from '../engine/device.js';
 import type { TokenBatch, TokenLogprobs } from '../engine/driver.js';
+import type { AppliedAdapter } from '../kv/kv-snapshot.js';
 import type { GenerationResult, StopReason } from '../stream/generation-event.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 
@@ -11,6 +12,7 @@ export class GenerationRecord {
   readonly #seed: number;
   readonly #logprobs: TokenLogprobs[] | undefined;
   readonly #isJson: boolean;
+  readonly #adapters: readonly AppliedAdapter[];
   /** Where it ran, where its driver says so itself. */
   #ownPlacement: Placement | undefined;
   #endedMs: number | undefined;
@@ -35,12 +37,14 @@ export class GenerationRecord {
   constructor(options: {
     readonly seed: number;
     readonly placement: () => Placement;
+    readonly adapters: readonly AppliedAdapter[];
     readonly logprobs: boolean;
     /** Whether the answer is JSON. */
     readonly json: boolean;
   }) {
     this.#seed = options.seed;
     this.#placement = options.placement;
+    this.#adapters = options.adapters;
     this.#logprobs = options.logprobs ? [] : undefined;
     this.#isJson = options.json;
   }
@@ -117,7 +121,10 @@ export class GenerationRecord {
         decodeTokensPerSecond: sampled > 1 ? rate(sampled, this.#decodeMs) : undefined,
       },
       seed: this.#seed,
-      placement: this.#ownPlacement ?? this.#placement(),
+      placement: {
+        ...(this.#ownPlacement ?? this.#placement()),
+        ...(this.#adapters.length > 0 && { adapters: this.#adapters }),
+      },
     };
   }
 }

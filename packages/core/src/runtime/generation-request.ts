@@ -9,8 +9,10 @@ import type { ResolvedSampling } from '../engine/sampling.js';
 import { type CheckedSampling, resolveSampling, samplingChecks } from '../engine/sampling.js';
 import type { GenerationOptions } from '../engine/engine.js';
 import * as check from '../errors/check-options.js';
-import { wrongValue } from '../errors/invalid-argument.js';
+import { wrongType, wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
+import { AdapterHandle } from './adapter-handle.js';
+import { type AdapterSet, adapterSet, type ResolvedAdapterUse } from './adapter-set.js';
 import {
   type AnswerForm,
   checkRegex,
@@ -31,6 +33,7 @@ export interface GenerationSettings {
   readonly grammar: string | undefined;
   /** Which option asked for a form of the answer; `undefined` for none. */
   readonly form: keyof AnswerForm | undefined;
+  readonly adapters: AdapterSet;
   readonly sampling: ResolvedSampling;
   readonly signal: AbortSignal | undefined;
 }
@@ -49,6 +52,51 @@ const grammarSource: check.Check<string> = (value, key) => {
   throw wrongValue(key, `must be at most ${longestGrammar} characters, but it is ${source.length}`);
 };
 
+/** Adapters that may be applied together. */
+const maxAdapters = 32;
+/** Far beyond what any adapter was made for, and far from where f32 ends. */
+const largestScale = 1e6;
+
+const adapterHandle: check.Check<AdapterHandle> = (value, key) => {
+  if (value instanceof AdapterHandle) return value;
+  throw wrongType(key, 'an adapter that loadAdapter of this model gave', value);
+};
+
+const adapterUse = check.optionsObject({
+  adapter: adapterHandle,
+  scale: check.number({ min: -largestScale, max: largestScale }),
+});
+
+/** Checks `adapters`: what is applied, each once. */
+export const checkAdapters: check.Check<readonly ResolvedAdapterUse[]> = (value, key) => {
+  const uses: ResolvedAdapterUse[] = [];
+  for (const [index, use] of check.arrayOf(adapterUse)(value, key).entries()) {
+    const path = `${key}[${index}].adapter`;
+    const adapter = use.adapter ?? adapterHandle(undefined, path);
+    if (uses.some((other) => other.adapter === adapter)) {
+      throw wrongValue(path, 'is named twice; give one scale for it');
+    }
+    uses.push({ adapter, scale: use.scale ?? 1 });
+  }
+  if (uses.length > maxAdapters) {
+    throw wrongValue(
+      key,
+      `names ${uses.length} adapters, and ${maxAdapters} at most can be applied`,
+    );
+  }
+  return uses;
+};
+
+/** Checks that adapters are open, and were loaded by a model. */
+export function requireAdaptersOf(model: object, { uses }: AdapterSet): void {
+  for (const { adapter } of uses) {
+    if (!adapter.isOf(model)) {
+      throw wrongValue('adapters', 'names an adapter that another model has loaded');
+    }
+    adapter.lifetime.requireOpen();
+  }
+}
+
 /** The checks of all generation options. */
 export const generationChecks = {
   ...samplingChecks,
@@ -61,6 +109,7 @@ export const generationChecks = {
   grammar: grammarSource,
   schema: checkSchema,
   regex: checkRegex,
+  adapters: checkAdapters,
   signal: check.abortSignal,
 } as const;
 
@@ -100,6 +149,7 @@ export function generationSettings(
     logprobs: checked.logprobs,
     grammar,
     form,
+    adapters: adapterSet(checked.adapters ?? []),
     sampling: supportedSampling(checked, capabilities.sampling, engine),
     signal: checked.signal,
   };

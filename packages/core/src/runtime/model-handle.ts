@@ -8,9 +8,11 @@ import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type { ModelDriver, ModelInfo, ModelLevers } from '../engine/driver.js';
 import type {
+  Adapter,
   EmbedOptions,
   GenerateOptions,
   GenerateSamplesOptions,
+  LoadAdapterOptions,
   Model,
   RerankOptions,
   RerankResult,
@@ -26,11 +28,16 @@ import type { GenerationRun } from '../stream/generation-run.js';
 import type { SamplesRun } from '../stream/samples-run.js';
 import { checkText, requireToken } from '../tokenizer/check-text.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
+import type { ModelFiles } from '../store/model-files.js';
+import { AdapterHandle } from './adapter-handle.js';
+import { adapterOption, adapterSet, duringAll } from './adapter-set.js';
 import { checkEmbed, embedTexts } from './embed-texts.js';
 import {
+  checkAdapters,
   generationChecks,
   type GenerationSettings,
   generationSettings,
+  requireAdaptersOf,
   unsupported,
 } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
@@ -39,6 +46,7 @@ import { SessionHandle } from './session-handle.js';
 import type { RunHandle } from './run-handle.js';
 import { startRun } from './start-run.js';
 import { startSamples } from './start-samples.js';
+import { toModelFiles } from './to-model-files.js';
 
 /** What a {@link ModelHandle} is made of. */
 export interface ModelHandleOptions {
@@ -194,7 +202,9 @@ export class ModelHandle implements Model {
       calls: () => ({ format: this.#encoder.callFormat, usedIds: usedCallIds(messages ?? []) }),
       acquire: async (signal) => {
         const encoded = await prompt(settings, signal);
-        return { prompt: encoded, sequence: await this.#pool.borrow(encoded.tokens, signal) };
+        const { adapters } = settings;
+        const sequence = await this.#pool.borrow(encoded.tokens, signal, adapters);
+        return { prompt: encoded, sequence };
       },
       release: (sequence) => {
         this.#pool.giveBack(sequence);
@@ -211,14 +221,50 @@ export class ModelHandle implements Model {
     return [...this.#encoder.encode(said, checkToolsOnly(options, '')).tokens];
   }
 
-  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { signal, ...rest } = checkEmbed(options, '');
-    const checked = check.arrayOf(checkText)(texts, 'texts');
+  async loadAdapter(
+    files: ModelFiles | string,
+    options: LoadAdapterOptions = {},
+  ): Promise<Adapter> {
+    const { signal, onProgress } = checkLoadAdapter(options, '');
     return this.#lifetime.during(signal, async (job) => {
+      if (!this.#capabilities.adapters || !this.#driver.loadAdapter)
+        throw unsupported(this.#engine, 'apply adapters', 'adapters');
+      const driver = await this.#driver.loadAdapter(
+        toModelFiles(files, this.#capabilities, 'adapter'),
+        {
+          signal: job,
+          ...(onProgress && { onProgress }),
+        },
+      );
+      // The model may have been closed, or the caller have gone, while the last bytes were read.
+      if (job.aborted) {
+        await driver.close();
+        throw job.reason;
+      }
+      const adapter = new AdapterHandle({
+        driver,
+        model: this,
+        forget: (closing) => this.#pool.dropAdapter(closing),
+        onClose: () => {
+          forget();
+        },
+      });
+      const forget = this.#lifetime.adopt(adapter);
+      return adapter;
+    });
+  }
+
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    const { signal, adapters: uses = [], ...rest } = checkEmbed(options, '');
+    const adapters = adapterSet(uses);
+    const checked = check.arrayOf(checkText)(texts, 'texts');
+    requireAdaptersOf(this, adapters);
+    return duringAll(this.#lifetime, adapters, signal, async (job) => {
       const driver = this.#driver;
       if (!this.#capabilities.embed || !driver.embed)
         throw unsupported(this.#engine, 'embed texts', 'embed');
-      return embedTexts(driver, driver.embed.bind(driver), checked, rest, job);
+      const told = { ...rest, ...adapterOption(adapters) };
+      return embedTexts(driver, driver.embed.bind(driver), checked, told, job);
     });
   }
 
@@ -227,15 +273,24 @@ export class ModelHandle implements Model {
     documents: readonly string[],
     options: RerankOptions = {},
   ): Promise<RerankResult[]> {
-    const { signal, topN = Infinity, truncate = 'error', onProgress } = checkRerank(options, '');
+    const {
+      signal,
+      topN = Infinity,
+      truncate = 'error',
+      onProgress,
+      adapters: uses = [],
+    } = checkRerank(options, '');
+    const adapters = adapterSet(uses);
+    requireAdaptersOf(this, adapters);
     checkText(query, 'query');
     const checked = check.arrayOf(checkText)(documents, 'documents');
-    return this.#lifetime.during(signal, async (job) => {
+    return duringAll(this.#lifetime, adapters, signal, async (job) => {
       if (!this.#capabilities.rerank || !this.#driver.rerank)
         throw unsupported(this.#engine, 'rerank documents', 'rerank');
       const scores = await this.#driver.rerank(query, checked, {
         truncate,
         signal: job,
+        ...adapterOption(adapters),
         ...(onProgress && { onProgress }),
       });
       return scores
@@ -281,6 +336,7 @@ export class ModelHandle implements Model {
   /** Checks generation options against the engine and against this model's vocabulary. */
   #settings(own: object): GenerationSettings {
     const settings = generationSettings(own, this.#capabilities, this.#engine);
+    requireAdaptersOf(this, settings.adapters);
     for (const { token } of settings.sampling.logitBias) {
       requireToken(token, this.tokenizer.vocabularySize, `logitBias[${token}]`);
     }
@@ -392,7 +448,13 @@ const checkRestore = check.optionsObject({
 
 const checkToolsOnly = check.optionsObject({ tools: checkTools });
 
+const checkLoadAdapter = check.optionsObject({
+  signal: check.abortSignal,
+  onProgress: check.callback<(share: number) => void>(),
+});
+
 const checkRerank = check.optionsObject({
+  adapters: checkAdapters,
   topN: check.integer({ min: 1 }),
   truncate: check.oneOf('error', 'end'),
   signal: check.abortSignal,

@@ -2,6 +2,8 @@ import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { ModelDriver } from '../engine/driver.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import type { AdapterHandle } from './adapter-handle.js';
+import { type AdapterSet, noAdapters } from './adapter-set.js';
 import { allOf } from './all-of.js';
 import { CachedSequence } from './cached-sequence.js';
 import { PoolPlaces } from './pool-places.js';
@@ -52,7 +54,7 @@ export class SequencePool {
   async take(signal: AbortSignal): Promise<CachedSequence> {
     for (;;) {
       signal.throwIfAborted();
-      const claimed = this.#tryClaim([], 'resting');
+      const claimed = this.#tryClaim([], noAdapters, 'resting');
       if (claimed) return await claimed;
       if (!this.#some('closing', 'evicting')) throw this.#allInUse();
       await this.#change(signal);
@@ -60,11 +62,16 @@ export class SequencePool {
   }
 
   /**
-   * Borrows the sequence that shares most with a prompt; waits for one where all are in use.
+   * Borrows the sequence that shares most with a prompt and its adapters; waits for one where all are in
+   * use.
    *
    * @throws MobillmError `BUSY` when sessions hold all of them, or too many wait already.
    */
-  async borrow(prompt: readonly Token[], signal: AbortSignal): Promise<CachedSequence> {
+  async borrow(
+    prompt: readonly Token[],
+    signal: AbortSignal,
+    adapters = noAdapters,
+  ): Promise<CachedSequence> {
     if (this.#queue.length >= maxWaiting) throw tooManyWaiting();
     const ticket = Symbol('borrower');
     this.#queue.push(ticket);
@@ -72,7 +79,7 @@ export class SequencePool {
       for (;;) {
         signal.throwIfAborted();
         if (this.#queue[0] === ticket) {
-          const claimed = this.#tryClaim(prompt, 'borrowed');
+          const claimed = this.#tryClaim(prompt, adapters, 'borrowed');
           if (claimed) {
             // Whose sequence is being created waits for nobody: the next one may look for its own.
             this.#leaveQueue(ticket);
@@ -149,17 +156,22 @@ export class SequencePool {
    * longest ago before others; they are computed again when they are needed. If runs hold the rest,
    * this one gives up its own cache, so that they can end, and waits for one of them to.
    *
-   * With `shifts` tokens that the prompt leaves out may be taken out of the middle of the cache.
+   * With `shifts` tokens that the prompt leaves out may be taken out of the middle of the cache. Only what
+   * was computed with the same `adapters` counts.
    */
   async prepare(
     sequence: CachedSequence,
     tokens: readonly Token[],
     moreTokens: number,
     signal: AbortSignal,
-    { shifts = false }: { readonly shifts?: boolean } = {},
+    {
+      shifts = false,
+      adapters = noAdapters,
+    }: { readonly shifts?: boolean; readonly adapters?: AdapterSet } = {},
   ): Promise<number> {
     const wanted = Math.min(tokens.length + moreTokens, this.#model.contextTokens);
-    await sequence.reuse(tokens, shifts && this.#capabilities.removeTokens);
+    const closesGaps = shifts && this.#capabilities.removeTokens;
+    await sequence.reuse(tokens, { shifts: closesGaps, adapters });
     // One that goes on is waited for by the others: it may pass them, and its end is what they need.
     const goesOn = sequence.reservedTokens > 0;
     const claim: Claim = { sequence, wanted };
@@ -234,7 +246,7 @@ export class SequencePool {
 
   /** Who has more of some tokens cached than a sequence itself, and lets it be copied. */
   #donor(
-    { tokenCount }: CachedSequence,
+    { tokenCount, adapters }: CachedSequence,
     others: readonly CachedSequence[],
     tokens: readonly Token[],
   ): Donor | undefined {
@@ -243,11 +255,24 @@ export class SequencePool {
     let best: Donor | undefined;
     for (const other of others) {
       if (other.state === 'evicting' || other.state === 'closing') continue;
-      const usable = Math.min(other.usableTokens(tokens), other.copyableTokens);
+      const usable = Math.min(other.usableTokens(tokens, adapters), other.copyableTokens);
       if (truncate === 'all-or-nothing' && usable < other.tokenCount) continue;
       if (usable > (best?.usable ?? tokenCount)) best = { sequence: other, usable };
     }
     return best;
+  }
+
+  /** Drops what was cached with an adapter that nobody applies any more, and waits for who still has it. */
+  async dropAdapter(adapter: AdapterHandle): Promise<void> {
+    for (;;) {
+      const users = [...this.#sequences].filter((sequence) =>
+        sequence.adapters.uses.some((use) => use.adapter === adapter),
+      );
+      if (users.length === 0) return;
+      const unused = users.find(isUnused);
+      if (unused) await this.#evict(unused, noAdapters);
+      else await this.#change(never);
+    }
   }
 
   /** Frees every sequence. */
@@ -258,11 +283,12 @@ export class SequencePool {
     await allOf(all.map((sequence) => sequence.close()));
   }
 
-  async #evict(victim: CachedSequence): Promise<void> {
+  async #evict(victim: CachedSequence, adapters = victim.adapters): Promise<void> {
     const { state } = victim;
     this.#set(victim, 'evicting');
     try {
       await victim.truncate(0);
+      await victim.useAdapters(adapters);
     } finally {
       this.#set(victim, state);
     }
@@ -274,16 +300,18 @@ export class SequencePool {
    */
   #tryClaim(
     prompt: readonly Token[],
+    adapters: AdapterSet,
     state: 'resting' | 'borrowed',
   ): Promise<CachedSequence> | undefined {
-    const best = this.#bestIdle(prompt);
+    const shared = (sequence: CachedSequence) => sequence.sharedTokens(prompt, adapters);
+    const best = this.#bestIdle(shared);
     const mayCreate = this.#sequences.size + this.#creating < this.#limit;
     // A cache that the prompt goes on from is used up anyway; another one is worth keeping as it is.
-    const extendsBest = best !== undefined && best.sharedTokens(prompt) === best.tokenCount;
+    const extendsBest = best !== undefined && shared(best) === best.tokenCount;
     if (mayCreate && !extendsBest) return this.#create(state);
     if (!best) return undefined;
     // One that shares nothing is the one used longest ago already.
-    const spared = this.#capabilities.copySequence && best.sharedTokens(prompt) > 0;
+    const spared = this.#capabilities.copySequence && shared(best) > 0;
     const chosen = spared && !extendsBest ? this.#leastUsed(best) : best;
     this.#use(chosen, state);
     return Promise.resolve(chosen);
@@ -308,12 +336,12 @@ export class SequencePool {
     this.#set(sequence, state);
   }
 
-  /** The idle sequence that shares most with the prompt; of equals, the one used longest ago. */
-  #bestIdle(prompt: readonly Token[]): CachedSequence | undefined {
+  /** The idle sequence that shares most with a prompt; of equals, the one used longest ago. */
+  #bestIdle(shared: (sequence: CachedSequence) => number): CachedSequence | undefined {
     let best: CachedSequence | undefined;
     for (const sequence of this.#sequences) {
       if (sequence.state !== 'idle') continue;
-      const gain = best ? sequence.sharedTokens(prompt) - best.sharedTokens(prompt) : 1;
+      const gain = best ? shared(sequence) - shared(best) : 1;
       if (gain > 0 || (gain === 0 && best && sequence.lastUse < best.lastUse)) best = sequence;
     }
     return best;

@@ -220,7 +220,8 @@ export class SessionHandle implements Session {
         return { cachedTokens: 0, reason: cannot(engine, 'import', 'importKv') };
       }
       try {
-        await this.#options.pool.prepare(this.#sequence, cache.tokens, 0, job);
+        const { adapters } = this.#options.settings({});
+        await this.#options.pool.prepare(this.#sequence, cache.tokens, 0, job, { adapters });
         await this.#sequence.import(cache, job);
         return { cachedTokens: this.#sequence.tokenCount };
       } catch (error) {
@@ -290,10 +291,13 @@ export class SessionHandle implements Session {
     if (this.#sequence.ownTokens > 0 || this.#messages.length === 0) return;
     const { encoder, model, keepMessages = 0 } = this.#options;
     const messages = withoutDropped(this.#messages, keepMessages, this.#dropped);
-    const tokens = encoder.beginning(messages, this.#options.settings({}).tools);
+    const { tools, adapters } = this.#options.settings({});
+    const tokens = encoder.beginning(messages, tools);
     // What the next turn will have to leave out is not known yet.
     if (tokens.length === 0 || tokens.length > model.contextTokens) return;
-    const cached = await this.#options.pool.prepare(this.#sequence, tokens, 0, signal);
+    const cached = await this.#options.pool.prepare(this.#sequence, tokens, 0, signal, {
+      adapters,
+    });
     const spec = prefillSpec(1, { keepLogits: false });
     const run = this.#sequence.generate(tokens.slice(cached), spec, signal);
     while (!(await run.next()).done);
@@ -313,10 +317,10 @@ export class SessionHandle implements Session {
     try {
       await this.#computeBeginning(signal);
     } catch (error) {
-      if (!MobillmError.is(error, 'TEMPLATE_FAILED') && !MobillmError.is(error, 'UNSUPPORTED')) {
-        throw error;
-      }
-      return { reason: error };
+      // `CLOSED`: an adapter among the defaults was closed.
+      const codes = ['TEMPLATE_FAILED', 'UNSUPPORTED', 'CLOSED'] as const;
+      if (signal.aborted || !codes.some((code) => MobillmError.is(error, code))) throw error;
+      return { reason: error as MobillmError };
     }
     if (this.#sequence.ownTokens === 0) return {};
     if (this.#sequence.exactTokens < this.#sequence.tokenCount) return { reason: shifted() };

@@ -2,6 +2,7 @@ import type { EncodedPrompt } from '../chat/conversation-encoder.js';
 import type { CallFormat } from '../chat/tools/call-format.js';
 import type { ModelDriver } from '../engine/driver.js';
 import type { GenerationEvent } from '../stream/generation-event.js';
+import { appliedAdapters, beginWith } from './adapter-set.js';
 import type { CachedSequence } from './cached-sequence.js';
 import { generateEvents, type GenerateEventsOptions } from './generate-events.js';
 import { GenerationRecord } from './generation-record.js';
@@ -44,6 +45,7 @@ export function startRun(plan: RunPlan): RunHandle {
   const record = new GenerationRecord({
     seed: settings.sampling.seed,
     placement: () => model.placement(),
+    adapters: appliedAdapters(settings.adapters),
     logprobs: settings.logprobs !== undefined,
     json: settings.form === 'schema',
   });
@@ -65,7 +67,8 @@ async function* runEvents(
   record: GenerationRecord,
   stop: (reason: unknown) => void,
 ): AsyncGenerator<GenerationEvent, void, void> {
-  const job = plan.lifetime.begin(plan.settings.signal, stop);
+  const { lifetime, settings } = plan;
+  const job = beginWith(settings.adapters, lifetime, settings.signal, stop);
   let outcome: 'kept' | 'failed' = 'kept';
   try {
     job.signal.throwIfAborted();
@@ -81,7 +84,10 @@ async function* runEvents(
         dropsLeadingSpace: plan.dropsLeadingSpace,
         calls: plan.settings.tools.length > 0 ? plan.calls?.() : undefined,
         prepare: (tokens, moreTokens, shifts) =>
-          plan.pool.prepare(sequence, tokens, moreTokens, job.signal, { shifts }),
+          plan.pool.prepare(sequence, tokens, moreTokens, job.signal, {
+            shifts,
+            adapters: plan.settings.adapters,
+          }),
         ...(plan.shift && { shift: plan.shift }),
         onTranscript: (text, tokens, answer) => plan.onTranscript?.(text, tokens, answer),
       });

@@ -2,22 +2,20 @@ import type { EngineCapabilities } from '../engine/capabilities.js';
 import { wrongType } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import { checkFilePath } from '../session/session-file.js';
-import type { ModelFile, ModelFiles } from '../store/model-files.js';
+import type { ModelFile, ModelFileRole, ModelFiles } from '../store/model-files.js';
 
 /**
- * Takes a path for the weights of the engine's first format, and checks that files from a store are
- * of a format that the engine opens.
+ * Takes a path for the weights of the engine's first format, or for another file that is opened by
+ * itself, and checks that files from a store are of a format that the engine opens.
  */
 export function toModelFiles(
   files: ModelFiles | string,
   capabilities: Pick<EngineCapabilities, 'formats'>,
+  role: Extract<ModelFileRole, 'weights' | 'adapter'> = 'weights',
 ): ModelFiles {
   const [defaultFormat] = capabilities.formats;
   if (typeof files === 'string' && files !== '' && defaultFormat !== undefined) {
-    return {
-      format: defaultFormat,
-      files: [{ path: checkFilePath(files, 'files'), role: 'weights' }],
-    };
+    return { format: defaultFormat, files: [{ path: checkFilePath(files, 'files'), role }] };
   }
   if (!isObject(files) || !Array.isArray(files.files)) {
     throw wrongType('files', 'a path or the files of a stored model', files);
@@ -29,8 +27,8 @@ export function toModelFiles(
       { details: { format: files.format, formats: capabilities.formats } },
     );
   }
-  if (!files.files.some((file: ModelFile) => file.role === 'weights')) {
-    throw wrongType('files.files', 'a list with a file of the role "weights"', files.files);
+  if (!files.files.some((file: ModelFile) => file.role === role)) {
+    throw wrongType('files.files', `a list with a file of the role "${role}"`, files.files);
   }
   files.files.forEach(({ path }, index) => checkFilePath(path, `files.files[${index}].path`));
   return files;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { EngineDriver, ModelDriver } from '../engine/driver.js';
+import { testDriverAdapters } from './engine/driver-adapters.js';
 import { testDriverClosing } from './engine/driver-closing.js';
 import { testDriverCopying } from './engine/driver-copying.js';
 import { testDriverEmbedding } from './engine/driver-embedding.js';
@@ -58,6 +59,7 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
     testDriverCopying(fixture);
     testDriverKvExport(fixture);
     testDriverKvImport(fixture);
+    testDriverAdapters(fixture);
     testDriverEmbedding(fixture);
     testDriverReranking(fixture);
     testDriverClosing(fixture);

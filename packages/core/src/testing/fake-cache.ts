@@ -39,7 +39,7 @@ interface Entry {
   readonly keys: Float32Array;
   readonly values: Float32Array;
   /** What it was last read as, and at which position. */
-  known?: { readonly position: number; readonly token: Token };
+  known?: { readonly position: number; readonly seed: number; readonly token: Token };
 }
 
 /**
@@ -50,6 +50,8 @@ interface Entry {
 export class FakeCache {
   readonly #form: FakeKvForm;
   #entries: Entry[];
+  /** Of the adapters that are applied: values that were computed with others read as noise. */
+  adapterSeed = 0;
   /** Added to the positions of new tokens; what a broken engine may have left behind. */
   positionError = 0;
 
@@ -76,8 +78,9 @@ export class FakeCache {
   /** The tokens that the keys and values stand for where they lie now; noise where they are wrong. */
   read(): Token[] {
     return this.#entries.map((entry, position) => {
-      if (entry.known?.position !== position) {
-        entry.known = { position, token: readEntry(entry, position, this.#form) };
+      const seed = this.adapterSeed;
+      if (entry.known?.position !== position || entry.known.seed !== seed) {
+        entry.known = { position, seed, token: readEntry(entry, position, seed, this.#form) };
       }
       return entry.known.token;
     });
@@ -86,7 +89,7 @@ export class FakeCache {
   /** Computes a token's keys and values and appends them. */
   push(token: Token): void {
     const position = this.#entries.length + this.positionError;
-    this.#entries.push(writeEntry(token, position, this.#form));
+    this.#entries.push(writeEntry(token, position, this.adapterSeed, this.#form));
   }
 
   /** Overwrites a token's keys and values by zeros. */
@@ -116,7 +119,9 @@ export class FakeCache {
 
   /** A copy that goes its own way. */
   copy(): FakeCache {
-    return new FakeCache(this.#form, this.#entries);
+    const copy = new FakeCache(this.#form, this.#entries);
+    copy.adapterSeed = this.adapterSeed;
+    return copy;
   }
 
   /** The tensors of the tokens from one on. */
@@ -179,14 +184,19 @@ function emptyEntry(token: Token): Entry {
   };
 }
 
-function writeEntry(token: Token, position: number, { dtype, pairing }: FakeKvForm): Entry {
+function writeEntry(
+  token: Token,
+  position: number,
+  seed: number,
+  { dtype, pairing }: FakeKvForm,
+): Entry {
   const entry = emptyEntry(token);
   for (let cell = 0; cell < cells; cell++) {
     const key = rotated(plainKey(token, cell), position, 1);
     for (const [index, value] of key.entries()) {
       entry.keys[cell * keyLength + placeOf(index, pairing)] = rounded(value, dtype);
     }
-    for (const [index, value] of plainValue(token, cell, position).entries()) {
+    for (const [index, value] of plainValue(token, cell, position, seed).entries()) {
       entry.values[cell * valueLength + index] = rounded(value, dtype);
     }
   }
@@ -194,7 +204,7 @@ function writeEntry(token: Token, position: number, { dtype, pairing }: FakeKvFo
 }
 
 /** Reads a token back, from every layer and head; they have to agree to the rounding. */
-function readEntry(entry: Entry, position: number, { pairing }: FakeKvForm): Token {
+function readEntry(entry: Entry, position: number, seed: number, { pairing }: FakeKvForm): Token {
   let noise = 0;
   let found: Token | undefined;
   for (let cell = 0; cell < cells; cell++) {
@@ -209,7 +219,7 @@ function readEntry(entry: Entry, position: number, { pairing }: FakeKvForm): Tok
     noise += key.reduce((sum, item, index) => sum + Math.round(item * (index + 3)), cell);
     noise += value.reduce((sum, item, index) => sum + Math.round(item * (index + 5)), 0);
     const sound =
-      agree(key, plainKey(token, cell)) && agree(value, plainValue(token, cell, position));
+      agree(key, plainKey(token, cell)) && agree(value, plainValue(token, cell, position, seed));
     found = sound && (found === undefined || found === token) ? token : -1;
     if (found < 0) break;
   }
@@ -222,8 +232,9 @@ function plainKey(token: Token, cell: number): number[] {
   return [0, 1, 0, 1, 2, 2].map((digit, index) => (digits[digit] ?? 0) + offset(index, cell));
 }
 
-function plainValue(token: Token, cell: number, position: number): number[] {
-  return [(token & 15) - 8, ((token >> 4) & 15) - 8, (token >> 8) + cell, position % 5];
+function plainValue(token: Token, cell: number, position: number, seed: number): number[] {
+  const place = (position % 5) + 5 * seed;
+  return [(token & 15) - 8, ((token >> 4) & 15) - 8, (token >> 8) + cell, place];
 }
 
 function offset(index: number, cell: number): number {

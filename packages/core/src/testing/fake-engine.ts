@@ -61,6 +61,7 @@ const capabilities: EngineCapabilities = {
   importKv: true,
   embed: true,
   rerank: true,
+  adapters: true,
   adjust: false,
   trim: false,
   estimate: true,
@@ -145,6 +146,12 @@ export const fakeFiles: ModelFiles = {
   format: 'gguf',
   files: [{ path: '/model.fake', role: 'weights' }],
 };
+
+/** The files of two adapters of the fake engine's model. */
+export const fakeAdapterFiles: readonly [ModelFiles, ModelFiles] = [
+  { format: 'gguf', files: [{ path: '/adapter-1.fake', role: 'adapter' }] },
+  { format: 'gguf', files: [{ path: '/adapter-2.fake', role: 'adapter' }] },
+];
 
 /** Says a text after the last opened turn, or after a prompt of that many tokens, then ends. */
 export function scriptedReply(text: string, promptTokens?: number): FakeReply {

@@ -4,6 +4,7 @@ import { MobillmError } from '../errors/mobillm-error.js';
 import { convertKvSnapshot } from '../kv/convert-kv-snapshot.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
 import { requireImportable } from '../kv/require-importable.js';
+import type { FakeAdapters } from './fake-adapter.js';
 import { type FakeCache, fakeGeometry } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
 import type { FakeModel } from './fake-model.js';
@@ -13,7 +14,7 @@ export async function exportFakeKv(
   model: FakeModel,
   cache: FakeCache,
   nextLogits: Float32Array | undefined,
-  { fromToken = 0, signal }: ExportKvOptions,
+  { fromToken = 0, signal, adapters }: ExportKvOptions & { readonly adapters: FakeAdapters },
 ): Promise<KvSnapshot> {
   const { fault } = model;
   if (fault !== 'export-ignores-abort') signal?.throwIfAborted();
@@ -25,7 +26,10 @@ export async function exportFakeKv(
   const exported = cache.export(from);
   return {
     version: 1,
-    lineage: await model.lineage(),
+    lineage: {
+      ...(await model.lineage()),
+      ...(fault !== 'export-forgets-adapters' && { adapters: adapters.applied }),
+    },
     startPosition: fault === 'export-forgets-start-position' ? 0 : from,
     kvHeads,
     keyLength,
@@ -46,14 +50,17 @@ export async function importFakeKv(
   model: FakeModel,
   cache: FakeCache,
   snapshot: KvSnapshot,
-  signal: AbortSignal | undefined,
+  {
+    signal,
+    adapters,
+  }: { readonly signal: AbortSignal | undefined; readonly adapters: FakeAdapters },
 ): Promise<void> {
   const { fault } = model;
   if (fault !== 'import-ignores-abort') signal?.throwIfAborted();
   try {
     requireImportable(snapshot, {
       geometry: fakeGeometry,
-      lineage: await model.lineage(),
+      lineage: { ...(await model.lineage()), adapters: adapters.applied },
       tokenCount: cache.length,
       contextTokens:
         cache.length + Math.min(model.contextTokens - cache.length, model.freePoolTokens),
@@ -79,6 +86,7 @@ function faultThatAllows(error: unknown): FakeFault | undefined {
   if (!MobillmError.is(error)) return undefined;
   const { details } = error;
   if (error.code === 'CONTEXT_FULL') return 'import-overfills-context';
+  if (String(details['differing']) === 'adapters') return 'import-ignores-adapters';
   if ('differing' in details) return 'import-ignores-lineage';
   if ('startPosition' in details) return 'import-ignores-start-position';
   const part = typeof details['part'] === 'string' ? details['part'] : '';

@@ -1,6 +1,8 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type {
+  AdapterDriver,
+  DriverAdapterOptions,
   DriverEmbedOptions,
   DriverOpenOptions,
   DriverRerankOptions,
@@ -14,6 +16,8 @@ import { MobillmError } from '../errors/mobillm-error.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import { greedy, type ResolvedSampling } from '../engine/sampling.js';
 import type { KvLineage } from '../kv/kv-snapshot.js';
+import type { ModelFiles } from '../store/model-files.js';
+import { FakeAdapters, loadFakeAdapter } from './fake-adapter.js';
 import type { FakeCache, FakeKvForm } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
 import type { FakeGrammar } from './fake-grammar.js';
@@ -101,11 +105,18 @@ export class FakeModel implements ModelDriver {
     return { ...lineage, sourceSha256: String(++this.#lineages).padStart(64, '0') };
   }
 
+  async loadAdapter(files: ModelFiles, options: DriverAdapterOptions): Promise<AdapterDriver> {
+    this.#requireOpen();
+    return loadFakeAdapter(this, files, options);
+  }
+
   async embed(
     texts: readonly (readonly Token[])[],
-    { pooling, signal, onProgress }: DriverEmbedOptions,
+    { pooling, signal, onProgress, adapters: uses }: DriverEmbedOptions,
   ): Promise<Float32Array[]> {
     this.#requireOpen();
+    const adapters = new FakeAdapters(this, uses);
+    const seed = this.fault === 'embed-ignores-adapters' ? 0 : adapters.seed;
     const longest = Math.max(0, ...texts.map((text) => text.length));
     if (longest > this.contextTokens && this.fault !== 'embed-takes-long-texts') {
       throw new MobillmError('CONTEXT_FULL', 'A text is longer than the context.');
@@ -115,8 +126,10 @@ export class FakeModel implements ModelDriver {
       await this.tick();
       if (this.fault !== 'embed-ignores-abort') signal?.throwIfAborted();
       this.#requireOpen();
+      adapters.requireOpen();
       const step = this.fault === 'embed-mixes-texts' ? texts.flat() : text;
-      vectors.push(fakeVector(step, this.fault === 'embed-ignores-pooling' ? 'mean' : pooling));
+      const pooled = this.fault === 'embed-ignores-pooling' ? 'mean' : pooling;
+      vectors.push(fakeVector(step, pooled, seed));
       const share = (index + 1) / texts.length;
       onProgress?.(this.fault === 'embed-progress-falls' ? 1 - share / 2 : share);
     }
@@ -222,7 +235,12 @@ export class FakeModel implements ModelDriver {
           ]
         : reply;
     const row = new Float32Array(this.tokenizer.vocabularySize).fill(unlikely);
-    for (const { token, logit } of candidates) {
+    const seed =
+      this.fault === 'adapters-mix'
+        ? Math.max(cache.adapterSeed, ...this.#working.map(({ adapterSeed }) => adapterSeed))
+        : cache.adapterSeed;
+    for (const { token: said, logit } of candidates) {
+      const token = adapted(said, seed);
       row[token] = logit + this.#fake.rounding * Math.sin(stepTokens * 7 + token);
     }
     return row;
@@ -269,6 +287,12 @@ export class FakeModel implements ModelDriver {
   }
 }
 
+/** What is said for a token with adapters: another letter for a letter. */
+function adapted(token: Token, seed: number): Token {
+  if (token < 97 || token > 122) return token;
+  return 97 + ((((token - 97 + seed) % 26) + 26) % 26);
+}
+
 /** Numbers of a fake text's vector. */
 export const fakeEmbeddingLength = 8;
 
@@ -276,8 +300,9 @@ export const fakeEmbeddingLength = 8;
 function fakeVector(
   tokens: readonly Token[],
   pooling: DriverEmbedOptions['pooling'],
+  seed = 0,
 ): Float32Array {
-  let hash = 0x811c9dc5;
+  let hash = 0x811c9dc5 ^ seed;
   const rows = tokens.map((token) => {
     hash = Math.imul(hash ^ token, 0x01000193);
     return Float32Array.from({ length: fakeEmbeddingLength }, (_, k) => Math.sin(hash * (k + 1)));

@@ -1,4 +1,5 @@
 import type {
+  DriverAdapterUse,
   ExportKvOptions,
   GenerateSpec,
   SequenceDriver,
@@ -8,6 +9,7 @@ import { wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import type { KvSnapshot } from '../kv/kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import { FakeAdapters } from './fake-adapter.js';
 import { FakeCache } from './fake-cache.js';
 import { FakeGrammar } from './fake-grammar.js';
 import { exportFakeKv, importFakeKv } from './fake-kv.js';
@@ -18,6 +20,7 @@ import { FakeOutbox } from './fake-outbox.js';
 export class FakeSequence implements SequenceDriver {
   readonly #model: FakeModel;
   #cache: FakeCache;
+  #adapters: FakeAdapters;
   /** Logits that follow the last cached token, where somebody asked to keep them. */
   #nextLogits: Float32Array | undefined;
   #reportedCount: number | undefined;
@@ -27,6 +30,7 @@ export class FakeSequence implements SequenceDriver {
   constructor(model: FakeModel) {
     this.#model = model;
     this.#cache = new FakeCache(model.kv);
+    this.#adapters = new FakeAdapters(model);
   }
 
   get tokenCount(): number {
@@ -115,6 +119,8 @@ export class FakeSequence implements SequenceDriver {
     const { fault, capabilities } = this.#model;
     const count = source.#cache.length;
     if (count < tokenCount || fault === 'copy-refuses') return false;
+    const alike = source.#adapters.seed === this.#adapters.seed;
+    if (!alike && fault !== 'copy-ignores-adapters') return false;
     const whole = count === tokenCount;
     if (!whole && capabilities.truncate === 'all-or-nothing') return false;
     const had = this.#cache;
@@ -139,16 +145,34 @@ export class FakeSequence implements SequenceDriver {
     return true;
   }
 
+  async setAdapters(uses: readonly DriverAdapterUse[]): Promise<void> {
+    this.#requireOpen();
+    const { fault } = this.#model;
+    const adapters = new FakeAdapters(this.#model, uses);
+    adapters.requireOpen();
+    await this.#model.tick();
+    if (uses.length === 0 && fault === 'adapters-stay') return;
+    if (adapters.seed !== this.#adapters.seed && fault !== 'adapters-keep-cache') {
+      this.#cache.cut(0);
+      this.#nextLogits = undefined;
+    }
+    this.#adapters = adapters;
+    this.#cache.adapterSeed = adapters.seed;
+  }
+
   async exportKv(options: ExportKvOptions = {}): Promise<KvSnapshot> {
     this.#requireOpen();
     await this.#model.tick();
-    return exportFakeKv(this.#model, this.#cache, this.#nextLogits, options);
+    return exportFakeKv(this.#model, this.#cache, this.#nextLogits, {
+      ...options,
+      adapters: this.#adapters,
+    });
   }
 
   async importKv(snapshot: KvSnapshot, signal?: AbortSignal): Promise<void> {
     this.#requireOpen();
     await this.#model.tick();
-    await importFakeKv(this.#model, this.#cache, snapshot, signal);
+    await importFakeKv(this.#model, this.#cache, snapshot, { signal, adapters: this.#adapters });
     if (snapshot.nextLogits && this.#model.fault !== 'ignores-imported-logits') {
       this.#nextLogits = Float32Array.from(snapshot.nextLogits);
     } else if (snapshot.tokens.length > 0) this.#nextLogits = undefined;
@@ -201,6 +225,7 @@ export class FakeSequence implements SequenceDriver {
     while (work.prefilledTokens < tokens.length) {
       await model.tick();
       if (outbox.stopped) return undefined;
+      this.#adapters.requireOpen();
       const end = work.prefilledTokens + model.prefillChunkTokens;
       const chunk = tokens.slice(work.prefilledTokens, end);
       if (chunk.length > this.#room(cache) && model.fault !== 'overfills-context') {
@@ -240,6 +265,7 @@ export class FakeSequence implements SequenceDriver {
       if (model.fault !== 'runs-without-credit') await outbox.credit(spec.creditTokens);
       await model.tick();
       if (outbox.stopped) return undefined;
+      this.#adapters.requireOpen();
       const token = model.next(row, cache, spec, work.grammar);
       work.decodeMs++;
       const ended = spec.endTokens.has(token) && model.fault !== 'goes-past-end-token';

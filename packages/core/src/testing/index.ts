@@ -17,6 +17,7 @@ export { fakeTokens } from './fake-tokenizer.js';
 export { GbnfState, matchesGbnf, parseGbnf } from './gbnf-recognizer.js';
 export type { CharacterRange, GbnfNode } from './parse-gbnf.js';
 export * from './gguf-writer.js';
+export * from './lora-gguf.js';
 export * from './describe-model-store.js';
 export * from './memory-growth.js';
 export * from './tiny-bert.js';

@@ -11,7 +11,7 @@ describe('the contract suites', () => {
       return !failed.some((failedTitle) => failedTitle.includes(title));
     });
     expect(unnoticed).toEqual([]);
-  }, 300_000);
+  }, 600_000);
 
   it('notice an engine that goes down with its thread or keeps its process', async () => {
     const suites = await runSuite('broken-teardown.fixture.ts');

@@ -3,6 +3,7 @@ import {
   createFakeDriver,
   describeEngine,
   describeTokenizer,
+  fakeAdapterFiles,
   fakeFiles,
   fakeMissingPath,
 } from '../../src/testing/index.js';
@@ -13,6 +14,7 @@ describeEngine('the fake engine', {
   folder,
   createDriver: () => createFakeDriver(),
   files: fakeFiles,
+  adapters: fakeAdapterFiles,
   missingPath: fakeMissingPath,
 });
 
@@ -26,6 +28,7 @@ describeEngine('the fake engine with one sequence, a short context and rounding 
       rounding: 0.05,
     }),
   files: fakeFiles,
+  adapters: fakeAdapterFiles,
   missingPath: fakeMissingPath,
   contextTokens: 384,
   prefillStepTokens: 24,
@@ -42,6 +45,7 @@ describeEngine('the fake engine with the least capabilities', {
         logprobs: false,
         copySequence: false,
         removeTokens: false,
+        adapters: false,
         exportKv: false,
         importKv: false,
         estimate: false,

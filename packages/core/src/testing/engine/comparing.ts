@@ -159,7 +159,7 @@ export function expectSameRun(
 const nearTie = 0.25;
 
 /** Root of the mean squared difference over the tokens that both know, mean differences taken out. */
-function distance(a: Next, b: Next): number {
+export function distance(a: Next, b: Next): number {
   const differences: number[] = [];
   b.scores.forEach((score, token) => {
     const other = a.scores.get(token);

@@ -9,6 +9,11 @@ export interface DescribeEngineOptions {
   readonly files: ModelFiles;
   /** A path at which there is no file. */
   readonly missingPath: string;
+  /**
+   * Two adapters that change what the model says, each in its own way; needed where the engine declares
+   * `adapters`.
+   */
+  readonly adapters?: readonly [ModelFiles, ModelFiles];
   /** A folder to write to. Without it nothing is saved, and the tests of that are skipped. */
   readonly folder?: string;
   /**
