@@ -70,4 +70,9 @@ llama_model* load_checked(const CheckedFile& file, const llama_model_params& par
   return llama_model_load_from_file_ptr(opened.get(), params);
 }
 
+llama_adapter_lora* load_checked_adapter(const CheckedFile& file, llama_model* model) {
+  const OpenFile opened = open_checked(file);
+  return llama_adapter_lora_init_from_file_ptr(model, opened.get());
+}
+
 }  // namespace mobillm::llamacpp

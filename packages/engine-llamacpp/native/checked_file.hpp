@@ -41,4 +41,7 @@ OpenFile open_checked(const CheckedFile& file);
 // the process, and replacing a file while somebody opens it is what every download does.
 llama_model* load_checked(const CheckedFile& file, const llama_model_params& params);
 
+// The same for an adapter of a model; null where the library refuses it.
+llama_adapter_lora* load_checked_adapter(const CheckedFile& file, llama_model* model);
+
 }  // namespace mobillm::llamacpp

@@ -100,6 +100,10 @@ std::size_t Embedder::row_length(const EmbeddingJob& job) const {
                                          : static_cast<std::size_t>(llama_model_n_embd_out(model_));
 }
 
+void Embedder::forget_adapters() {
+  if (context_ != nullptr) apply_adapters(context_.get(), nullptr);
+}
+
 void Embedder::step(EmbeddingJob& job) {
   if (job.abort.is_set() || closing_->is_set()) throw aborted();
   prepare(job.longest(), job.pooling() == Pooling::kRank);
@@ -145,6 +149,7 @@ void Embedder::fill_batch(const EmbeddingJob& job) {
 }
 
 void Embedder::decode(const EmbeddingJob& job) {
+  apply_adapters(context_.get(), job.adapters);
   polled_ = &job.abort;
   // Without a cache the library takes it for `llama_encode`.
   const std::int32_t status = llama_decode(context_.get(), batch_.get());

@@ -34,6 +34,9 @@ class Embedder {
   // ABORTED; NATIVE_FAILURE. Several jobs are computed one after another, each to its end.
   void step(EmbeddingJob& job);
 
+  // To be called before an adapter is freed.
+  void forget_adapters();
+
   // Numbers of a job's row.
   std::size_t row_length(const EmbeddingJob& job) const;
 

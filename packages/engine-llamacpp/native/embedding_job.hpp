@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "lora_adapter.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/token.hpp"
 
@@ -39,6 +40,9 @@ class EmbeddingJob {
   std::span<const Token> text(std::size_t index) const {
     return std::span(tokens_).subspan(begins_[index], begins_[index + 1] - begins_[index]);
   }
+
+  // Set before its first step.
+  AdapterSetPtr adapters;
 
   // The text that comes next, and how many of its tokens have been computed.
   std::size_t next = 0;

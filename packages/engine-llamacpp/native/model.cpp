@@ -174,8 +174,44 @@ void Model::free() {
   embedder_.reset();
   if (context_ != nullptr) thread_pool_.remove(context_.get());
   context_.reset();
+  // The library would free them with the model.
+  for (const auto& adapter : std::exchange(adapters_, {})) adapter->adapter_.reset();
   vocabulary_.reset();
   model_.reset();
+}
+
+std::shared_ptr<LoraAdapter> Model::load_adapter(const CheckedFile& file,
+                                                 std::uint64_t tensor_bytes) {
+  embedder();  // throws CLOSED
+  const auto available = available_memory_bytes();
+  if (available && tensor_bytes > *available) {
+    throw adapter_out_of_memory(tensor_bytes, *available);
+  }
+  const LogCapture log;
+  llama_adapter_lora* loaded = load_checked_adapter(file, model_.get());
+  if (loaded == nullptr) throw adapter_failed(file.path, log.last_error());
+  return adapters_.emplace_back(std::make_shared<LoraAdapter>(*this, loaded));
+}
+
+void Model::free_adapter(LoraAdapter& adapter) {
+  if (adapter.get() == nullptr) return;
+  // A context that still had it would compare the next one, which may lie in the same place, with
+  // it.
+  if (context_ != nullptr) apply_adapters(context_.get(), nullptr);
+  embedder().forget_adapters();
+  adapter.adapter_.reset();
+  std::erase_if(adapters_, [&](const auto& held) { return held.get() == &adapter; });
+}
+
+AdapterSetPtr Model::adapter_set(const std::vector<AdapterUse>& uses) {
+  std::erase_if(adapter_sets_, [](const auto& set) { return set.expired(); });
+  if (uses.empty()) return nullptr;
+  auto wanted = std::make_shared<const AdapterSet>(uses);
+  for (const auto& known : adapter_sets_) {
+    if (AdapterSetPtr set = known.lock(); set != nullptr && *set == *wanted) return set;
+  }
+  adapter_sets_.push_back(wanted);
+  return wanted;
 }
 
 Embedder& Model::embedder() {
@@ -206,6 +242,8 @@ StepStatus Model::compute(std::span<const StepItem> items) {
     const auto& sequence = static_cast<const LlamaSequence&>(*item.sequence);
     batch_.add({sequence.id(), sequence.token_count(), item.tokens, item.logit_rows});
   }
+  // All have the same.
+  apply_adapters(context, static_cast<const LlamaSequence&>(*items.front().sequence).adapters());
   polled_ = items;
   if (step_aborted()) {
     polled_ = {};

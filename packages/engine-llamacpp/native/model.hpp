@@ -18,6 +18,7 @@
 #include "context_options.hpp"
 #include "embedder.hpp"
 #include "kv_hand_over.hpp"
+#include "lora_adapter.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/c_ptr.hpp"
 #include "mobillm/sequence.hpp"
@@ -91,6 +92,13 @@ class Model final : public SequenceModel {
   // Numbers of a job's row.
   std::size_t row_length(const EmbeddingJob& job);
 
+  // Loads an adapter whose tensors have so many bytes. Throws MODEL_UNSUPPORTED, OUT_OF_MEMORY,
+  // INTEGRITY_FAILED, FILE_NOT_FOUND; CLOSED after `free`.
+  std::shared_ptr<LoraAdapter> load_adapter(const CheckedFile& file, std::uint64_t tensor_bytes);
+  void free_adapter(LoraAdapter& adapter);
+  // The set of some adapters, which is the same object for all that have it.
+  AdapterSetPtr adapter_set(const std::vector<AdapterUse>& uses);
+
   // Changes threads and the size of a prefill step; 0 leaves either as it is.
   void adjust(int threads, std::uint32_t batch_tokens);
 
@@ -158,6 +166,9 @@ class Model final : public SequenceModel {
   ModelFacts facts_;
   std::atomic<int> threads_{0};
   std::uint32_t batch_tokens_ = 0;
+
+  std::vector<std::shared_ptr<LoraAdapter>> adapters_;
+  std::vector<std::weak_ptr<const AdapterSet>> adapter_sets_;
 
   // Freed in the opposite order: contexts, threads, weights.
   CPtr<llama_model, llama_model_free> model_;

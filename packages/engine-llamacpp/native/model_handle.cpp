@@ -7,6 +7,7 @@
 #include "cpu_load.hpp"
 #include "embedding_handle.hpp"
 #include "encode_batch.hpp"
+#include "mobillm/adapter_handle.hpp"
 #include "mobillm/generate_options.hpp"
 #include "mobillm/option_reader.hpp"
 #include "mobillm/sequence_handle.hpp"
@@ -112,8 +113,8 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
        method<&ModelHandle::token_bytes>("tokenBytes"),
        method<&ModelHandle::create_sequence>("createSequence"),
        method<&ModelHandle::create_embedding>("createEmbedding"),
-       method<&ModelHandle::adjust>("adjust"), getter<&ModelHandle::threads>("threads"),
-       method<&ModelHandle::close>("close")});
+       method<&ModelHandle::load_adapter>("loadAdapter"), method<&ModelHandle::adjust>("adjust"),
+       getter<&ModelHandle::threads>("threads"), method<&ModelHandle::close>("close")});
   exports.Set("Model", constructor);
 }
 
@@ -257,8 +258,27 @@ Napi::Value ModelHandle::create_embedding(const Info& info) {
   const std::vector<std::int32_t> lengths =
       read_lengths(info[1], tokens.size(), model()->facts().context_tokens);
   auto job = std::make_shared<EmbeddingJob>(std::move(tokens), lengths, read_pooling(info[2]));
+  const std::vector<AdapterUse> adapters = read_adapters(info[3], info[4], *model());
+  if (!adapters.empty()) job->adapters = std::make_shared<const AdapterSet>(adapters);
   return EmbeddingHandle::create(environment(info), info.Env(), model(), std::move(job),
                                  info.This().As<Napi::Object>());
+}
+
+// loadAdapter(file, tensorBytes): a promise of an Adapter.
+Napi::Value ModelHandle::load_adapter(const Info& info) {
+  open_vocabulary();
+  const CheckedFile file = read_checked_file(info[0]);
+  const auto tensor_bytes =
+      read_integer<std::uint64_t>(info[1], "tensorBytes", 0, std::uint64_t{1} << 53);
+  const Napi::Object self = info.This().As<Napi::Object>();
+  const auto environment = &this->environment(info);
+  return environment->run(
+      model()->worker(), self,
+      [model = model(), file, tensor_bytes] { return model->load_adapter(file, tensor_bytes); },
+      [this, environment](Napi::Env env, const std::shared_ptr<LoraAdapter>& adapter) {
+        // The promise keeps this object.
+        return AdapterHandle::create(*environment, env, adapter, this->Value());
+      });
 }
 
 Napi::Value ModelHandle::adjust(const Info& info) {

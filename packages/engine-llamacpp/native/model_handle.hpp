@@ -26,6 +26,7 @@ class ModelHandle : public ModelHandleBase<ModelHandle, Model> {
   Napi::Value token_bytes(const Info& info);
   Napi::Value create_sequence(const Info& info);
   Napi::Value create_embedding(const Info& info);
+  Napi::Value load_adapter(const Info& info);
   Napi::Value adjust(const Info& info);
   Napi::Value threads(const Info& info);
   Napi::Value close(const Info& info);

@@ -21,6 +21,26 @@ inline Error load_failed(const std::string& path, const std::string& reason) {
           {{"path", path}, {"reason", reason}}};
 }
 
+// The library refused an adapter that was found sound before.
+inline Error adapter_failed(const std::string& path, const std::string& reason) {
+  return {code::kModelUnsupported,
+          "llama.cpp cannot apply the adapter in " + path +
+              " to this model: " + (reason.empty() ? "it gave no reason" : reason) +
+              ". Take an adapter that was made for this model.",
+          {{"path", path}, {"reason", reason}}};
+}
+
+inline Error adapter_out_of_memory(std::uint64_t needed, std::uint64_t available) {
+  const auto mebibytes = [](std::uint64_t bytes) {
+    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+  };
+  return {code::kOutOfMemory,
+          "The adapter needs " + mebibytes(needed) + ", but only " + mebibytes(available) +
+              " are available. Close other adapters, models or programs.",
+          {{"neededBytes", static_cast<double>(needed)},
+           {"availableBytes", static_cast<double>(available)}}};
+}
+
 inline Error context_failed(const std::string& reason) {
   return {code::kUnsupported,
           "llama.cpp cannot make a context with these options: " +

@@ -16,7 +16,15 @@ SequenceModel& LlamaSequence::model() { return *model_; }
 
 void LlamaSequence::release() {
   truncate(0);
+  adapters_.reset();
   model_->return_sequence_id(id_);
+}
+
+void LlamaSequence::set_adapters(std::vector<AdapterUse> uses) {
+  AdapterSetPtr set = model_->adapter_set(uses);
+  if (set == adapters_) return;
+  truncate(0);
+  adapters_ = std::move(set);
 }
 
 void LlamaSequence::add(std::span<const Token> tokens) {
@@ -46,6 +54,7 @@ bool LlamaSequence::holds(std::int32_t count) const {
 
 bool LlamaSequence::copy_from(const Sequence& source, std::int32_t count) {
   const auto& other = static_cast<const LlamaSequence&>(source);
+  if (other.adapters_ != adapters_) return false;
   const bool whole = count == other.token_count();
   if (count == 0) {
     truncate(0);

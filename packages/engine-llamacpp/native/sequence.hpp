@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
+#include "lora_adapter.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/sequence.hpp"
 
@@ -27,6 +29,11 @@ class LlamaSequence final : public Sequence {
   std::int32_t truncate(std::int32_t count) override;
   bool copy_from(const Sequence& source, std::int32_t count) override;
   bool remove_tokens(std::int32_t from, std::int32_t to) override;
+  void set_adapters(std::vector<AdapterUse> uses) override;
+  std::uintptr_t step_group() const noexcept override {
+    return reinterpret_cast<std::uintptr_t>(adapters_.get());
+  }
+  const AdapterSetPtr& adapters() const { return adapters_; }
   void release() override;
 
   KvShape kv_shape() const override;
@@ -39,6 +46,7 @@ class LlamaSequence final : public Sequence {
 
   std::shared_ptr<Model> model_;
   llama_seq_id id_;
+  AdapterSetPtr adapters_;
 };
 
 }  // namespace mobillm::llamacpp

@@ -1,4 +1,4 @@
-import { loadAddon, type NativeSequence } from '@mobillm/core/native';
+import { loadAddon, type NativeAdapter, type NativeSequence } from '@mobillm/core/native';
 import { packageRoot } from '#package-root';
 import type {
   NativeRequantizedFile,
@@ -225,7 +225,11 @@ export interface NativeModel {
     tokens: Int32Array,
     lengths: Int32Array,
     pooling: 'mean' | 'cls' | 'last' | 'rank',
+    adapters: readonly NativeAdapter[],
+    scales: readonly number[],
   ): NativeEmbedding;
+  /** Loads an adapter whose header was checked, with tensors of so many bytes in all. */
+  loadAdapter(file: NativeCheckedFile, tensorBytes: number): Promise<NativeAdapter>;
   /** 0 leaves a lever as it is. */
   adjust(threads: number, batchTokens: number): Promise<void>;
   /** To be called once. */

@@ -18,6 +18,7 @@ import {
   type NativeDescription,
   type NativeDevice,
   type NativeModel,
+  type NativeModelFile,
   type NativeModelFacts,
 } from './addon.js';
 import {
@@ -51,6 +52,7 @@ const capabilities: EngineCapabilities = {
   importKv: true,
   embed: true,
   rerank: true,
+  adapters: true,
   adjust: true,
   trim: false,
   estimate: true,
@@ -119,7 +121,7 @@ class LlamaCppDriver implements EngineDriver {
     const native = callNative(
       () =>
         new this.#addon.Estimate({
-          ...header,
+          ...nativeFile(header),
           ...contextOptions(options, own, header),
           ...resolveOffload(this.devices, options.device, own),
         }),
@@ -160,13 +162,7 @@ class LlamaCppDriver implements EngineDriver {
       () =>
         new this.#addon.Model({
           ...contextOptions(options, own, header),
-          path: header.path,
-          fileBytes: header.fileBytes,
-          modifiedAt: header.modifiedAt,
-          split: header.split,
-          architecture: header.architecture,
-          vocabularySize: header.vocabularySize,
-          modelLayers: header.modelLayers,
+          ...nativeFile(header),
           ...resolveOffload(this.devices, options.device, own),
           threads: options.threads === 'auto' ? 0 : options.threads,
           weights: own.weights,
@@ -185,6 +181,7 @@ class LlamaCppDriver implements EngineDriver {
     const facts = await load(native, signal, () => progressFailure);
     const weights = files.files.find((file) => file.role === 'weights');
     return new LlamaCppModel({
+      addon: this.#addon,
       native,
       facts,
       header,
@@ -208,6 +205,11 @@ class LlamaCppDriver implements EngineDriver {
     this.#onClose();
     return Promise.resolve();
   }
+}
+
+function nativeFile(header: ModelHeader): NativeModelFile {
+  const { path, fileBytes, modifiedAt, split, architecture, vocabularySize, modelLayers } = header;
+  return { path, fileBytes, modifiedAt, split, architecture, vocabularySize, modelLayers };
 }
 
 function contextOptions(

@@ -1,5 +1,5 @@
 import { type DriverEmbedOptions, MobillmError, type Token } from '@mobillm/core';
-import { callNative, fromNative, onAbort } from '@mobillm/core/native';
+import { callNative, fromNative, nativeAdapters, onAbort } from '@mobillm/core/native';
 import type { NativeEmbedding, NativeModel } from './addon.js';
 
 /** How a job's texts become rows. */
@@ -52,14 +52,17 @@ export class EmbeddingQueue {
 
   async #compute(
     texts: readonly (readonly Token[])[],
-    { pooling, signal, onProgress }: EmbeddingJobOptions,
+    { pooling, signal, onProgress, adapters = [] }: EmbeddingJobOptions,
   ): Promise<Float32Array[]> {
     if (this.#closed) throw closed();
+    const { natives, scales } = nativeAdapters(adapters);
     const native = callNative(() =>
       this.#model.createEmbedding(
         Int32Array.from(texts.flat()),
         Int32Array.from(texts, (text) => text.length),
         pooling,
+        natives,
+        scales,
       ),
     );
     this.#running = native;

@@ -1,5 +1,6 @@
 import {
   type ByteSource,
+  type GgufTensor,
   MobillmError,
   type ModelFiles,
   type Pooling,
@@ -26,6 +27,8 @@ export interface ModelHeader {
   readonly pooling: Pooling | undefined;
   /** Whether it has a head that scores a text. */
   readonly ranks: boolean;
+  /** Its tensors, of all parts: what adapters have to fit. */
+  readonly tensors: readonly GgufTensor[];
   /** Layers, as the header has them; 0 where it does not say. */
   readonly modelLayers: number;
 }
@@ -79,19 +82,29 @@ export class ModelHeaders {
   }
 
   /** The library opens all parts of a split model by itself, so each is checked before. */
-  async #validateParts(first: string, parts: number, signal?: AbortSignal): Promise<void> {
+  async #validateParts(
+    first: string,
+    parts: number,
+    signal?: AbortSignal,
+  ): Promise<readonly GgufTensor[]> {
+    const tensors: GgufTensor[] = [];
     for (let part = 2; part <= parts; part++) {
       const file = callNative(() => new this.#addon.File(partPath(first, part, parts)));
       try {
-        await validateGguf(byteSource(file), signal && { signal });
+        const layout = await validateGguf(byteSource(file), signal && { signal });
+        tensors.push(...layout.tensors);
       } finally {
         file.close();
       }
     }
+    return tensors;
   }
 
   async #validate(path: string, file: NativeFile, signal?: AbortSignal): Promise<ModelHeader> {
     const { metadata, tensors } = await validateGguf(byteSource(file), signal && { signal });
+    if (metadata.get('general.type')?.value === 'adapter') {
+      throw invalid(path, 'it is an adapter; open its model, and load it by loadAdapter');
+    }
     const architecture = metadata.get('general.architecture')?.value;
     if (typeof architecture !== 'string') {
       throw invalid(path, 'its header does not name an architecture');
@@ -108,7 +121,8 @@ export class ModelHeaders {
       throw invalid(path, `its header has no ${architecture}.context_length`);
     }
     const split = Number(metadata.get('split.count')?.value ?? 1) > 1;
-    if (split) await this.#validateParts(path, Number(metadata.get('split.count')?.value), signal);
+    const parts = Number(metadata.get('split.count')?.value);
+    const others = split ? await this.#validateParts(path, parts, signal) : [];
     return {
       path,
       fileBytes: file.byteLength,
@@ -116,6 +130,7 @@ export class ModelHeaders {
       split,
       architecture,
       trainedContextTokens: trained,
+      tensors: [...tensors, ...others],
       modelLayers: layersOf(metadata.get(`${architecture}.block_count`)?.value),
       vocabularySize: metadata.get('tokenizer.ggml.tokens')?.elementCount ?? 0,
       generates:
@@ -165,7 +180,8 @@ function invalid(path: string, what: string): MobillmError {
   );
 }
 
-function byteSource(file: NativeFile): ByteSource {
+/** A file of the addon's as core reads it. */
+export function byteSource(file: NativeFile): ByteSource {
   return {
     byteLength: file.byteLength,
     read: (offset, length) =>

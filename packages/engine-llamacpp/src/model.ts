@@ -1,10 +1,13 @@
 import {
+  type AdapterDriver,
   check,
+  type DriverAdapterOptions,
   type DriverEmbedOptions,
   type DriverRerankOptions,
   type KvLineage,
   MobillmError,
   type ModelDriver,
+  type ModelFiles,
   type ModelInfo,
   type ModelLevers,
   type Placement,
@@ -13,15 +16,17 @@ import {
   type Tokenizer,
 } from '@mobillm/core';
 import { callNative, fromNative, NativeSequenceDriver } from '@mobillm/core/native';
-import type { NativeModel, NativeModelFacts } from './addon.js';
+import type { LlamaCppAddon, NativeModel, NativeModelFacts } from './addon.js';
 import { EmbeddingQueue } from './embedding-queue.js';
 import type { Lineage } from './lineage.js';
+import { loadAdapter } from './load-adapter.js';
 import type { ModelHeader } from './model-header.js';
 import { RerankPrompt } from './rerank-prompt.js';
 import { LlamaCppTokenizer } from './tokenizer.js';
 
 /** What a model is made of. */
 export interface LlamaCppModelParts {
+  readonly addon: LlamaCppAddon;
   /** The loaded model. */
   readonly native: NativeModel;
   /** What it said when it was loaded. */
@@ -93,6 +98,11 @@ export class LlamaCppModel implements ModelDriver {
       this.#sequences.add(sequence);
       return sequence;
     });
+  }
+
+  async loadAdapter(files: ModelFiles, options: DriverAdapterOptions): Promise<AdapterDriver> {
+    this.#requireOpen();
+    return loadAdapter(this.#parts, files, options);
   }
 
   async embed(

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { ModelFiles } from '@mobillm/core';
 import { describeEngine, describeTeardown, describeTokenizer } from '@mobillm/core/testing';
 import { ensureFullPrecisionModel } from '../../../scripts/full-precision-model.mjs';
 import { createLlamaCppDriver } from '../src/index.js';
+import { adapterFiles, writeLora } from './support/lora.js';
 import { defaultModelPath, filesOf, temporaryFolder, writeTinyModel } from './support/models.js';
 
 const folder = temporaryFolder();
@@ -35,9 +37,18 @@ const common = {
   },
 };
 
+/** Two adapters for a model. */
+const adaptersOf = async (path: string): Promise<readonly [ModelFiles, ModelFiles]> => {
+  const write = async (seed: number) =>
+    adapterFiles((await writeLora(folder, path, { seed, size: 0.3 })).path);
+  return [await write(1), await write(2)];
+};
+
+const realPath = await ensureFullPrecisionModel('f16');
 describeEngine('llama.cpp with SmolLM2-135M in F16', {
   ...common,
-  files: filesOf(await ensureFullPrecisionModel('f16')),
+  files: filesOf(realPath),
+  adapters: await adaptersOf(realPath),
   // Most of the suite's time is spent here.
   contextTokens: 256,
   threads: Math.min(2, availableParallelism()),
@@ -46,6 +57,7 @@ describeEngine('llama.cpp with SmolLM2-135M in F16', {
 describeEngine('llama.cpp with a tiny model of random weights', {
   ...common,
   files: filesOf(tinyPath),
+  adapters: await adaptersOf(tinyPath),
 });
 
 describeTokenizer('the tokenizer of SmolLM2-135M', { open: openTokenizer(defaultModelPath) });

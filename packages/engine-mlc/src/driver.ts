@@ -31,6 +31,7 @@ const capabilities: EngineCapabilities = {
   grammar: true,
   copySequence: false,
   removeTokens: false,
+  adapters: false,
   exportKv: true,
   importKv: true,
   embed: false,

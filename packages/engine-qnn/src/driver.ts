@@ -30,6 +30,7 @@ const capabilities: EngineCapabilities = {
   grammar: true,
   copySequence: true,
   removeTokens: false,
+  adapters: false,
   exportKv: true,
   importKv: true,
   embed: false,
