@@ -4,7 +4,7 @@ import { MobillmError } from '../../src/errors/mobillm-error.js';
 import { checkKvSnapshot } from '../../src/kv/check-kv-snapshot.js';
 import { convertKvSnapshot } from '../../src/kv/convert-kv-snapshot.js';
 import { readNumbers, writeNumbers } from '../../src/kv/float-formats.js';
-import type { KvSnapshot } from '../../src/kv/kv-snapshot.js';
+import type { KvLineage, KvSnapshot } from '../../src/kv/kv-snapshot.js';
 import { requireImportable, requireLineage } from '../../src/kv/require-importable.js';
 import { joinKvSnapshots, sliceKvSnapshot } from '../../src/kv/slice-kv-snapshot.js';
 import { anySnapshot, sampleSnapshot } from './samples.js';
@@ -41,6 +41,7 @@ describe('checkKvSnapshot', () => {
     return [layer, { keys: layer!.keys, values: writeNumbers(numbers, 'f32') }];
   };
   const lineage = (own: object) => ({ lineage: { ...sample.lineage, ...own } });
+  const adapter = { sha256: 'd'.repeat(64), scale: 0.5 };
   const rope = (own: object) => ({ rope: { ...sample.rope, ...own } });
   it.each<[part: string, own: Record<string, unknown>]>([
     ['version', { version: 2 }],
@@ -49,6 +50,12 @@ describe('checkKvSnapshot', () => {
     ['lineage.vocabularySha256', lineage({ vocabularySha256: 'a' })],
     ['lineage.architecture', lineage({ architecture: '' })],
     ['lineage.architecture', lineage({ architecture: 'x'.repeat(129) })],
+    ['lineage.adapters', lineage({ adapters: {} })],
+    ['lineage.adapters', lineage({ adapters: Array.from({ length: 65 }, () => adapter) })],
+    ['lineage.adapters[0]', lineage({ adapters: [null] })],
+    ['lineage.adapters[1].sha256', lineage({ adapters: [adapter, { scale: 1 }] })],
+    ['lineage.adapters[0].scale', lineage({ adapters: [{ ...adapter, scale: 0 }] })],
+    ['lineage.adapters[0].scale', lineage({ adapters: [{ ...adapter, scale: NaN }] })],
     ['layers[0].keys', { layers: [{ ...layer, keys: resizable(layer!.keys) }] }],
     ['startPosition', { startPosition: -1 }],
     ['startPosition', { startPosition: 0.5 }],
@@ -199,6 +206,30 @@ describe('requireLineage', () => {
         },
       }),
     );
+  });
+
+  it('takes the same adapters in any order, and no others', () => {
+    const { lineage } = sampleSnapshot();
+    const [a, b] = ['d', 'e'].map((digit) => ({ sha256: digit.repeat(64), scale: 0.5 }));
+    const compare = (
+      here: readonly unknown[] | undefined,
+      there: readonly unknown[] | undefined,
+    ) => {
+      const of = (adapters: readonly unknown[] | undefined) =>
+        ({ ...lineage, ...(adapters && { adapters }) }) as KvLineage;
+      return () => {
+        requireLineage(of(here), of(there));
+      };
+    };
+    expect(compare([a, b], [b, a])).not.toThrow();
+    expect(compare([], undefined)).not.toThrow();
+    const other = expect.objectContaining({
+      code: 'KV_MISMATCH',
+      details: expect.objectContaining({ differing: ['adapters'] }) as object,
+    }) as Error;
+    expect(compare([a], [a, b])).toThrow(other);
+    expect(compare(undefined, [a])).toThrow(other);
+    expect(compare([a], [{ ...a, scale: 0.25 }])).toThrow(other);
   });
 });
 

@@ -50,6 +50,9 @@ export const anySnapshot: fc.Arbitrary<KvSnapshot> = fc
     layerCount: fc.integer({ min: 1, max: 3 }),
     startPosition: fc.nat({ max: 1000 }),
     architecture: fc.string({ minLength: 1, maxLength: 12 }),
+    scales: fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: 0.125 }), {
+      maxLength: 3,
+    }),
     logits: fc.option(
       fc.array(fc.float({ noNaN: true, max: 1024 }), { minLength: 1, maxLength: 9 }),
       {
@@ -58,7 +61,7 @@ export const anySnapshot: fc.Arbitrary<KvSnapshot> = fc
     ),
   })
   .filter(({ logits }) => logits === undefined || logits.some((logit) => logit !== -Infinity))
-  .chain(({ pairing, layerCount, logits, architecture, ...facts }) => {
+  .chain(({ pairing, layerCount, logits, architecture, scales, ...facts }) => {
     const count = facts.kvHeads * facts.tokens.length;
     const layer = fc.record({
       keys: tensorOf(count * facts.keyLength, facts.dtype),
@@ -68,7 +71,13 @@ export const anySnapshot: fc.Arbitrary<KvSnapshot> = fc
       .array(layer, { minLength: layerCount, maxLength: layerCount })
       .map((layers): KvSnapshot => ({
         version: 1,
-        lineage: { ...sampleSnapshot().lineage, architecture },
+        lineage: {
+          ...sampleSnapshot().lineage,
+          architecture,
+          ...(scales.length > 0 && {
+            adapters: scales.map((scale, index) => ({ sha256: String(index).repeat(64), scale })),
+          }),
+        },
         ...facts,
         rope: {
           pairing,
