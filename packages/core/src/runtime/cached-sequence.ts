@@ -4,6 +4,7 @@ import type { KvLayer, KvSnapshot } from '../kv/kv-snapshot.js';
 import { sliceKvSnapshot } from '../kv/slice-kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import { type AdapterSet, driverUses, noAdapters } from './adapter-set.js';
+import { PausableBatches } from './pausable-batches.js';
 import { PoolPlaces } from './pool-places.js';
 
 /**
@@ -18,6 +19,11 @@ export class CachedSequence {
   readonly #driver: SequenceDriver;
   /** Tokens in the cache; as many as the driver says that it holds. */
   #tokens: Token[] = [];
+  /** What the last generation gives, while or after it is read. */
+  #batches: PausableBatches | undefined;
+  /** When the last generation ended; `undefined` once the sequence is prepared for another one. */
+  #endedAt: number | undefined;
+  #givingUp: Promise<void> | undefined;
   #adapters: AdapterSet = noAdapters;
   /** Grows with every use; the smallest of several is the one used longest ago. */
   lastUse = 0;
@@ -98,6 +104,8 @@ export class CachedSequence {
     { shifts, adapters }: { readonly shifts: boolean; readonly adapters: AdapterSet },
   ): Promise<number> {
     this.inherited = false;
+    this.#endedAt = undefined;
+    if (this.#givingUp) await this.#givingUp;
     await this.useAdapters(adapters);
     if (shifts) await this.#closeGap(prompt);
     await this.truncate(this.usableTokens(prompt, adapters));
@@ -134,6 +142,7 @@ export class CachedSequence {
 
   /** Cuts the cache to its first tokens, or to none where the engine cannot cut within. */
   async truncate(tokenCount: number): Promise<void> {
+    if (this.#givingUp) await this.#givingUp;
     if (tokenCount < this.#driver.tokenCount) await this.#driver.truncate(tokenCount);
     this.#tokens.length = Math.min(this.#tokens.length, this.#driver.tokenCount);
     this.places.cut(this.#tokens.length);
@@ -165,16 +174,41 @@ export class CachedSequence {
   ): AsyncGenerator<TokenBatch, void, void> {
     const fed = [...this.#tokens, ...newTokens];
     this.#tokens = fed;
+    const batches = new PausableBatches(this.#driver.generate(newTokens, spec, signal));
+    this.#batches = batches;
+    this.#endedAt = undefined;
     try {
-      for await (const batch of this.#driver.generate(newTokens, spec, signal)) {
+      for await (const batch of batches.read()) {
         for (const token of batch.tokens) fed.push(token);
         yield batch;
       }
     } finally {
       // A driver that ran ahead of its reader holds tokens that were never seen here: they are cut
       // off, so that the record and the cache agree.
+      this.#endedAt = performance.now();
       await this.truncate(fed.length);
     }
+  }
+
+  /**
+   * Since when, in milliseconds of `performance.now()`, the run on it has had something that its reader
+   * does not take, be it the end; `undefined` while it works, or waits.
+   */
+  get unreadSince(): number | undefined {
+    return this.#batches?.unreadSince ?? this.#endedAt;
+  }
+
+  /**
+   * Gives up the cache of a run whose reader does not read. When it reads on, the run is told that the
+   * context was full, makes room anew and goes on from the last token that was read.
+   */
+  async giveUp(): Promise<void> {
+    this.#givingUp ??= (async () => {
+      await this.#batches?.stop();
+      if (this.tokenCount > 0) await this.#driver.truncate(0);
+    })().finally(() => (this.#givingUp = undefined));
+    await this.#givingUp;
+    await this.truncate(0);
   }
 
   /**

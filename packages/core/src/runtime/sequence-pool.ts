@@ -8,6 +8,8 @@ import { allOf } from './all-of.js';
 import { CachedSequence } from './cached-sequence.js';
 import { PoolPlaces } from './pool-places.js';
 
+/** Milliseconds after which a run whose reader does not read has to make room for others. */
+const defaultPatienceMs = 1000;
 /** Stateless generations that may wait for a sequence; one more is refused. */
 const maxWaiting = 64;
 
@@ -28,6 +30,7 @@ export class SequencePool {
   readonly #watchers = new Set<() => void>();
   /** Runs that wait for room, in the order in which they came. */
   readonly #waiting: Claim[] = [];
+  readonly #patienceMs: number;
   /** Sequences that are being created. */
   #creating = 0;
   #uses = 0;
@@ -35,12 +38,15 @@ export class SequencePool {
   /**
    * @param limit sequences that may be open at once.
    * @param capabilities of the engine.
+   * @param patienceMs how long a run that nobody reads keeps its room from those who wait for it.
    */
   constructor(
     model: ModelDriver,
     limit: number,
     capabilities: Pick<EngineCapabilities, 'copySequence' | 'removeTokens' | 'truncate'>,
+    patienceMs = defaultPatienceMs,
   ) {
+    this.#patienceMs = patienceMs;
     this.#model = model;
     this.#limit = limit;
     this.#capabilities = capabilities;
@@ -154,7 +160,8 @@ export class SequencePool {
    *
    * Where sequences share one pool of tokens, caches that nobody works on go first, the one used
    * longest ago before others; they are computed again when they are needed. If runs hold the rest,
-   * this one gives up its own cache, so that they can end, and waits for one of them to.
+   * this one gives up its own cache, so that they can end, and waits for one of them to. A run whose reader
+   * has not read for a while would keep it waiting for ever: it has to give way, too.
    *
    * With `shifts` tokens that the prompt leaves out may be taken out of the middle of the cache. Only what
    * was computed with the same `adapters` counts.
@@ -222,8 +229,31 @@ export class SequencePool {
         await sequence.truncate(0);
         // What changed meanwhile woke nobody here: looked at again before anything is waited for.
         this.#changed();
-      } else await this.#change(signal);
+      } else await this.#waitForRoom(others, ahead === undefined, signal);
     }
+  }
+
+  /**
+   * Waits for a change where runs hold all the room. With the first right to it, the run that nobody has
+   * read from for longest gives up its cache meanwhile.
+   */
+  async #waitForRoom(
+    others: readonly CachedSequence[],
+    isFirst: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const stalled = others
+      .filter(({ unreadSince, heldTokens }) => unreadSince !== undefined && heldTokens > 0)
+      .sort((a, b) => (a.unreadSince ?? 0) - (b.unreadSince ?? 0))[0];
+    if (!isFirst) return this.#change(signal);
+    const leftMs =
+      (stalled?.unreadSince ?? performance.now()) + this.#patienceMs - performance.now();
+    // Nobody tells when a reader stops reading: looked at from time to time.
+    if (!stalled || leftMs > 0) return this.#change(signal, leftMs);
+    stalled.reservedTokens = 0;
+    // What breaks there is for its own reader to hear.
+    await stalled.giveUp().catch(() => undefined);
+    this.#changed();
   }
 
   /**
@@ -365,14 +395,16 @@ export class SequencePool {
     this.#changed();
   }
 
-  /** Settles at the next change, or when the signal is aborted. */
-  #change(signal: AbortSignal): Promise<void> {
+  /** Settles at the next change, when the signal is aborted, or after so many milliseconds. */
+  #change(signal: AbortSignal, atMostMs?: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
+        clearTimeout(timer);
         this.#watchers.delete(wake);
         signal.removeEventListener('abort', wake);
         resolve();
       };
+      const timer = atMostMs === undefined ? undefined : setTimeout(wake, atMostMs);
       this.#watchers.add(wake);
       signal.addEventListener('abort', wake, { once: true });
     });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EngineDriver, ModelDriver } from '../../src/engine/driver.js';
 import type { Engine, Model } from '../../src/engine/engine.js';
+import type { GenerationEvent } from '../../src/stream/generation-event.js';
 import { createEngine } from '../../src/runtime/create-engine.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import {
@@ -16,6 +17,10 @@ let engine: Engine | undefined;
 async function openFake(options: FakeEngineOptions = {}, sequences = 2): Promise<Model> {
   engine = createFakeEngine(options);
   return engine.open(fakeFiles, { contextTokens: 256, sequences });
+}
+
+async function readOn(reader: AsyncIterator<GenerationEvent, unknown>): Promise<void> {
+  while (!(await reader.next()).done);
 }
 
 afterEach(async () => {
@@ -185,6 +190,55 @@ describe('stateless generations', () => {
     expect(together.map((run) => run.tokens)).toEqual(alone.map((run) => run.tokens));
     expect(together.map((run) => run.stopReason)).toEqual(Array(5).fill('max-tokens'));
   });
+
+  it.each([
+    ['in the middle of its answer', 90, 3],
+    ['before its end', 3, 4],
+  ])('need not wait for one that nobody reads %s', async (_, maxTokens, events) => {
+    const model = await openFake({}, 3);
+    const options = { maxTokens, temperature: 0 } as const;
+    const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(140)) as [
+      string,
+      string,
+      string,
+    ];
+    const alone = await model.generate({ prompt: a, ...options });
+    const run = model.generate({ prompt: a, ...options });
+    const reader = run[Symbol.asyncIterator]();
+    const read: GenerationEvent['type'][] = [];
+    while (read.length < events) {
+      const step = await reader.next();
+      if (!step.done) read.push(step.value.type);
+    }
+    expect(read.at(-1)).toBe('text');
+
+    const others = [b, c].map((prompt) => model.generate({ prompt, ...options }));
+    for (const { stopReason } of await Promise.all(others)) expect(stopReason).toBe('max-tokens');
+    // It goes on from the last token that was read.
+    await readOn(reader);
+    const { tokens, text, usage, stopReason } = await run;
+    expect({ tokens, text, stopReason }).toEqual({
+      tokens: alone.tokens,
+      text: alone.text,
+      stopReason: 'max-tokens',
+    });
+    expect(usage.completionTokens).toBe(alone.usage.completionTokens);
+  });
+
+  it('end when all of them are read one after another', async () => {
+    const model = await openFake({}, 8);
+    const options = { maxTokens: 20, temperature: 0 } as const;
+    const runs = Array.from({ length: 8 }, (_, index) =>
+      model.generate({ prompt: String(index).repeat(120), ...options }),
+    );
+    const readers = runs.map((run) => run[Symbol.asyncIterator]());
+    const firsts = readers.map((reader) => reader.next());
+    for (const [index, reader] of readers.entries()) {
+      await firsts[index];
+      await readOn(reader);
+    }
+    for (const run of runs) expect((await run).usage.completionTokens).toBe(20);
+  }, 20_000);
 
   it('are refused at once when sessions hold every sequence', async () => {
     const model = await openFake({}, 1);
