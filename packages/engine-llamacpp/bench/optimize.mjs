@@ -3,7 +3,7 @@
  * beside uniform ones of the same size. The project's own documentation is the text.
  *
  *   node bench/optimize.mjs [--model model.gguf] [--part auto|careless|mixed] [--threads 1] [--json]
- *                           [--bits 5.4] [--formats Q8_0,Q5_0,…]
+ *                           [--bits 5.4] [--formats Q8_0,Q5_0,…] [--judged 512] [--learned 1024]
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -20,6 +20,8 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '1' },
     bits: { type: 'string' },
     formats: { type: 'string' },
+    judged: { type: 'string', default: '512' },
+    learned: { type: 'string', default: '1024' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -44,6 +46,7 @@ try {
     const report = await optimizeModel(model, {
       ...parts[part],
       ...{ text, threads: Number(values.threads), output: join(folder, `${part}.gguf`) },
+      ...{ judgedTokens: Number(values.judged), learnedTokens: Number(values.learned) },
     });
     const seconds = (performance.now() - started) / 1000;
     if (values.json) console.log(JSON.stringify({ part, seconds, ...report }));

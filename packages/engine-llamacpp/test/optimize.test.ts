@@ -1,5 +1,6 @@
 import { type ModelStore, validateGgufFile } from '@mobillm/core';
 import { compareTeacherForced, rejection } from '@mobillm/core/testing';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   createLlamaCppDriver,
@@ -18,7 +20,7 @@ import {
   type OptimizeOptions,
   type OptimizeProgress,
 } from '../src/index.js';
-import { filesOf, temporaryFolder, writeTinyModel } from './support/models.js';
+import { defaultModelPath, filesOf, temporaryFolder, writeTinyModel } from './support/models.js';
 
 const words = 'the heat of the sun is in the stones and the stones are in the thin air again';
 /** A few hundred tokens of a vocabulary of bytes. */
@@ -257,6 +259,20 @@ describe('optimizing a model', () => {
       }
     },
   );
+
+  it('leaves nothing when its thread is terminated while it writes', () => {
+    const program = fileURLToPath(new URL('./fixtures/requantize.mjs', import.meta.url));
+    const addon = fileURLToPath(new URL('../build/Release/mobillm_llamacpp.node', import.meta.url));
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [program, addon, defaultModelPath, empty],
+      { encoding: 'utf8' },
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ before: ['new.partial'], after: [] });
+  });
 
   it('refuses a name that is taken, and a folder that is not there', async () => {
     writeFileSync(output, 'mine');

@@ -47,7 +47,11 @@ export interface OptimizeOptions {
    * chooses a format for each tensor, so that the text changes least.
    */
   readonly target?: 'auto' | WeightFormat | SizeBudget;
-  /** Formats that `auto` and a budget choose from. Default: those that this list of options names. */
+  /**
+   * Formats that `auto` and a budget choose from. Default: all that are likely to be chosen, which are for
+   * `auto` Q8_0, Q6_K, Q5_K, Q5_0, Q4_K, IQ4_NL and Q4_0; for a budget not Q4_0, which IQ4_NL beats in the
+   * same bytes, but Q5_1, Q3_K and Q2_K.
+   */
   readonly formats?: readonly WeightFormat[];
   /**
    * Most that perplexity may rise, as a share: 0.05 allows 5 %. Default 0.05; with a budget, any.
@@ -142,6 +146,10 @@ const checkOptions = check.optionsObject({
   onProgress: check.callback<(progress: OptimizeProgress) => void>(),
 });
 
+const common = ['Q8_0', 'Q6_K', 'Q5_K', 'Q5_0', 'Q4_K', 'IQ4_NL'] as const;
+const autoFormats: readonly WeightFormat[] = [...common, 'Q4_0'];
+const budgetFormats: readonly WeightFormat[] = [...common, 'Q5_1', 'Q3_K', 'Q2_K'];
+
 /** Checks the options and fills in the defaults. */
 export function resolveOptimizeOptions(options: unknown): ResolvedOptimizeOptions {
   const checked = checkOptions(options, '');
@@ -160,7 +168,7 @@ export function resolveOptimizeOptions(options: unknown): ResolvedOptimizeOption
     ...checked,
     text,
     target,
-    formats: checked.formats ?? ['Q8_0', 'Q6_K', 'Q5_K', 'Q5_0', 'Q4_K', 'IQ4_NL', 'Q4_0'],
+    formats: checked.formats ?? (hasBudget ? budgetFormats : autoFormats),
     maxPerplexityIncrease: checked.maxPerplexityIncrease ?? (hasBudget ? Infinity : 0.05),
     minSpeedup: checked.minSpeedup ?? (hasBudget ? 0 : 1.1),
     importance: checked.importance ?? 'measured',
