@@ -199,9 +199,11 @@ export function meanOf(numbers: ArrayLike<number>): {
   readonly mean: number;
   readonly error: number;
 } {
-  const all = Array.from(numbers);
-  const { length } = all;
-  const mean = all.reduce((sum, number) => sum + number, 0) / length;
-  const squares = all.reduce((sum, number) => sum + (number - mean) ** 2, 0);
+  const { length } = numbers;
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += numbers[i] ?? NaN;
+  const mean = sum / length;
+  let squares = 0;
+  for (let i = 0; i < length; i++) squares += ((numbers[i] ?? NaN) - mean) ** 2;
   return { mean, error: Math.sqrt(squares / (length - 1) / length) };
 }

@@ -25,7 +25,7 @@ import type { OptimizeCandidate, OptimizeReport } from './optimize-report.js';
 import { requireFree, resultPaths } from './result-paths.js';
 import { TextQuality } from './text-quality.js';
 import { TextScorer } from './text-scorer.js';
-import { type TextWindow, textWindows } from './text-windows.js';
+import { scoredTokens, type TextWindow, textWindows } from './text-windows.js';
 import {
   type Matrix,
   matricesOf,
@@ -121,7 +121,7 @@ class Optimization {
       source,
       candidates: judged.map(({ row }) => row),
       ...(sensitivity && { sensitivity: sensitivity.groups }),
-      judgedTokens: windows.reduce((sum, { tokens: { length }, first }) => sum + length - first, 0),
+      judgedTokens: scoredTokens(windows),
       threads: this.#threads,
     };
     if (best === undefined) {
@@ -202,9 +202,9 @@ class Optimization {
 
   async #learn(scorer: TextScorer, windows: readonly TextWindow[]): Promise<void> {
     for (const [index, { tokens }] of windows.entries()) {
-      // All of it is read; only the last row of logits is of no use here.
-      const first = tokens.length - 1;
-      await scorer.score({ tokens, first, reference: 'none', place: 0, learn: true });
+      // Every token is scored, though the scores are of no use: of those that are not, the library
+      // leaves out the end of the last layer, and the output.
+      await scorer.score({ tokens, first: 1, reference: 'none', place: 0, learn: true });
       this.#tell('learning', (index + 1) / windows.length);
     }
   }
@@ -222,10 +222,10 @@ class Optimization {
     const budget = this.#weightBudget(target);
     if (this.#sizes(new Map()).weightBytes <= budget) return { plans: [] };
     const { sensitivityTokens, layerBands } = this.#options;
-    const sample = learned.slice(-1).map(({ tokens }) => ({
-      tokens: tokens.subarray(-Math.min(tokens.length, sensitivityTokens + 1)),
-      first: 1,
-    }));
+    const sample = learned.slice(-1).map(({ tokens: all }) => {
+      const tokens = all.subarray(-Math.min(all.length, sensitivityTokens + 1));
+      return { tokens, length: tokens.length, first: 1 };
+    });
     const quality = new TextQuality(scorer, sample, firstPlace);
     await quality.keep(() => undefined);
     const sensitivity = await measureSensitivity({

@@ -12,7 +12,10 @@ export interface WindowOptions {
 
 /** A part of a text, and what of it is scored. */
 export interface TextWindow {
+  /** Its tokens, copied when they are asked for: a long text has thousands of windows. */
   readonly tokens: Int32Array;
+  /** How many those are. */
+  readonly length: number;
   /** First token that is scored; those before it are what it is foreseen from. */
   readonly first: number;
 }
@@ -26,20 +29,28 @@ export function textWindows(
   tokens: Int32Array,
   { windowTokens, strideTokens, bosToken }: WindowOptions,
 ): TextWindow[] {
-  const head = bosToken === undefined ? [] : [bosToken];
-  const room = windowTokens - head.length;
+  const head = bosToken === undefined ? 0 : 1;
+  const room = windowTokens - head;
   const windows: TextWindow[] = [];
   for (let done = 0; done < tokens.length;) {
     const end = Math.min(tokens.length, done === 0 ? room : done + strideTokens);
     const begin = Math.max(0, end - room);
-    const window = Int32Array.from([...head, ...tokens.subarray(begin, end)]);
-    windows.push({ tokens: window, first: Math.max(1, done - begin + head.length) });
+    windows.push({
+      length: head + end - begin,
+      first: Math.max(1, done - begin + head),
+      get tokens() {
+        const window = new Int32Array(head + end - begin);
+        if (bosToken !== undefined) window[0] = bosToken;
+        window.set(tokens.subarray(begin, end), head);
+        return window;
+      },
+    });
     done = end;
   }
-  return windows.filter(({ tokens: { length }, first }) => first < length);
+  return windows.filter(({ length, first }) => first < length);
 }
 
 /** Tokens that some windows score. */
 export function scoredTokens(windows: readonly TextWindow[]): number {
-  return windows.reduce((sum, { tokens, first }) => sum + tokens.length - first, 0);
+  return windows.reduce((sum, { length, first }) => sum + length - first, 0);
 }
