@@ -10,29 +10,22 @@ import type { LlamaCppAddon } from '../addon.js';
 import { resolveOpenOptions } from '../engine-options.js';
 import { type ModelHeader, ModelHeaders } from '../model-header.js';
 import { CandidateFile } from './candidate-file.js';
-import { chooseFormats } from './choose-formats.js';
+import { candidatePlans } from './candidate-plans.js';
 import { compareSpeed, sampleTokens } from './compare-speed.js';
 import { loadAddon, requireGenerating, resolveWindow } from './measure-perplexity.js';
-import { measureSensitivity, planOf, type Sensitivity } from './measure-sensitivity.js';
 import {
   type OptimizeOptions,
   type OptimizeProgress,
   type ResolvedOptimizeOptions,
   resolveOptimizeOptions,
-  type SizeBudget,
 } from './optimize-options.js';
+import { keptReason, tooFar, writtenReason } from './optimize-reasons.js';
 import type { OptimizeCandidate, OptimizeReport } from './optimize-report.js';
 import { requireFree, resultPaths } from './result-paths.js';
 import { TextQuality } from './text-quality.js';
 import { TextScorer } from './text-scorer.js';
 import { scoredTokens, type TextWindow, textWindows } from './text-windows.js';
-import {
-  type Matrix,
-  matricesOf,
-  plannedFile,
-  uniformPlan,
-  type WeightPlan,
-} from './weight-plan.js';
+import { type Matrix, matricesOf, sizesOf, type WeightPlan } from './weight-plan.js';
 
 /** A plan with its name and what is known of it so far. */
 interface Candidate {
@@ -113,7 +106,7 @@ class Optimization {
     const source = {
       path: this.#header.path,
       fileBytes: this.#header.fileBytes,
-      ...this.#sizes(new Map()),
+      ...sizesOf(this.#layout, new Map()),
       perplexity: sourcePerplexity,
     };
     const best = await this.#timeAll(judged, tokens, windows, sourcePerplexity);
@@ -163,13 +156,17 @@ class Optimization {
       this.#matrices = matricesOf(this.#layout, uses);
       const quality = new TextQuality(scorer, windows, 0);
       await quality.keep((share) => this.#tell('judging', share, 'source'));
-      const { plans, sensitivity } = await this.#plans(scorer, learned, windows.length);
+      const { plans, sensitivity } = await candidatePlans({
+        ...{ scorer, learned, layout: this.#layout, matrices: this.#matrices },
+        ...{ options: this.#options, firstPlace: windows.length },
+        onProgress: (share) => this.#tell('sensitivity', share),
+      });
       const judged: Candidate[] = [];
       for (const [name, plan] of plans) {
         const measured = await quality.judge(plan, this.#weighted, (share) =>
           this.#tell('judging', share, name),
         );
-        judged.push({ plan, row: { name, ...this.#sizes(plan), quality: measured } });
+        judged.push({ plan, row: { name, ...sizesOf(this.#layout, plan), quality: measured } });
       }
       return { judged, sensitivity, sourcePerplexity: quality.sourcePerplexity, windows, tokens };
     } finally {
@@ -207,81 +204,6 @@ class Optimization {
       await scorer.score({ tokens, first: 1, reference: 'none', place: 0, learn: true });
       this.#tell('learning', (index + 1) / windows.length);
     }
-  }
-
-  /** The candidates by name. */
-  async #plans(
-    scorer: TextScorer,
-    learned: readonly TextWindow[],
-    firstPlace: number,
-  ): Promise<{ plans: [string, WeightPlan][]; sensitivity?: Sensitivity }> {
-    const { target, formats } = this.#options;
-    if (typeof target === 'string') {
-      return { plans: this.#uniformPlans(target === 'auto' ? formats : [target]) };
-    }
-    const budget = this.#weightBudget(target);
-    if (this.#sizes(new Map()).weightBytes <= budget) return { plans: [] };
-    const { sensitivityTokens, layerBands } = this.#options;
-    const sample = learned.slice(-1).map(({ tokens: all }) => {
-      const tokens = all.subarray(-Math.min(all.length, sensitivityTokens + 1));
-      return { tokens, length: tokens.length, first: 1 };
-    });
-    const quality = new TextQuality(scorer, sample, firstPlace);
-    await quality.keep(() => undefined);
-    const sensitivity = await measureSensitivity({
-      scorer,
-      quality,
-      matrices: this.#matrices,
-      formats,
-      layerBands,
-      weighted: this.#weighted,
-      onProgress: (share) => this.#tell('sensitivity', share),
-    });
-    const chosen = chooseFormats(
-      sensitivity.matrices.map(({ ways }) => ways),
-      budget - this.#fixedBytes(sensitivity),
-    );
-    if (chosen === undefined) throw this.#budgetTooSmall(sensitivity);
-    const uniform = this.#uniformPlans(formats).filter(
-      ([, plan]) => this.#sizes(plan).weightBytes <= budget,
-    );
-    return { plans: [['mixed', planOf(sensitivity.matrices, chosen)], ...uniform], sensitivity };
-  }
-
-  #uniformPlans(formats: ResolvedOptimizeOptions['formats']): [string, WeightPlan][] {
-    const plans = new Map<string, [string, WeightPlan]>();
-    for (const format of formats) {
-      const plan = uniformPlan(this.#matrices, format);
-      // Where rows do not fit, two names can mean the same file.
-      const key = JSON.stringify([...plan]);
-      if (plan.size > 0 && !plans.has(key)) plans.set(key, [format, plan]);
-    }
-    return [...plans.values()];
-  }
-
-  /** What all tensors may have together. */
-  #weightBudget(target: SizeBudget): number {
-    if ('bitsPerWeight' in target) return (target.bitsPerWeight * this.#parameters()) / 8;
-    const { dataOffset, tensors, alignment } = this.#layout;
-    return target.fileBytes - dataOffset - tensors.length * (alignment - 1);
-  }
-
-  /** Bytes of tensors that stay as they are. */
-  #fixedBytes({ matrices }: Sensitivity): number {
-    const open = matrices.reduce((sum, { matrix }) => sum + matrix.tensor.byteLength, 0);
-    return this.#sizes(new Map()).weightBytes - open;
-  }
-
-  #budgetTooSmall(sensitivity: Sensitivity): Error {
-    const least = sensitivity.matrices.reduce(
-      (sum, { ways }) => sum + Math.min(...ways.map(({ bytes }) => bytes)),
-      this.#fixedBytes(sensitivity),
-    );
-    const bits = ((least * 8) / this.#parameters()).toFixed(2);
-    return wrongValue(
-      'target',
-      `asks for less than the ${least} bytes of weights (${bits} bits a weight) that ${this.#options.formats.join(', ')} can make of this model`,
-    );
   }
 
   /**
@@ -406,15 +328,6 @@ class Optimization {
     });
   }
 
-  #sizes(plan: WeightPlan) {
-    const { weightBytes, bytesByFormat } = plannedFile(this.#layout, plan);
-    return { weightBytes, bytesByFormat, bitsPerWeight: (weightBytes * 8) / this.#parameters() };
-  }
-
-  #parameters(): number {
-    return this.#layout.tensors.reduce((sum, { elementCount }) => sum + elementCount, 0);
-  }
-
   get #weighted(): boolean {
     return this.#options.importance === 'measured';
   }
@@ -429,25 +342,4 @@ const leastTokens = 300;
 
 function reject(candidate: Candidate, rejected: string): void {
   candidate.row = { ...candidate.row, rejected };
-}
-
-const percent = (share: number) => `${share < 0 ? '−' : '+'}${Math.abs(share * 100).toFixed(1)} %`;
-
-function tooFar({ quality, filePerplexity }: OptimizeCandidate, most: number): string {
-  const own = filePerplexity ?? quality.perplexity;
-  const source = quality.perplexity / (1 + quality.perplexityIncrease);
-  return `Its perplexity is ${own.toFixed(2)}, the source's ${source.toFixed(2)} (${percent(own / source - 1)}), and ${percent(most)} is the most that is allowed.`;
-}
-
-function keptReason(candidates: readonly OptimizeCandidate[]): string {
-  if (candidates.length === 0) {
-    return 'The source was kept: no format that was asked for makes it smaller.';
-  }
-  const reasons = candidates.map(({ name, rejected = '' }) => `${name}: ${rejected}`);
-  return `The source was kept, as nothing pays. ${reasons.join(' ')}`;
-}
-
-function writtenReason({ name, quality, speedup = NaN, ...row }: OptimizeCandidate): string {
-  const increase = `${percent(quality.perplexityIncrease)} ± ${(quality.perplexityIncreaseError * 100).toFixed(1)} %`;
-  return `${name}, of ${row.bitsPerWeight.toFixed(2)} bits a weight, is ${speedup.toFixed(2)} times as fast as the source in CPU time; perplexity ${increase}, divergence ${quality.divergence.toFixed(4)} nats a token.`;
 }

@@ -82,3 +82,14 @@ export function plannedFile(layout: GgufLayout, plan: WeightPlan): PlannedFile {
   }
   return { weightBytes, bytesByFormat, fileType: fileTypeOf(bytesByFormat) };
 }
+
+/** Weights of a model, all tensors together. */
+export function parametersOf({ tensors }: GgufLayout): number {
+  return tensors.reduce((sum, { elementCount }) => sum + elementCount, 0);
+}
+
+/** What a report says of a file once a plan is carried out. */
+export function sizesOf(layout: GgufLayout, plan: WeightPlan) {
+  const { weightBytes, bytesByFormat } = plannedFile(layout, plan);
+  return { weightBytes, bytesByFormat, bitsPerWeight: (weightBytes * 8) / parametersOf(layout) };
+}
