@@ -1,7 +1,10 @@
 // Tries the published packages as their users get them: packs each, checks the tarball with publint
 // and attw, installs the tarballs with npm into an empty folder, imports every door there, and runs
 // the README's program unchanged on the default model: once with the prebuilt addon, once with the
-// addon compiled from what the tarball itself carries.
+// addon compiled from what the tarball itself carries, where the only prebuilt one is another platform's.
+//   node scripts/check-packages.mjs             what "build-native.mjs" built: this machine's addon
+//   node scripts/check-packages.mjs --release   what "build-native.mjs --release" built, with its back ends:
+//                                               one CPU kernel a generation, as it is shipped
 import {
   existsSync,
   linkSync,
@@ -19,65 +22,71 @@ import { basename, join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { defaultModel, ensureDefaultModelAloud } from './default-model.mjs';
-import { pnpm } from './lib/pnpm.mjs';
+import { hostPlatform, platforms } from './lib/platforms.mjs';
 import { runCommand } from './lib/run-command.mjs';
 import { runMain, UserError } from './lib/user-error.mjs';
-import { nativePackages, publishedPackages, root } from './lib/workspace.mjs';
-import { makePrebuilt } from './make-prebuilt.mjs';
+import { nativePackages, root } from './lib/workspace.mjs';
+import { joinPackages, packPrebuilt, packPublished } from './make-packages.mjs';
+
+const isRelease = process.argv.includes('--release');
 
 await runMain(async () => {
   const work = mkdtempSync(join(tmpdir(), 'mobillm-packages-'));
   try {
     const model = await ensureDefaultModelAloud();
-    const packed = await packAll(work);
-    for (const item of packed) await checkTarball(item);
-    const prebuilt = await packPrebuilt(work);
-    const doors = packed.flatMap(({ manifest }) => doorsOf(manifest));
-    await inEmptyFolder(work, 'prebuilt', [...packed, ...prebuilt], model, doors);
-    await inEmptyFolder(work, 'compiled', packed, model, []);
+    const published = await packPublished(join(work, 'published'));
+    for (const item of published) await checkTarball(item);
+    const prebuilt = await packPrebuilt(builtHere(), join(work, 'prebuilt'));
+    await joinPackages(published, prebuilt);
+    const doors = published.flatMap(({ manifest }) => doorsOf(manifest));
+    const here = await inEmptyFolder(work, 'prebuilt', { published, prebuilt, model });
+    await importDoors(here, doors);
+    for (const item of prebuilt) await loadBackend(here, item);
+
+    if (isRelease) return;
+    const foreign = await packPrebuilt(builtElsewhere(work), join(work, 'foreign'));
+    await joinPackages(published, foreign);
+    await inEmptyFolder(work, 'compiled', { published, prebuilt: foreign, model });
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 });
 
-/** @returns {Promise<{ folder: string, manifest: any, tarball: string }[]>} */
-async function packAll(work) {
-  const packed = [];
-  for (const { folder, manifest } of publishedPackages()) {
-    const tarball = await pack(pnpm, folder, join(work, 'tarballs'));
-    packed.push({ folder, manifest, tarball });
-  }
-  return packed;
-}
-
-/** One package an engine with an addon, for this platform. */
-async function packPrebuilt(work) {
-  const packed = [];
-  for (const engine of nativePackages()) {
-    const { name, folder } = makePrebuilt({
-      out: join(work, 'prebuilt-packages'),
-      engine: basename(engine.folder),
+/** What the engines' builds of this machine are. */
+function builtHere() {
+  return nativePackages()
+    .map(({ folder }) => ({
+      engine: basename(folder),
+      row: hostPlatform(),
+      from: join(folder, isRelease ? 'build-release' : 'build', 'Release'),
+    }))
+    .filter(({ engine, from }) => {
+      // CPU kernels and back ends are the llama.cpp engine's; the others' builds differ in nothing.
+      if (!isRelease || existsSync(from)) return true;
+      if (engine !== 'engine-llamacpp') return false;
+      throw new UserError(
+        `There is no ${from}: run "node packages/${engine}/scripts/build-native.mjs --release" first (minutes).`,
+      );
     });
-    const tarball = await pack(
-      (...call) => runCommand('npm', ...call),
-      folder,
-      join(work, 'tarballs'),
-    );
-    packed.push({ folder, manifest: { name }, tarball });
-  }
-  return packed;
 }
 
-async function pack(run, folder, target) {
-  mkdirSync(target, { recursive: true });
-  const before = new Set(readdirSync(target));
-  await must(
-    `packing ${folder}`,
-    run(['pack', '--pack-destination', target], { cwd: folder, quiet: true }),
+/** Addons that no machine can load, for a platform that is not this one: enough to be packed. */
+function builtElsewhere(work) {
+  const row = platforms.find(
+    ({ platform, arch }) => platform === 'darwin' && arch !== process.arch,
   );
-  const made = readdirSync(target).find((name) => name.endsWith('.tgz') && !before.has(name));
-  if (made === undefined) throw new UserError(`Packing ${folder} made no tarball.`);
-  return join(target, made);
+  const header = Buffer.alloc(64);
+  header.writeUInt32LE(0xfeedfacf, 0);
+  header.writeUInt32LE(row.arch === 'x64' ? 0x01000007 : 0x0100000c, 4);
+  return builtHere().map(({ engine, from }) => {
+    const folder = join(work, 'elsewhere', engine);
+    mkdirSync(folder, { recursive: true });
+    for (const file of readdirSync(from)) {
+      if (file.endsWith('.node')) writeFileSync(join(folder, file), header);
+      if (file.startsWith('LICENSE.')) copyFileSync(join(from, file), join(folder, file));
+    }
+    return { engine, row, from: folder };
+  });
 }
 
 async function checkTarball({ manifest, tarball }) {
@@ -104,44 +113,30 @@ function doorsOf({ name, exports }) {
   return Object.keys(exports).map((door) => join(name, door).replaceAll('\\', '/'));
 }
 
-async function inEmptyFolder(work, title, packed, model, doors) {
+/**
+ * Installs the published packages into an empty folder, as if the prebuilt ones were in a registry, and
+ * runs the README's program there. Back ends are installed by name, as their users do it.
+ *
+ * @returns {Promise<string>} the folder
+ */
+async function inEmptyFolder(work, title, { published, prebuilt, model }) {
   const app = join(work, `app-${title}`);
   mkdirSync(app);
-  writeFileSync(
-    join(app, 'package.json'),
-    JSON.stringify({ name: 'app', private: true, type: 'module' }),
-  );
-  const npm = (args) => runCommand('npm', args, { cwd: app, quiet: true });
-  const tarballs = packed.map(({ tarball }) => tarball);
+  const named = [...published, ...prebuilt.filter(({ backend }) => backend !== undefined)];
+  const manifest = {
+    ...{ name: 'app', private: true, type: 'module' },
+    dependencies: tarballsByName(named),
+    overrides: tarballsByName([...published, ...prebuilt]),
+  };
+  writeFileSync(join(app, 'package.json'), JSON.stringify(manifest));
   await must(
     `npm install of the tarballs (${title})`,
-    npm(['install', '--no-audit', '--no-fund', '--foreground-scripts', ...tarballs]),
+    runCommand('npm', ['install', '--no-audit', '--no-fund', '--foreground-scripts'], {
+      cwd: app,
+      quiet: true,
+    }),
   );
-  for (const { manifest } of nativePackages()) {
-    const compiled = findAddons(join(app, 'node_modules', manifest.name));
-    if (compiled.length > 0 === (title === 'compiled')) continue;
-    throw new UserError(
-      title === 'compiled'
-        ? `Without a prebuilt package nothing of ${manifest.name} was compiled on install.`
-        : `Although there was a prebuilt package, an addon was compiled: ${compiled.join(', ')}`,
-    );
-  }
-
-  if (doors.length > 0) {
-    // The testing door asks for Vitest as a peer, which its users have.
-    symlinkSync(join(root, 'node_modules', 'vitest'), join(app, 'node_modules', 'vitest'));
-    const script = doors.map((door) =>
-      door.endsWith('.json')
-        ? `await import('${door}', { with: { type: 'json' } });`
-        : `if (Object.keys(await import('${door}')).length === 0) throw new Error('${door} exports nothing');`,
-    );
-    writeFileSync(join(app, 'doors.mjs'), script.join('\n'));
-    await must(
-      'importing every door',
-      runCommand('node', ['doors.mjs'], { cwd: app, quiet: true }),
-    );
-    console.log(`ok: ${doors.length} doors import`);
-  }
+  checkAddons(app, title, prebuilt);
 
   try {
     linkSync(model, join(app, defaultModel.fileName));
@@ -160,6 +155,65 @@ async function inEmptyFolder(work, title, packed, model, doors) {
   // Greedy decoding of a fixed question; which words exactly depends on the processor.
   if (!output.includes('sky')) throw new UserError(`The README's program answered: ${output}`);
   console.log(`ok: the README's program, ${title} addon: ${output.trim().slice(0, 60)}…`);
+  return app;
+}
+
+function tarballsByName(packed) {
+  return Object.fromEntries(
+    packed.map(({ manifest, tarball }) => [manifest.name, `file:${tarball}`]),
+  );
+}
+
+/** Each engine has an addon: that of the prebuilt package, or, where none fits, one compiled on install. */
+function checkAddons(app, title, prebuilt) {
+  const folderOf = (name) => join(app, 'node_modules', name);
+  for (const { engineName, manifest, backend } of prebuilt) {
+    const isInstalled = existsSync(folderOf(manifest.name));
+    if (isInstalled !== (title === 'prebuilt')) {
+      throw new UserError(
+        isInstalled
+          ? `npm installed ${manifest.name}, which is for another platform.`
+          : `npm did not install ${manifest.name}, which ${engineName} names.`,
+      );
+    }
+    if (backend !== undefined) continue;
+    const compiled = findAddons(folderOf(engineName));
+    if (compiled.length > 0 === (title === 'compiled')) continue;
+    throw new UserError(
+      title === 'compiled'
+        ? `Without a prebuilt package nothing of ${engineName} was compiled on install.`
+        : `Although there was a prebuilt package, an addon was compiled: ${compiled.join(', ')}`,
+    );
+  }
+}
+
+async function importDoors(app, doors) {
+  // The testing door asks for Vitest as a peer, which its users have.
+  symlinkSync(join(root, 'node_modules', 'vitest'), join(app, 'node_modules', 'vitest'));
+  const script = doors.map((door) =>
+    door.endsWith('.json')
+      ? `await import('${door}', { with: { type: 'json' } });`
+      : `if (Object.keys(await import('${door}')).length === 0) throw new Error('${door} exports nothing');`,
+  );
+  writeFileSync(join(app, 'doors.mjs'), script.join('\n'));
+  await must('importing every door', runCommand('node', ['doors.mjs'], { cwd: app, quiet: true }));
+  console.log(`ok: ${doors.length} doors import`);
+}
+
+/** Loads a back end from its package; what it finds to compute on depends on this machine. */
+async function loadBackend(app, { engineName, manifest, backend }) {
+  if (backend === undefined) return;
+  const script = `
+    import { createLlamaCppEngine } from '${engineName}';
+    const engine = await createLlamaCppEngine({ backends: ['${backend}'] });
+    console.log(engine.devices.map(({ id, name }) => \`\${id} (\${name})\`).join(', '));
+    await engine.close();`;
+  writeFileSync(join(app, `${backend}.mjs`), script);
+  const { output } = await must(
+    `loading ${manifest.name}`,
+    runCommand('node', [`${backend}.mjs`], { cwd: app, quiet: true }),
+  );
+  console.log(`ok: ${manifest.name} loads; devices: ${output.trim()}`);
 }
 
 /** Addons inside an engine's own package, where only an install on this machine puts them. */
