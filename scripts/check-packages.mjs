@@ -200,20 +200,51 @@ async function importDoors(app, doors) {
   console.log(`ok: ${doors.length} doors import`);
 }
 
-/** Loads a back end from its package; what it finds to compute on depends on this machine. */
+/**
+ * Loads a back end from its package. Where it finds a device on this machine, a tiny model says there what
+ * it says on the CPU, fed the same tokens.
+ */
 async function loadBackend(app, { engineName, manifest, backend }) {
   if (backend === undefined) return;
   const script = `
-    import { createLlamaCppEngine } from '${engineName}';
-    const engine = await createLlamaCppEngine({ backends: ['${backend}'] });
-    console.log(engine.devices.map(({ id, name }) => \`\${id} (\${name})\`).join(', '));
-    await engine.close();`;
+    import { compareTeacherForced, writeTinyLlamaGguf } from '@mobillm/core/testing';
+    import { createLlamaCppDriver } from '${engineName}';
+    const driver = await createLlamaCppDriver({ backends: ['${backend}'] });
+    const device = driver.devices.find(({ kind }) => kind !== 'cpu');
+    if (device === undefined) {
+      console.log('which finds no device here');
+    } else {
+      await writeTinyLlamaGguf('tiny.gguf');
+      const files = { format: 'gguf', files: [{ path: 'tiny.gguf', role: 'weights' }] };
+      const open = (id) =>
+        driver.open(files, { contextTokens: 256, sequences: 1, threads: 1, device: id });
+      const [reference, candidate] = [await open('cpu'), await open(device.id)];
+      const { capabilities } = driver;
+      const { compared, skipped } = await compareTeacherForced({
+        reference: { model: reference, capabilities },
+        candidate: { model: candidate, capabilities },
+        prompts: [[1, 17, 5], [1, 40, 41, 42, 7, 9]],
+        steps: 24,
+        margin: 0.05,
+      });
+      const layers = JSON.stringify(candidate.placement().layersByDevice);
+      console.log(
+        \`and on \${device.name}, layers \${layers}, \${compared} of \${compared} tokens are the CPU's (\${skipped} near-ties skipped)\`,
+      );
+      await Promise.all([reference, candidate].map((model) => model.close()));
+    }
+    await driver.close?.();`;
   writeFileSync(join(app, `${backend}.mjs`), script);
   const { output } = await must(
     `loading ${manifest.name}`,
-    runCommand('node', [`${backend}.mjs`], { cwd: app, quiet: true }),
+    runCommand('node', [`${backend}.mjs`], {
+      cwd: app,
+      quiet: true,
+      // Otherwise llama.cpp leaves out a Vulkan device that is a CPU, as Mesa's is.
+      env: { GGML_VK_VISIBLE_DEVICES: '0', ...process.env },
+    }),
   );
-  console.log(`ok: ${manifest.name} loads; devices: ${output.trim()}`);
+  console.log(`ok: ${manifest.name} loads, ${output.trim()}`);
 }
 
 /** Addons inside an engine's own package, where only an install on this machine puts them. */

@@ -5,16 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { platformNamed, platforms, prebuiltName } from '../lib/platforms.mjs';
 import { makePrebuilt } from '../lib/prebuilt.mjs';
 import { readJson, root } from '../lib/workspace.mjs';
-
-/** The start of a 64-bit ELF file for a machine, linked with a C library. */
-function elf(machine, library = 'libc.so.6') {
-  const bytes = Buffer.alloc(128);
-  bytes.writeUInt32BE(0x7f454c46, 0);
-  bytes[4] = 2;
-  bytes.writeUInt16LE(machine, 18);
-  bytes.write(`${library}\0`, 80);
-  return bytes;
-}
+import { elf } from './elf.mjs';
 
 const x64 = 0x3e;
 const arm64 = 0xb7;
