@@ -20,6 +20,7 @@ const capabilities: EngineCapabilities = {
   sampling: [],
   logprobs: false,
   grammar: false,
+  speculation: false,
   copySequence: false,
   adapters: false,
   removeTokens: false,

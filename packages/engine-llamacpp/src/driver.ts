@@ -45,6 +45,7 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   grammar: true,
+  speculation: true,
   copySequence: true,
   removeTokens: true,
   // Not of every model: what keeps a state, a window or compressed keys is refused, with the reason.

@@ -29,6 +29,7 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   grammar: true,
+  speculation: false,
   copySequence: false,
   removeTokens: false,
   adapters: false,

@@ -28,6 +28,7 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   grammar: true,
+  speculation: false,
   copySequence: true,
   removeTokens: false,
   adapters: false,

@@ -29,6 +29,15 @@ SamplingOptions read_sampling(const OptionReader& options, std::int32_t vocabula
   return sampling;
 }
 
+Speculation read_speculation(const OptionReader& options) {
+  const std::string word = options.string("speculation");
+  if (word == "off") return Speculation::kOff;
+  if (word == "auto") return Speculation::kAuto;
+  if (word == "always") return Speculation::kAlways;
+  throw InvalidArgument(InvalidArgument::Kind::kRange, options.path("speculation"),
+                        "must be \"off\", \"auto\" or \"always\", but it is \"" + word + "\"");
+}
+
 }  // namespace
 
 GenerateSpec read_generate_spec(Napi::Value value, std::int32_t vocabulary_size) {
@@ -40,6 +49,7 @@ GenerateSpec read_generate_spec(Napi::Value value, std::int32_t vocabulary_size)
   spec.credit_tokens = options.integer<std::uint32_t>("creditTokens", 1, 1 << 20);
   spec.logprobs = options.integer<std::int32_t>("logprobs", -1, vocabulary_size);
   for (const Token token : options.int32s("endTokens")) spec.end_tokens.insert(token);
+  spec.speculation = read_speculation(options);
   spec.grammar = options.string("grammar");
   spec.grammar_tokens = options.integer<std::uint32_t>("grammarTokens");
   spec.sampling =

@@ -244,7 +244,11 @@ std::optional<Finish> Generation::after_step(const StepItem& item, const LogitRo
       if (finish || row + 1 == item.logit_rows) break;
       if (item.tokens[row + 1] != step_tokens_.back()) break;
     }
-    if (cached < sequence_->token_count()) sequence_->truncate(cached);
+    if (cached < sequence_->token_count() && sequence_->truncate(cached) != cached) {
+      throw Error(code::kNativeFailure,
+                  "The engine could not take wrongly guessed tokens out of the cache again. Send "
+                  "the message again, with speculation: \"off\".");
+    }
     take_sampled(prefilled || !alone_ ? std::nullopt : std::optional(step_ms));
   }
   // Kept at each step, and not only at the last one: whether a step was the last is known when the
@@ -260,7 +264,7 @@ void Generation::begin_sampling() {
   if (spec_.speculation == Speculation::kOff || model_.step_logit_rows() < 2) return;
   speculator_ =
       std::make_unique<Speculator>(model_.make_drafter(), model_.step_costs(),
-                                   spec_.speculation == Speculation::kOn, sequence_->tokens());
+                                   spec_.speculation == Speculation::kAlways, sequence_->tokens());
 }
 
 void Generation::take_sampled(std::optional<double> step_ms) {

@@ -57,6 +57,10 @@ Napi::Value batch_object(Napi::Env env, const GenerationBatch& batch) {
   if (batch.rejected_tokens) {
     result.Set("rejectedTokens", static_cast<double>(*batch.rejected_tokens));
   }
+  if (batch.drafts) {
+    result.Set("draftedTokens", static_cast<double>(batch.drafts->drafted));
+    result.Set("acceptedTokens", static_cast<double>(batch.drafts->accepted));
+  }
   if (batch.finish) result.Set("finish", finish_word(*batch.finish));
   return result;
 }

@@ -107,7 +107,7 @@ void a_step_takes_all_guesses_along_that_are_right() {
   GenerateSpec spec = spec_of(20);
   spec.credit_tokens = 64;
   const Said plain = say(model, {1, 2}, spec);
-  const Said guessed = say(model, {1, 2}, guessing(spec, Speculation::kOn));
+  const Said guessed = say(model, {1, 2}, guessing(spec, Speculation::kAlways));
   check_same(guessed, plain);
   CHECK_EQUAL(plain.steps, 20u);
   // The prompt, then nine tokens a step, then the last one.
@@ -118,7 +118,7 @@ void a_step_takes_all_guesses_along_that_are_right() {
 
 void an_engine_with_one_row_a_step_guesses_nothing() {
   FakeModel model;
-  const Said guessed = say(model, {1, 2}, guessing(spec_of(9), Speculation::kOn));
+  const Said guessed = say(model, {1, 2}, guessing(spec_of(9), Speculation::kAlways));
   CHECK_EQUAL(guessed.drafts.drafted, 0);
   CHECK_EQUAL(guessed.steps, 9u);
 }
@@ -139,7 +139,7 @@ void it_ends_where_it_would_have_ended() {
         const std::size_t room = most % 5 == 0 ? 12 : 100;
         const std::vector<Token> prompt{1, 1, 1, 1, 1, 1};
         const Said plain = say(model, prompt, spec, room);
-        const Said guessed = say(model, prompt, guessing(spec, Speculation::kOn), room);
+        const Said guessed = say(model, prompt, guessing(spec, Speculation::kAlways), room);
         check_same(guessed, plain);
         CHECK(guessed.most_ahead <= credit);
         CHECK(guessed.drafts.accepted <= guessed.drafts.drafted);
@@ -156,7 +156,7 @@ void it_ends_at_the_context() {
   spec.credit_tokens = 64;
   const Said plain = say(model, {3, 1}, spec);
   CHECK(plain.finish == Finish::kContextFull);
-  check_same(say(model, {3, 1}, guessing(spec, Speculation::kOn)), plain);
+  check_same(say(model, {3, 1}, guessing(spec, Speculation::kAlways)), plain);
 }
 
 // The made-up engine computes in no time, so a longer step costs no more than a short one.
@@ -176,7 +176,7 @@ void others_beside_it_have_the_step_to_themselves() {
   model.sequences = 2;
   model.logit_rows = kRows;
   model.drafter = [] { return std::make_unique<Oracle>(1, true, 1); };
-  const GenerateSpec spec = guessing(spec_of(30), Speculation::kOn);
+  const GenerateSpec spec = guessing(spec_of(30), Speculation::kAlways);
   const auto one = std::make_shared<FakeSequence>(model);
   const auto other = std::make_shared<FakeSequence>(model);
   model.before_step = [](std::span<const mobillm::StepItem> items) {

@@ -20,6 +20,11 @@ export interface EngineCapabilities {
   readonly logprobs: boolean;
   /** Answers can be held to a grammar. */
   readonly grammar: boolean;
+  /**
+   * Tokens can be guessed ahead and checked together in one step, at least where a text repeats itself.
+   * Without it `speculation: 'auto'` decodes plainly.
+   */
+  readonly speculation: boolean;
   /** A sequence can take over the beginning of another one's cache. */
   readonly copySequence: boolean;
   /** Tokens can be taken out of the middle of a sequence's cache. */

@@ -267,6 +267,13 @@ export interface GrammarSpec {
   readonly answerTokens: number;
 }
 
+/**
+ * Whether tokens are guessed ahead and checked together in one step: `off`; `auto`, where measured steps
+ * and the share of right guesses say that it pays; `always`, as many as there are guesses for. Which
+ * tokens are sampled does not depend on it.
+ */
+export type Speculation = 'off' | 'auto' | 'always';
+
 /** How one generation is to run. */
 export interface GenerateSpec {
   /** Tokens to sample at most; 0 only prefills. */
@@ -291,6 +298,13 @@ export interface GenerateSpec {
    * no token can follow and the answer cannot end; tokens before that have been handed out.
    */
   readonly grammar?: GrammarSpec;
+  /**
+   * Whether tokens are guessed ahead. Guesses change nothing but the time: the same tokens are sampled in
+   * the same way, up to what rounding differs with the size of a step; none that was wrong stays in the
+   * cache, nor one that comes after the end; and a guess that was right takes credit like any token. `off`
+   * where the engine does not declare `capabilities.speculation`.
+   */
+  readonly speculation: Speculation;
   /** Alternatives to report with each token, 0 for the token's own log-probability; `undefined` for none. */
   readonly logprobs: number | undefined;
   /** Tokens that the driver may be ahead of the reader before it parks this generation alone. */
@@ -321,6 +335,10 @@ export interface TokenBatch {
   readonly decodeMs: number;
   /** Of the tokens sampled so far, those whose first choice the grammar refused; with a grammar. */
   readonly rejectedTokens?: number;
+  /** Guessed tokens that steps have taken along so far, right or wrong; where it guesses. */
+  readonly draftedTokens?: number;
+  /** Of those, the right ones that were sampled; where it guesses. */
+  readonly acceptedTokens?: number;
   /**
    * Set on the last batch: an end token was sampled, `maxTokens` were, the context (or the pool that
    * sequences share) is full, or by the grammar nothing can follow.

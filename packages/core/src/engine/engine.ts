@@ -8,7 +8,7 @@ import type { SamplesRun } from '../stream/samples-run.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { EngineCapabilities } from './capabilities.js';
 import type { Device, MemoryEstimate, Placement } from './device.js';
-import type { AdapterInfo, ModelInfo, ModelLevers, Pooling } from './driver.js';
+import type { AdapterInfo, ModelInfo, ModelLevers, Pooling, Speculation } from './driver.js';
 import type { SamplingOptions } from './sampling.js';
 
 /** Options of {@link Engine.estimate}. */
@@ -135,6 +135,19 @@ export interface GenerationOptions extends SamplingOptions {
    * used: it is computed again. Declared by `capabilities.adapters`.
    */
   readonly adapters?: readonly AdapterUse[];
+  /**
+   * Whether tokens are guessed ahead and checked together in one step, which saves time where guesses are
+   * often right: in summaries, corrections, extracts and code, which repeat what the prompt has. `auto`
+   * guesses where that was measured to pay, and decodes plainly where the engine does not declare
+   * `capabilities.speculation`; `always` guesses wherever it can, and is refused there; `off` never does.
+   * `usage` tells how many guesses were right.
+   *
+   * Tokens are sampled in the same way. But a step of several tokens rounds a little differently than
+   * steps of one, as a step shared with other sessions does, and that can tip a choice between two near
+   * equals. So the default is `auto`, but `off` where a `seed` or a `temperature` of 0 asks for an answer
+   * that can be repeated.
+   */
+  readonly speculation?: Speculation;
   /** Alternatives to report with each token, 0 to 20; none by default. Declared by `capabilities.logprobs`. */
   readonly logprobs?: number;
   /** Ends the generation; the run then rejects with the signal's reason and keeps its partial result. */

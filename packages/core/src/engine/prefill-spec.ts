@@ -10,6 +10,7 @@ export function prefillSpec(
     maxTokens: 0,
     keepLogits,
     endTokens: new Set(),
+    speculation: 'off',
     logprobs: undefined,
     creditTokens,
     sampling: greedy,

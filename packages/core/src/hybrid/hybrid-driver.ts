@@ -120,6 +120,7 @@ function joinedCapabilities(
     sampling: decode.sampling,
     logprobs: decode.logprobs,
     grammar: decode.grammar,
+    speculation: decode.speculation,
     copySequence: both('copySequence'),
     // Both sides would have to, and the next hand-over would carry what neither computed.
     removeTokens: false,

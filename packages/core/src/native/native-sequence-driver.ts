@@ -233,6 +233,7 @@ function toNativeSpec(spec: GenerateSpec): NativeGenerateSpec {
     maxTokens: Math.min(spec.maxTokens, Number.MAX_SAFE_INTEGER),
     keepLogits: spec.keepLogits,
     creditTokens: spec.creditTokens,
+    speculation: spec.speculation,
     logprobs: spec.logprobs ?? -1,
     endTokens: Int32Array.from(spec.endTokens),
     grammar: spec.grammar?.source ?? '',

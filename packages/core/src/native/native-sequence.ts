@@ -57,6 +57,8 @@ export interface NativeGenerateSpec {
   readonly keepLogits: boolean;
   /** At least 1. */
   readonly creditTokens: number;
+  /** Whether tokens are guessed ahead. */
+  readonly speculation: 'off' | 'auto' | 'always';
   /** Alternatives a token, −1 for no log-probabilities at all. */
   readonly logprobs: number;
   /** Tokens that end it. */
@@ -106,6 +108,10 @@ export interface NativeBatch {
   readonly decodeMs: number;
   /** With a grammar. */
   readonly rejectedTokens?: number;
+  /** Where it guesses: guessed tokens of all steps so far. */
+  readonly draftedTokens?: number;
+  /** Where it guesses: the right ones among them. */
+  readonly acceptedTokens?: number;
   /** Set on the last batch. */
   readonly finish?: 'end-token' | 'max-tokens' | 'context-full' | 'grammar-end' | 'aborted';
 }

@@ -140,6 +140,7 @@ async function* generatePart(
     endTokens,
     // A part that goes on must not draw the same numbers again.
     sampling: { ...settings.sampling, seed: (settings.sampling.seed + done) >>> 0 },
+    speculation: settings.speculation,
     logprobs: settings.logprobs,
     ...(settings.grammar !== undefined && {
       grammar: { source: settings.grammar, answerTokens: done },

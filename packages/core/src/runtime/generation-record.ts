@@ -2,8 +2,12 @@ import type { ToolCall, ToolCallProblem } from '../chat/tools/tool-call.js';
 import type { Placement } from '../engine/device.js';
 import type { TokenBatch, TokenLogprobs } from '../engine/driver.js';
 import type { AppliedAdapter } from '../kv/kv-snapshot.js';
-import type { GenerationResult, StopReason } from '../stream/generation-event.js';
+import type { GenerationResult, StopReason, Usage } from '../stream/generation-event.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+
+const optionalCounts = ['rejectedTokens', 'draftedTokens', 'acceptedTokens'] as const;
+
+type OptionalCounts = Pick<Usage, (typeof optionalCounts)[number]>;
 
 /** Collects what a generation has come to; a snapshot of it can be taken at any time. */
 export class GenerationRecord {
@@ -20,8 +24,10 @@ export class GenerationRecord {
   #prefillMs = 0;
   #decodeMs = 0;
   #prefilledTokens = 0;
-  #rejectedTokens: number | undefined;
-  #earlier = { prefillMs: 0, decodeMs: 0, prefilledTokens: 0, rejectedTokens: 0 };
+  /** Counts that not every generation has; so far, and in the parts before this one. */
+  #counts: OptionalCounts = {};
+  #earlierCounts: OptionalCounts = {};
+  #earlier = { prefillMs: 0, decodeMs: 0, prefilledTokens: 0 };
   /** Sampled tokens. */
   readonly tokens: Token[] = [];
   text = '';
@@ -55,8 +61,8 @@ export class GenerationRecord {
       prefillMs: this.#prefillMs,
       decodeMs: this.#decodeMs,
       prefilledTokens: this.#prefilledTokens,
-      rejectedTokens: this.#rejectedTokens ?? 0,
     };
+    this.#earlierCounts = this.#counts;
   }
 
   /** Takes the clocks and counts of a batch, and where it ran. */
@@ -65,8 +71,10 @@ export class GenerationRecord {
     this.#prefilledTokens = this.#earlier.prefilledTokens + batch.prefilledTokens;
     this.#prefillMs = this.#earlier.prefillMs + batch.prefillMs;
     this.#decodeMs = this.#earlier.decodeMs + batch.decodeMs;
-    if (batch.rejectedTokens !== undefined) {
-      this.#rejectedTokens = this.#earlier.rejectedTokens + batch.rejectedTokens;
+    for (const key of optionalCounts) {
+      const count = batch[key];
+      if (count === undefined) continue;
+      this.#counts = { ...this.#counts, [key]: (this.#earlierCounts[key] ?? 0) + count };
     }
   }
 
@@ -108,7 +116,7 @@ export class GenerationRecord {
         cachedTokens: this.cachedTokens,
         completionTokens: sampled,
         droppedMessages: this.droppedMessages,
-        ...(this.#rejectedTokens !== undefined && { rejectedTokens: this.#rejectedTokens }),
+        ...this.#counts,
       },
       timings: {
         timeToFirstTokenMs:

@@ -5,6 +5,7 @@ import {
   type SamplingFeature,
   samplingFeatures,
 } from '../engine/capabilities.js';
+import type { Speculation } from '../engine/driver.js';
 import type { ResolvedSampling } from '../engine/sampling.js';
 import { type CheckedSampling, resolveSampling, samplingChecks } from '../engine/sampling.js';
 import type { GenerationOptions } from '../engine/engine.js';
@@ -35,6 +36,8 @@ export interface GenerationSettings {
   readonly form: keyof AnswerForm | undefined;
   readonly adapters: AdapterSet;
   readonly sampling: ResolvedSampling;
+  /** `off` where the engine cannot guess. */
+  readonly speculation: Speculation;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -110,6 +113,7 @@ export const generationChecks = {
   schema: checkSchema,
   regex: checkRegex,
   adapters: checkAdapters,
+  speculation: check.oneOf('off', 'auto', 'always'),
   signal: check.abortSignal,
 } as const;
 
@@ -141,6 +145,7 @@ export function generationSettings(
       'cannot be given beside "tools", since an answer of that form calls none; add toolChoice: \'none\' where the tools have been called',
     );
   }
+  const sampling = supportedSampling(checked, capabilities.sampling, engine);
   return {
     maxTokens: checked.maxTokens ?? Infinity,
     stops: checked.stop ?? [],
@@ -150,9 +155,25 @@ export function generationSettings(
     grammar,
     form,
     adapters: adapterSet(checked.adapters ?? []),
-    sampling: supportedSampling(checked, capabilities.sampling, engine),
+    sampling,
+    speculation: supportedSpeculation(checked, sampling, capabilities, engine),
     signal: checked.signal,
   };
+}
+
+function supportedSpeculation(
+  { speculation, seed }: { readonly speculation?: Speculation; readonly seed?: number },
+  { temperature }: ResolvedSampling,
+  capabilities: EngineCapabilities,
+  engine: string,
+): Speculation {
+  if (!capabilities.speculation) {
+    if (speculation === 'always') throw unsupported(engine, 'guess tokens ahead', 'speculation');
+    return 'off';
+  }
+  // How many guesses a step has depends on how long steps took, and how a step rounds on how many.
+  const repeatable = seed !== undefined || temperature === 0;
+  return speculation ?? (repeatable ? 'off' : 'auto');
 }
 
 /** Values that leave a feature out, for engines that do not have it. */

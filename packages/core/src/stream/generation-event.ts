@@ -110,6 +110,13 @@ export interface Usage {
   readonly droppedMessages: number;
   /** Of the sampled tokens, those whose first choice the grammar refused; with a `grammar` only. */
   readonly rejectedTokens?: number;
+  /**
+   * Tokens that were guessed ahead and taken along in steps, right or wrong; only where the engine can
+   * guess and `speculation` is not `off`.
+   */
+  readonly draftedTokens?: number;
+  /** Of those, the right ones: sampled tokens that took no step of their own. */
+  readonly acceptedTokens?: number;
 }
 
 /** Where the time of one generation went, in milliseconds. */

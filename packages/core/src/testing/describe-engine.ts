@@ -13,6 +13,7 @@ import { testDriverPrefilling } from './engine/driver-prefilling.js';
 import { testDriverReranking } from './engine/driver-reranking.js';
 import { testDriverSampling } from './engine/driver-sampling.js';
 import { testDriverSequences } from './engine/driver-sequences.js';
+import { testDriverSpeculating } from './engine/driver-speculating.js';
 import { testEngineModels } from './engine/engine-models.js';
 import { testEngineSamples } from './engine/engine-samples.js';
 import { testEngineSessions } from './engine/engine-sessions.js';
@@ -54,6 +55,7 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
     testDriverGenerating(fixture);
     testDriverSampling(fixture);
     testDriverGrammar(fixture);
+    testDriverSpeculating(fixture);
     testDriverPrefilling(fixture);
     testDriverSequences(fixture);
     testDriverCopying(fixture);

@@ -14,6 +14,7 @@ export function specOf(own: Partial<GenerateSpec> = {}): GenerateSpec {
     maxTokens: 8,
     keepLogits: false,
     endTokens: new Set(),
+    speculation: 'off',
     sampling: greedy,
     logprobs: undefined,
     creditTokens: 64,

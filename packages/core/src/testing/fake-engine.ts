@@ -55,6 +55,7 @@ const capabilities: EngineCapabilities = {
   sampling: samplingFeatures,
   logprobs: true,
   grammar: true,
+  speculation: true,
   copySequence: true,
   removeTokens: true,
   exportKv: true,

@@ -80,6 +80,17 @@ export const fakeFaults = {
   'takes-any-grammar': 'says GRAMMAR_INVALID, with the place, before anything is sampled',
   'passes-over-dead-ends':
     'says GRAMMAR_DEAD_END where no token can follow, after what was written',
+  'never-guesses': 'guesses where a text repeats itself, and counts what was right',
+  'counts-wrong-guesses': 'counts no wrong guess as right',
+  'guesses-when-off': 'guesses nothing unless asked',
+  'takes-wrong-guesses': 'says with guesses what it says without',
+  'guesses-change-draws': 'draws with guesses what it draws without',
+  'guesses-past-the-end': 'ends in the middle of guesses where it would have ended',
+  'guesses-without-credit': 'works ahead of its reader by its credit, guesses included',
+  'guesses-past-grammar': 'keeps to its grammar with guesses',
+  'keeps-last-guesses': 'has nothing in its cache but what was sampled',
+  'keeps-logits-of-guesses': 'keeps the logits that follow an answer, and not a guess',
+  'abort-keeps-guesses': 'has nothing of its guesses in its cache after an abort',
   'truncate-keeps-position': 'go on after a cut as if the rest had never been',
   'loses-tokens-at-chunk-boundary':
     'gives for a prompt of several steps what it gives token by token',

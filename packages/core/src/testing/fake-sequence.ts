@@ -12,6 +12,7 @@ import type { Token } from '../tokenizer/tokenizer.js';
 import { FakeAdapters } from './fake-adapter.js';
 import { FakeCache } from './fake-cache.js';
 import { FakeGrammar } from './fake-grammar.js';
+import { FakeGuesses } from './fake-guesses.js';
 import { exportFakeKv, importFakeKv } from './fake-kv.js';
 import type { FakeModel } from './fake-model.js';
 import { FakeOutbox } from './fake-outbox.js';
@@ -207,7 +208,9 @@ export class FakeSequence implements SequenceDriver {
     const { tokens: cached } = cache;
     const grammar =
       spec.grammar && new FakeGrammar(spec.grammar, spec, [...cached, ...tokens], fault);
-    const work: Work = { cache, outbox, prefilledTokens: 0, prefillMs: 0, decodeMs: 0, grammar };
+    const guesses = FakeGuesses.for(this.#model, spec);
+    const clocks = { prefilledTokens: 0, prefillMs: 0, decodeMs: 0 };
+    const work: Work = { cache, outbox, ...clocks, grammar, guesses };
     const row = await this.#prefill(work, tokens);
     if (!row) return;
     if (spec.keepLogits && fault === 'keeps-logits-of-prompt') this.#nextLogits = row;
@@ -252,7 +255,7 @@ export class FakeSequence implements SequenceDriver {
     spec: GenerateSpec,
   ): Promise<Float32Array | undefined> {
     const model = this.#model;
-    const { cache, outbox } = work;
+    const { cache, outbox, guesses } = work;
     const limit = spec.maxTokens + (model.fault === 'exceeds-max-tokens' ? 1 : 0);
     let row = first;
     if (limit === 0) put(work, { finish: 'max-tokens' });
@@ -262,23 +265,32 @@ export class FakeSequence implements SequenceDriver {
       return row;
     }
     for (let sampled = 1; sampled <= limit; sampled++) {
-      if (model.fault !== 'runs-without-credit') await outbox.credit(spec.creditTokens);
+      const [guess] = guesses?.pending ?? [];
+      const owes = model.fault === 'guesses-without-credit' && guess !== undefined;
+      if (model.fault !== 'runs-without-credit' && !owes) await outbox.credit(spec.creditTokens);
       await model.tick();
-      if (outbox.stopped) return undefined;
+      if (outbox.stopped) {
+        if (model.fault === 'abort-keeps-guesses') this.#push(cache, ...(guesses?.pending ?? []));
+        return undefined;
+      }
       this.#adapters.requireOpen();
-      const token = model.next(row, cache, spec, work.grammar);
+      const token = this.#sample(work, row, spec, guess);
+      guesses?.check(token);
       work.decodeMs++;
       const ended = spec.endTokens.has(token) && model.fault !== 'goes-past-end-token';
       const full = this.#room(cache) <= 0 && model.fault !== 'overfills-context';
-      const finish: TokenBatch['finish'] = ended
-        ? 'end-token'
-        : work.grammar?.mustEnd && model.fault !== 'goes-past-grammar-end'
-          ? 'grammar-end'
-          : sampled === limit
-            ? 'max-tokens'
-            : full
-              ? 'context-full'
-              : undefined;
+      const more = model.fault === 'guesses-past-the-end' && guesses?.pending.length;
+      const finish: TokenBatch['finish'] = more
+        ? undefined
+        : ended
+          ? 'end-token'
+          : work.grammar?.mustEnd && model.fault !== 'goes-past-grammar-end'
+            ? 'grammar-end'
+            : sampled === limit
+              ? 'max-tokens'
+              : full
+                ? 'context-full'
+                : undefined;
       const logprobs =
         spec.logprobs === undefined
           ? {}
@@ -287,10 +299,26 @@ export class FakeSequence implements SequenceDriver {
       if (!finish || model.fault === 'caches-last-token') this.#push(cache, token);
       put(work, { tokens: [token], ...logprobs, ...says });
       if (finish) break;
-      row = model.logits(cache, 1);
+      row = guesses?.rowAfter(cache) ?? model.logits(cache, 1);
     }
+    const { tokens: unchecked = [], row: wrongRow = row } = guesses?.unchecked ?? {};
+    if (model.fault === 'keeps-last-guesses') this.#push(cache, ...unchecked);
     outbox.end();
-    return row;
+    return model.fault === 'keeps-logits-of-guesses' ? wrongRow : row;
+  }
+
+  /** The token that follows, whatever was guessed. */
+  #sample(work: Work, row: Float32Array, spec: GenerateSpec, guess: Token | undefined): Token {
+    const model = this.#model;
+    const { cache, grammar } = work;
+    if (guess === undefined) return model.next(row, cache, spec, grammar);
+    if (model.fault === 'takes-wrong-guesses') return guess;
+    if (model.fault === 'guesses-past-grammar') return model.next(row, cache, spec, undefined);
+    if (model.fault === 'guesses-change-draws') {
+      const sampling = { ...spec.sampling, seed: spec.sampling.seed + 1 };
+      return model.next(row, cache, { ...spec, sampling }, grammar);
+    }
+    return model.next(row, cache, spec, grammar);
   }
 
   /** Tokens that can be appended now. */
@@ -317,15 +345,22 @@ interface Work {
   readonly cache: FakeCache;
   readonly outbox: FakeOutbox;
   readonly grammar: FakeGrammar | undefined;
+  readonly guesses: FakeGuesses | undefined;
   prefilledTokens: number;
   prefillMs: number;
   decodeMs: number;
 }
 
 function put(
-  { outbox, prefilledTokens, prefillMs, decodeMs, grammar }: Work,
+  { outbox, prefilledTokens, prefillMs, decodeMs, grammar, guesses }: Work,
   batch: Partial<TokenBatch>,
 ): void {
-  const counts = grammar && { rejectedTokens: grammar.rejectedTokens };
+  const counts = {
+    ...(grammar && { rejectedTokens: grammar.rejectedTokens }),
+    ...(guesses && {
+      draftedTokens: guesses.draftedTokens,
+      acceptedTokens: guesses.acceptedTokens,
+    }),
+  };
   outbox.put({ tokens: [], prefilledTokens, prefillMs, decodeMs, ...counts, ...batch });
 }

@@ -43,6 +43,7 @@ describeEngine('the fake engine with the least capabilities', {
         truncate: 'all-or-nothing',
         sampling: [],
         logprobs: false,
+        speculation: false,
         copySequence: false,
         removeTokens: false,
         adapters: false,

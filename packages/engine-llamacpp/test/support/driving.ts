@@ -6,6 +6,7 @@ export function greedySpec(model: ModelDriver, own: Partial<GenerateSpec> = {}):
     maxTokens: 16,
     keepLogits: false,
     endTokens: model.tokenizer.endTokens,
+    speculation: 'off',
     logprobs: undefined,
     creditTokens: 64,
     sampling: {

@@ -25,8 +25,8 @@ namespace mobillm {
 // Whether tokens are guessed ahead and computed along with the one before them.
 enum class Speculation {
   kOff,
-  kAuto,  // as many as pay, by what steps cost and how often guesses were right
-  kOn     // as many as there are
+  kAuto,   // as many as pay, by what steps cost and how often guesses were right
+  kAlways  // as many as there are
 };
 
 // Core's `GenerateSpec`.

@@ -28,14 +28,20 @@ export function testEngineModels(fixture: EngineFixture): void {
     });
 
     it('gives text, tokens, counts, clocks and placement in one result', async () => {
-      const result = await generate();
+      const result = await generate({ speculation: 'auto' });
       const promptTokens = model.tokenizer.encode(prompt, { addSpecial: true }).length;
-      expect(result.usage).toEqual({
+      const { draftedTokens = 0, acceptedTokens = 0, ...usage } = result.usage;
+      expect(usage).toEqual({
         promptTokens,
         cachedTokens: 0,
         droppedMessages: 0,
         completionTokens: result.tokens.length,
       });
+      expect('draftedTokens' in result.usage).toBe(engine.capabilities.speculation);
+      expect(acceptedTokens).toBeLessThanOrEqual(draftedTokens);
+      const plain = await generate({ speculation: 'off' });
+      expect(plain.usage).not.toHaveProperty('draftedTokens');
+      expect(plain.usage).not.toHaveProperty('acceptedTokens');
       expect(result.text).toBe(
         model.tokenizer.decode(
           result.tokens.filter((token) => !model.tokenizer.endTokens.has(token)),
@@ -151,6 +157,9 @@ export function testEngineModels(fixture: EngineFixture): void {
       expect(() => generate({ topK: 'many' as never })).toThrow(
         expect.objectContaining({ code, key: 'topK' }),
       );
+      expect(() => generate({ speculation: 'sometimes' as never })).toThrow(
+        expect.objectContaining({ code, key: 'speculation' }),
+      );
       expect(() => generate({ topp: 1 } as never)).toThrow(
         expect.objectContaining({ code, key: 'topp' }),
       );
@@ -186,6 +195,11 @@ export function testEngineModels(fixture: EngineFixture): void {
       }
       if (!engine.capabilities.logprobs) {
         expect(() => generate({ logprobs: 1 })).toThrow(
+          expect.objectContaining({ code: 'UNSUPPORTED' }),
+        );
+      }
+      if (!engine.capabilities.speculation) {
+        expect(() => generate({ speculation: 'always' })).toThrow(
           expect.objectContaining({ code: 'UNSUPPORTED' }),
         );
       }
