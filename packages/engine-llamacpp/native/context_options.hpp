@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "mobillm/speculation/draft_length.hpp"
+
 namespace mobillm::llamacpp {
 
 struct ContextOptions {
@@ -35,6 +37,24 @@ inline std::uint32_t sequence_numbers(const llama_model* model, const ContextOpt
   return options.sequences + (caches_by_token(model) ? 1 : 0);
 }
 
+// Rows of logits that a step gives at most: one a sequence; or, where one sequence has a step to
+// itself and its cache can be cut back, one behind each guessed token, too. The library wants a row
+// a sequence number.
+inline std::uint32_t output_rows(const llama_model* model, const ContextOptions& options) {
+  const std::uint32_t numbers = sequence_numbers(model, options);
+  if (!caches_by_token(model)) return numbers;
+  const auto guessing = static_cast<std::uint32_t>(kMostDraftTokens + 1);
+  return std::max(numbers, std::min(guessing, options.batch_tokens));
+}
+
+// Bytes of the rows that the library keeps only once a step has guessed tokens in it, and does not
+// count before.
+inline std::uint64_t draft_output_bytes(const llama_model* model, const ContextOptions& options,
+                                        std::uint64_t vocabulary_size) {
+  const std::uint64_t rows = output_rows(model, options) - sequence_numbers(model, options);
+  return rows * vocabulary_size * sizeof(float);
+}
+
 // The library's parameters for these options.
 inline llama_context_params to_params(const llama_model* model, const ContextOptions& options) {
   llama_context_params params = llama_context_default_params();
@@ -42,8 +62,7 @@ inline llama_context_params to_params(const llama_model* model, const ContextOpt
   params.n_batch = options.batch_tokens;
   params.n_ubatch = options.batch_tokens;
   params.n_seq_max = sequence_numbers(model, options);
-  // Only the last token of a step is ever sampled from. The library wants a row a sequence number.
-  params.n_outputs_max = options.scores_texts ? options.batch_tokens : params.n_seq_max;
+params.n_outputs_max = options.scores_texts ? options.batch_tokens : output_rows(model, options);
   params.cb_eval = options.observer;
   params.cb_eval_user_data = options.observer_data;
   // One pool: a conversation can use the whole context while the others are short.

@@ -105,7 +105,8 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
   const auto vocabulary_size = static_cast<std::uint64_t>(model_file.vocabulary_size);
   if (options.generates) {
     add_context(estimate, model.get(), options, to_params(model.get(), options), layers,
-                vocabulary_size * options.sequences * sizeof(float));
+                vocabulary_size * sequence_numbers(model.get(), options) * sizeof(float));
+    estimate.devices.front().output += draft_output_bytes(model.get(), options, vocabulary_size);
   }
   const std::uint32_t text_tokens =
       options.generates ? options.embed_tokens : options.context_tokens;

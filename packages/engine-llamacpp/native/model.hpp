@@ -107,6 +107,7 @@ class Model final : public SequenceModel {
 
   std::size_t step_tokens() const override { return batch_tokens_; }
   std::size_t step_sequences() const override { return options_.context.sequences; }
+  std::size_t step_logit_rows() const override { return cuts_back() ? kMostDraftTokens + 1 : 1; }
   StepStatus compute(std::span<const StepItem> items) override;
   const float* logits(std::size_t item, std::size_t row) override;
   std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,

@@ -93,9 +93,10 @@ std::uint64_t compute_formula(const llama_model* model, const ContextOptions& op
   const auto heads = static_cast<std::uint64_t>(llama_model_n_head(model));
   const auto vocabulary =
       static_cast<std::uint64_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
+  const std::uint64_t rows = options.generates ? output_rows(model, options) : 1;
   return static_cast<std::uint64_t>(options.batch_tokens) *
              (4 * embedding + 2 * feed_forward + heads * options.context_tokens) * 4 +
-         vocabulary * 4;
+         rows * vocabulary * 4;
 }
 
 }  // namespace mobillm::llamacpp
