@@ -1,0 +1,92 @@
+/**
+ * Measures what guessing ahead from the text itself (prompt lookup) gains where an answer copies its
+ * prompt, and what it costs where nothing repeats: the same prompt decoded plainly, with
+ * `speculation: 'auto'` and with `'always'`, in turns, one sequence, as many tokens of each.
+ *
+ *   node bench/speculation.mjs [--rounds 7] [--threads 1] [--tokens 128] [--model <file>] [--json]
+ *
+ * Decoding and sampling alone; the prompt is computed before. A cache in f32 and no flash attention make
+ * steps of every size compute the same, so that all three say the same tokens, which is checked.
+ */
+
+import { parseArgs } from 'node:util';
+import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
+import { quiet } from '../../../scripts/lib/statistics.mjs';
+import { createLlamaCppEngine } from '../dist/index.js';
+
+const { values } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== '--'),
+  options: {
+    rounds: { type: 'string', default: '7' },
+    threads: { type: 'string', default: '1' },
+    tokens: { type: 'string', default: '128' },
+    model: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
+const maxTokens = Number(values.tokens);
+
+const minutes = `The committee met on Tuesday in the old town hall. Mrs. Albright reported that the bridge over the river Tarn needs new bearings, which cost 48,300 euros. Mr. Okafor asked whether the work could wait until spring. The engineer, Dr. Lindqvist, advised against it, because the frost would widen the cracks. The committee decided to order the bearings at once and to close the bridge to lorries until they are fitted.`;
+const tasks = [
+  {
+    name: 'copies its prompt',
+    prompt: `Text: ${minutes}\n\nThe same text again, word for word: ${minutes.slice(0, 50)}`,
+    sampling: { temperature: 0 },
+  },
+  {
+    name: 'tells a story',
+    prompt: 'Once upon a time, in a village by the sea, there lived an old fisherman who',
+    sampling: { temperature: 0.8, seed: 11 },
+  },
+];
+const ways = ['off', 'auto', 'always'];
+
+const engine = await createLlamaCppEngine();
+const model = await engine.open(modelPath, {
+  contextTokens: 1024,
+  sequences: 1,
+  threads: Number(values.threads),
+  engineOptions: { keyType: 'f32', valueType: 'f32', flashAttention: 'off' },
+});
+const report = { model: modelPath, threads: Number(values.threads), tokens: maxTokens, tasks: [] };
+for (const { name, prompt, sampling } of tasks) {
+  const times = Object.fromEntries(ways.map((way) => [way, []]));
+  const latest = {};
+  // The first round warms up, and `auto` learns in it what steps cost.
+  for (let round = -1; round < Number(values.rounds); round++) {
+    for (const speculation of round % 2 === 0 ? ways : ways.toReversed()) {
+      const run = await model.generate({ prompt, maxTokens, ...sampling, speculation });
+      latest[speculation] = run;
+      if (round >= 0) times[speculation].push(run.timings.decodeMs / run.tokens.length);
+    }
+  }
+  const msPerToken = Object.fromEntries(ways.map((way) => [way, quiet(times[way])]));
+  const gains = (way) => {
+    const { draftedTokens, acceptedTokens } = latest[way].usage;
+    return { ratio: msPerToken.off / msPerToken[way], draftedTokens, acceptedTokens };
+  };
+  const sameTokens = ways.every(
+    (way) => JSON.stringify(latest[way].tokens) === JSON.stringify(latest.off.tokens),
+  );
+  const generatedTokens = latest.off.tokens.length;
+  const figures = { auto: gains('auto'), always: gains('always') };
+  report.tasks.push({ name, generatedTokens, sameTokens, msPerToken, ...figures });
+}
+await engine.close();
+
+if (values.json) {
+  console.log(JSON.stringify(report, null, 2));
+} else {
+  console.log(`${modelPath}, ${values.threads} thread(s), ${values.rounds} rounds in turns`);
+  for (const { name, generatedTokens, sameTokens, msPerToken, ...figures } of report.tasks) {
+    console.log(`${name}: ${generatedTokens} tokens, ${sameTokens ? 'the same' : 'OTHERS'}`);
+    console.log(`  off     ${msPerToken.off.toFixed(2)} ms a token`);
+    for (const way of ['auto', 'always']) {
+      const { ratio, draftedTokens, acceptedTokens } = figures[way];
+      console.log(
+        `  ${way.padEnd(8)}${msPerToken[way].toFixed(2)} ms a token, ${ratio.toFixed(2)} times as fast, ${acceptedTokens} of ${draftedTokens} guesses right`,
+      );
+    }
+  }
+}
