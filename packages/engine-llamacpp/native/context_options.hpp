@@ -18,6 +18,7 @@ struct ContextOptions {
   ggml_type key_type = GGML_TYPE_F16;
   ggml_type value_type = GGML_TYPE_F16;
   bool generates = true;           // otherwise there is a context for vectors alone
+  bool guesses = true;             // whether steps may have guessed tokens in them
   std::uint32_t embed_tokens = 0;  // of the longest text that room for vectors is counted for
   bool scores_texts = false;       // whether a row of logits is wanted after each token of a step
   // Asked about every node of a step, and told those that it wants; none in common use.
@@ -42,7 +43,7 @@ inline std::uint32_t sequence_numbers(const llama_model* model, const ContextOpt
 // a sequence number.
 inline std::uint32_t output_rows(const llama_model* model, const ContextOptions& options) {
   const std::uint32_t numbers = sequence_numbers(model, options);
-  if (!caches_by_token(model)) return numbers;
+  if (!options.guesses || !caches_by_token(model)) return numbers;
   const auto guessing = static_cast<std::uint32_t>(kMostDraftTokens + 1);
   return std::max(numbers, std::min(guessing, options.batch_tokens));
 }

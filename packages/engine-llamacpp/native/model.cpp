@@ -7,7 +7,6 @@
 #include "cpu_load.hpp"
 #include "library_log.hpp"
 #include "mapped_pages.hpp"
-#include "memory_estimate.hpp"
 #include "mobillm/error.hpp"
 #include "model_header.hpp"
 #include "offload_fit.hpp"
@@ -58,6 +57,7 @@ void Model::load() {
   } else {
     embedder_->prepare(options_.context.context_tokens, false);
   }
+  if (options_.draft) load_draft();
   if (aborted()) throw llamacpp::aborted();
 
   const int threads = options_.threads > 0 ? options_.threads : load_probe.free_threads();
@@ -149,6 +149,18 @@ void Model::make_context() {
   thread_pool_.add(context_.get());
 }
 
+void Model::load_draft() {
+  if (!options_.context.generates || !cuts_back()) {
+    throw Error(code::kUnsupported,
+                "Nothing can be guessed ahead of the model in " + options_.file.path +
+                    ": wrong guesses could not be taken out of its cache again. Open it without "
+                    "draftModel.",
+                {{"path", options_.file.path}});
+  }
+  draft_.emplace(*options_.draft, options_.context, options_.offload, thread_pool_, closing_);
+  draft_->adopt_vocabulary(*vocabulary_, options_.file.path);
+}
+
 void Model::learn_facts() {
   facts_.architecture = metadata_text(model_.get(), "general.architecture");
   facts_.name = metadata_text(model_.get(), "general.name");
@@ -172,6 +184,7 @@ void Model::learn_facts() {
 void Model::free() {
   text_worker_.stop();
   embedder_.reset();
+  draft_.reset();
   if (context_ != nullptr) thread_pool_.remove(context_.get());
   context_.reset();
   // The library would free them with the model.
@@ -226,6 +239,10 @@ std::size_t Model::row_length(const EmbeddingJob& job) { return embedder().row_l
 std::unique_ptr<TokenSampler> Model::make_sampler(const SamplingOptions& options,
                                                   std::span<const Token> history) {
   return std::make_unique<LlamaSampler>(options, vocabulary_size(), history);
+}
+
+std::unique_ptr<Drafter> Model::make_drafter(const AbortFlag& abort) {
+  return draft_ ? draft_->make_drafter(abort) : SequenceModel::make_drafter(abort);
 }
 
 TokenBytes Model::token_bytes() { return vocabulary_->token_bytes(); }

@@ -16,9 +16,11 @@
 
 #include "checked_file.hpp"
 #include "context_options.hpp"
+#include "draft_model.hpp"
 #include "embedder.hpp"
 #include "kv_hand_over.hpp"
 #include "lora_adapter.hpp"
+#include "memory_estimate.hpp"
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/c_ptr.hpp"
 #include "mobillm/sequence.hpp"
@@ -44,7 +46,8 @@ struct OpenOptions {
   std::uint32_t vocabulary_size = 0;  // as the header has it
   ContextOptions context;
   Offload offload;
-  int threads = 0;  // 0: as many as are free
+  std::optional<ModelFile> draft;  // of a smaller model, which guesses tokens ahead
+  int threads = 0;                 // 0: as many as are free
   WeightPlace weights = WeightPlace::kMapped;
   // Told the loaded share, from 0 to 1, on the model's thread.
   std::function<void(float)> on_progress;
@@ -112,6 +115,7 @@ class Model final : public SequenceModel {
   const float* logits(std::size_t item, std::size_t row) override;
   std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                              std::span<const Token> history) override;
+  std::unique_ptr<Drafter> make_drafter(const AbortFlag& abort) override;
   TokenBytes token_bytes() override;
 
   // Rotates the keys of tokens that were moved to their new places. The library does that with its
@@ -153,6 +157,7 @@ class Model final : public SequenceModel {
   void load_weights();
   void require_usable() const;
   void make_context();
+  void load_draft();
   void learn_facts();
   Embedder& embedder();
   // Whether somebody wants the running step to end.
@@ -178,6 +183,7 @@ class Model final : public SequenceModel {
   ThreadPool thread_pool_;
   CPtr<llama_context, llama_free> context_;  // null where the model does not generate
   std::optional<Embedder> embedder_;
+  std::optional<DraftModel> draft_;
 
   std::mutex ids_mutex_;
   std::vector<llama_seq_id> free_ids_;

@@ -66,6 +66,7 @@ ContextOptions read_context_options(Napi::Value value) {
   context.key_type = read_cache_type(options, "keyType");
   context.value_type = read_cache_type(options, "valueType");
   context.generates = options.boolean("generates");
+  context.guesses = options.boolean("guesses");
   context.embed_tokens = options.integer<std::uint32_t>("embedTokens", 0, 0x7fffff00);
   return context;
 }
@@ -100,6 +101,12 @@ OpenOptions read_open_options(Napi::Value value) {
   open.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
   open.context = read_context_options(value);
   open.offload = read_offload(value);
+  if (options.has("draft")) {
+    const Napi::Value draft = options.value("draft");
+    const OptionReader header(draft, "draft");
+    open.draft = ModelFile{read_checked_file(draft), header.string("architecture"),
+                           header.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff)};
+  }
   open.threads = options.integer<int>("threads", 0, 4096);
   open.weights = read_choice<WeightPlace>(options, "weights",
                                           {{"mapped", WeightPlace::kMapped},

@@ -1,6 +1,8 @@
 #include "vocabulary.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <stdexcept>
 
@@ -31,10 +33,22 @@ Vocabulary::Vocabulary(const llama_vocab* vocab) : vocab_(vocab) {
   adds_space_ = !letter.empty() && piece(letter.front(), false).rfind(' ', 0) == 0;
 }
 
+bool Vocabulary::is_same_as(const Vocabulary& other) const {
+  // Models of one family pad theirs to different sizes, to a multiple of 256 at most.
+  constexpr int kMostPadding = 256;
+  if (llama_vocab_type(vocab_) != llama_vocab_type(other.vocab_)) return false;
+  if (std::abs(size() - other.size()) >= kMostPadding) return false;
+  const int common = std::min(size(), other.size());
+  for (llama_token token = 0; token < common; ++token) {
+    if (piece(token, true) != other.piece(token, true)) return false;
+  }
+  return true;
+}
+
 std::vector<llama_token> Vocabulary::end_tokens() const {
   std::vector<llama_token> tokens;
   for (llama_token token = 0; token < size(); ++token) {
-    if (llama_vocab_is_eog(vocab_, token)) tokens.push_back(token);
+    if (ends_text(token)) tokens.push_back(token);
   }
   return tokens;
 }

@@ -29,6 +29,11 @@ class Vocabulary {
   bool adds_bos() const { return llama_vocab_get_add_bos(vocab_); }
   // What stands between two texts that are read together; empty where the vocabulary has nothing.
   std::vector<llama_token> separator_tokens() const;
+  // Whether a generation ends with it.
+  bool ends_text(llama_token token) const { return llama_vocab_is_eog(vocab_, token); }
+  // Whether tokens of another vocabulary stand for the same as these, by number. One of the two may
+  // have a few more at its end, which pad it to a round number.
+  bool is_same_as(const Vocabulary& other) const;
   // Every token that ends a generation.
   std::vector<llama_token> end_tokens() const;
   // Tokens that are read from text only with `parse_special`, and written only with `show_special`.

@@ -113,6 +113,8 @@ export interface NativeContextOptions {
   readonly valueType: string;
   /** Whether the model generates; otherwise its context is for vectors alone. */
   readonly generates: boolean;
+  /** Whether steps may have guessed tokens in them: not those of a draft model itself. */
+  readonly guesses: boolean;
   /** Longest text that a generating model's estimate has room for vectors of; 0 for none. */
   readonly embedTokens: number;
 }
@@ -157,6 +159,8 @@ export interface NativeEstimate {
 
 /** What a model is opened with. */
 export interface NativeOpenOptions extends NativeContextOptions, NativeModelFile, NativeOffload {
+  /** A smaller model that guesses ahead. */
+  readonly draft?: NativeModelFile;
   /** 0: as many as are free. */
   readonly threads: number;
   readonly weights: 'mapped' | 'copied' | 'locked';

@@ -17,9 +17,10 @@ import {
   type NativeContextOptions,
   type NativeDescription,
   type NativeDevice,
+  type NativeEstimateOptions,
   type NativeModel,
-  type NativeModelFile,
   type NativeModelFacts,
+  type NativeModelFile,
 } from './addon.js';
 import {
   checkEngineOptions,
@@ -118,15 +119,58 @@ class LlamaCppDriver implements EngineDriver {
     const { signal, contextTokens } = options;
     const own = resolveOpenOptions(options.engineOptions);
     const header = await this.#headers.read(files, signal);
+    const draft = await this.#draftHeader(own, signal);
     signal?.throwIfAborted();
-    const native = callNative(
-      () =>
-        new this.#addon.Estimate({
+    const parts = [
+      await this.#estimate(
+        {
           ...nativeFile(header),
           ...contextOptions(options, own, header),
           ...resolveOffload(this.devices, options.device, own),
-        }),
-    );
+        },
+        signal,
+      ),
+    ];
+    if (draft) {
+      const context = contextOptions({ ...options, sequences: 1 }, own, draft);
+      const [device] = resolveOffload(this.devices, options.device, own).devices;
+      parts.push(
+        await this.#estimate(
+          {
+            ...nativeFile(draft),
+            ...{ ...context, guesses: false, embedTokens: 0 },
+            ...{ devices: device ? [{ ...device, share: 1 }] : [], gpuLayers: -2 },
+            repack: own.repack === 'auto',
+          },
+          signal,
+        ),
+      );
+    }
+    const items = parts.flatMap((part) => part.items);
+    return {
+      items,
+      totalBytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
+      method: parts.every(({ exact }) => exact) ? 'exact' : 'formula',
+      contextTokens,
+    };
+  }
+
+  /** The header of the draft model, where there is to be one. */
+  async #draftHeader(
+    { draftModel }: ResolvedOpenOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<ModelHeader | undefined> {
+    if (draftModel === undefined) return undefined;
+    const files: ModelFiles = { format: 'gguf', files: [{ path: draftModel, role: 'weights' }] };
+    return this.#headers.read(files, signal);
+  }
+
+  /** What one model takes by itself. */
+  async #estimate(
+    options: NativeEstimateOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly items: MemoryEstimate['items']; readonly exact: boolean }> {
+    const native = callNative(() => new this.#addon.Estimate(options));
     const stopListening = onAbort(signal, () => native.abort());
     try {
       const { devices, exact } = await native.run();
@@ -137,12 +181,10 @@ class LlamaCppDriver implements EngineDriver {
         { purpose: 'compute' as const, device, bytes: bytes.computeBytes },
         { purpose: 'output' as const, device, bytes: bytes.outputBytes },
       ]);
+      // A device beside the CPU has no output, and may have no cache.
       return {
-        // A device beside the CPU has no output, and may have no cache.
         items: devices.length === 1 ? items : items.filter(({ bytes }) => bytes > 0),
-        totalBytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
-        method: exact ? 'exact' : 'formula',
-        contextTokens,
+        exact,
       };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
@@ -157,6 +199,7 @@ class LlamaCppDriver implements EngineDriver {
     const { signal } = options;
     const own = resolveOpenOptions(options.engineOptions);
     const header = await this.#headers.read(files, signal);
+    const draft = await this.#draftHeader(own, signal);
     signal?.throwIfAborted();
     let progressFailure: { readonly error: unknown } | undefined;
     const native: NativeModel = callNative(
@@ -164,6 +207,7 @@ class LlamaCppDriver implements EngineDriver {
         new this.#addon.Model({
           ...contextOptions(options, own, header),
           ...nativeFile(header),
+          ...(draft && { draft: nativeFile(draft) }),
           ...resolveOffload(this.devices, options.device, own),
           threads: options.threads === 'auto' ? 0 : options.threads,
           weights: own.weights,
@@ -208,6 +252,7 @@ class LlamaCppDriver implements EngineDriver {
   }
 }
 
+/** What the addon is told of a checked file. */
 function nativeFile(header: ModelHeader): NativeModelFile {
   const { path, fileBytes, modifiedAt, split, architecture, vocabularySize, modelLayers } = header;
   return { path, fileBytes, modifiedAt, split, architecture, vocabularySize, modelLayers };
@@ -226,6 +271,7 @@ function contextOptions(
     keyType: own.keyType,
     valueType: own.valueType,
     generates,
+    guesses: true,
     embedTokens: Math.min(own.embedTokens, options.contextTokens),
   };
 }

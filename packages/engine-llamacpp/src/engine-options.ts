@@ -81,6 +81,14 @@ export interface LlamaCppOpenOptions {
    * is faster and takes memory of its own; `off` computes with them as they are in the file.
    */
   readonly repack?: 'auto' | 'off';
+  /**
+   * Path of a much smaller GGUF model of the same family, with the same vocabulary, that guesses tokens
+   * ahead in place of the text itself; see `speculation` of a generation. It is opened and closed with
+   * the model, on the CPU or whole on the model's first device, and its cache is as long as the model's
+   * context. `MODEL_UNSUPPORTED` where its vocabulary is another, `UNSUPPORTED` where the model's own
+   * cache cannot be cut back. None by default.
+   */
+  readonly draftModel?: string;
 }
 
 /** Back ends that can be loaded beside the CPU's. */
@@ -133,11 +141,15 @@ const checkOpen = check.optionsObject({
   gpuLayers: check.either('auto', check.either('all', check.integer({ min: 0, max: 100_000 }))),
   tensorSplit: tensorSplitOption,
   repack: check.oneOf('auto', 'off'),
+  draftModel: check.string({ nonEmpty: true }),
 });
 
-/** {@link LlamaCppOpenOptions} with the defaults; there is no default split. */
-export type ResolvedOpenOptions = Required<Omit<LlamaCppOpenOptions, 'tensorSplit'>> & {
+/** {@link LlamaCppOpenOptions} with the defaults; there is no default split and no draft model. */
+export type ResolvedOpenOptions = Required<
+  Omit<LlamaCppOpenOptions, 'tensorSplit' | 'draftModel'>
+> & {
   readonly tensorSplit: Readonly<Record<string, number>> | undefined;
+  readonly draftModel: string | undefined;
 };
 
 /** Checks the factory's options. */
@@ -158,5 +170,6 @@ export function resolveOpenOptions(options: unknown): ResolvedOpenOptions {
     gpuLayers: checked.gpuLayers ?? 'auto',
     repack: checked.repack ?? 'auto',
     tensorSplit: checked.tensorSplit,
+    draftModel: checked.draftModel,
   };
 }

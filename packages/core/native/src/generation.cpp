@@ -263,7 +263,7 @@ void Generation::begin_sampling() {
   sampler_ = make_sampler();
   if (spec_.speculation == Speculation::kOff || model_.step_logit_rows() < 2) return;
   speculator_ =
-      std::make_unique<Speculator>(model_.make_drafter(), model_.step_costs(),
+      std::make_unique<Speculator>(model_.make_drafter(abort_), model_.step_costs(),
                                    spec_.speculation == Speculation::kAlways, sequence_->tokens());
 }
 

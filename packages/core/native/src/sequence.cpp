@@ -25,7 +25,9 @@ std::unique_ptr<TokenSampler> SequenceModel::make_sampler(const SamplingOptions&
   return std::make_unique<SamplerChain>(options, vocabulary_size(), history);
 }
 
-std::unique_ptr<Drafter> SequenceModel::make_drafter() { return std::make_unique<PromptLookup>(); }
+std::unique_ptr<Drafter> SequenceModel::make_drafter(const AbortFlag&) {
+  return std::make_unique<PromptLookup>();
+}
 
 TokenBytes SequenceModel::token_bytes() {
   if (token_bytes_) return std::move(*std::exchange(token_bytes_, std::nullopt));

@@ -76,8 +76,8 @@ class FakeModel final : public SequenceModel {
   std::size_t step_logit_rows() const override { return logit_rows; }
   double group_slice_ms() const override { return slice_ms; }
 
-  std::unique_ptr<Drafter> make_drafter() override {
-    return drafter ? drafter() : SequenceModel::make_drafter();
+  std::unique_ptr<Drafter> make_drafter(const AbortFlag& abort) override {
+    return drafter ? drafter() : SequenceModel::make_drafter(abort);
   }
 
   StepStatus compute(std::span<const StepItem> items) override {

@@ -1,9 +1,14 @@
+#include <chrono>
 #include <cstddef>
+#include <memory>
+#include <span>
+#include <thread>
 #include <vector>
 
 #include "check.hpp"
 #include "mobillm/speculation/draft_length.hpp"
 #include "mobillm/speculation/prompt_lookup.hpp"
+#include "mobillm/speculation/speculator.hpp"
 
 using mobillm::DraftLength;
 using mobillm::kMostDraftTokens;
@@ -107,6 +112,42 @@ void measures_before_it_believes() {
   CHECK_EQUAL(length.choose(0), 0u);
 }
 
+// Takes its time to read a text, and then guesses at once.
+class SlowReader final : public mobillm::Drafter {
+ public:
+  bool is_cheap() const override { return false; }
+  std::span<const Token> guess(std::span<const Token>, std::size_t most) override {
+    const auto start = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    reading_ms_ =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    guess_.assign(most, 1);
+    return guess_;
+  }
+  double reading_ms() const override { return reading_ms_; }
+
+ private:
+  std::vector<Token> guess_;
+  double reading_ms_ = 0;
+};
+
+// What a draft model reads of a prompt, it reads once: no later step costs as much.
+void counts_no_reading_as_the_cost_of_a_step() {
+  StepCosts costs;
+  for (int i = 0; i < 8; ++i) costs.learn(0, 1);
+  const std::vector<Token> history{1, 1};
+  mobillm::Speculator speculator(std::make_unique<SlowReader>(), costs, true, history);
+  for (int step = 0; step < 3; ++step) {
+    const std::size_t drafted = speculator.draft(4).size();
+    CHECK_EQUAL(drafted, 4u);
+    const std::vector<Token> sampled(5, 1);
+    speculator.add(sampled, 1.0);
+  }
+  CHECK(costs.of(4).value() < 10);
+  CHECK_EQUAL(speculator.counts().drafted, 12);
+  CHECK_EQUAL(speculator.counts().accepted, 12);
+}
+
 void notices_that_costs_change() {
   StepCosts costs = costs_of(10, 0);
   DraftLength length = lengths(costs, 9, 10);
@@ -126,5 +167,6 @@ int main() {
   takes_none_along_where_a_batch_costs_as_its_tokens();
   takes_fewer_along_the_less_they_are_right();
   measures_before_it_believes();
+  counts_no_reading_as_the_cost_of_a_step();
   notices_that_costs_change();
 }

@@ -97,8 +97,8 @@ class SequenceModel {
   virtual std::unique_ptr<TokenSampler> make_sampler(const SamplingOptions& options,
                                                      std::span<const Token> history);
   // What guesses tokens ahead of one generation; by default it looks for where the text repeats
-  // itself.
-  virtual std::unique_ptr<Drafter> make_drafter();
+  // itself. `abort` ends a guess, and lives as long.
+  virtual std::unique_ptr<Drafter> make_drafter(const AbortFlag& abort);
   // What steps with guessed tokens cost here.
   StepCosts& step_costs() { return step_costs_; }
   // What its tokens stand for; asked once, when a grammar is first used. By default what

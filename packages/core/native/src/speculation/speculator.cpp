@@ -26,8 +26,9 @@ std::span<const Token> Speculator::draft(std::size_t most) {
   guess_.assign(guess.begin(), guess.end());
   const std::size_t offered = std::min(guess_.size(), asked);
   taken_ = cheap && !always_ ? length_.choose(offered) : offered;
-  draft_ms_ =
+  const double guess_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  draft_ms_ = std::max(0.0, guess_ms - drafter_->reading_ms());
   return std::span(guess_).first(taken_);
 }
 

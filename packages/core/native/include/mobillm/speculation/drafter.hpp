@@ -21,6 +21,8 @@ class Drafter {
   // At most `most` tokens that may follow; none where it has no idea. `tokens` are all so far, and
   // begin as they did in the call before. The guess is good until the next call.
   virtual std::span<const Token> guess(std::span<const Token> tokens, std::size_t most) = 0;
+  // Milliseconds of the latest guess that the next ones will not take: it had to read a text first.
+  virtual double reading_ms() const { return 0; }
 };
 
 }  // namespace mobillm
