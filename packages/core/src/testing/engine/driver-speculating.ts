@@ -82,8 +82,8 @@ export function testDriverSpeculating(fixture: EngineFixture): void {
       const logprobs = fixture.driver.capabilities.logprobs ? 2 : undefined;
       const { prompt, sampling } = anyhow(context);
       for (const [from, own] of [
-        [longPrompt(fixture.model, 40), { maxTokens: 24, logprobs }],
-        [prompt, { maxTokens: 12, logprobs, sampling: { ...sampling, temperature: 0 } }],
+        [longPrompt(fixture.model, 30), { maxTokens: 14, logprobs }],
+        [prompt, { maxTokens: 8, logprobs, sampling: { ...sampling, temperature: 0 } }],
       ] as const) {
         const plain = await say(from, own);
         for (const speculation of ['always', 'auto'] as const) {
@@ -97,9 +97,9 @@ export function testDriverSpeculating(fixture: EngineFixture): void {
 
     it('draws with guesses what it draws without', async (context) => {
       const { prompt, sampling } = anyhow(context);
-      const plain = await say(prompt, { sampling, maxTokens: 24 });
+      const plain = await say(prompt, { sampling, maxTokens: 16 });
       expect(new Set(plain.tokens).size).toBeGreaterThan(1);
-      const run = await say(prompt, { ...always, sampling, maxTokens: 24 });
+      const run = await say(prompt, { ...always, sampling, maxTokens: 16 });
       expect(run.tokens).toEqual(plain.tokens);
     });
 
