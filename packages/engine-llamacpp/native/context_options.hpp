@@ -63,7 +63,7 @@ inline llama_context_params to_params(const llama_model* model, const ContextOpt
   params.n_batch = options.batch_tokens;
   params.n_ubatch = options.batch_tokens;
   params.n_seq_max = sequence_numbers(model, options);
-params.n_outputs_max = options.scores_texts ? options.batch_tokens : output_rows(model, options);
+  params.n_outputs_max = options.scores_texts ? options.batch_tokens : output_rows(model, options);
   params.cb_eval = options.observer;
   params.cb_eval_user_data = options.observer_data;
   // One pool: a conversation can use the whole context while the others are short.

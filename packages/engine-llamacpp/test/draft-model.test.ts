@@ -53,7 +53,8 @@ describe('a draft model', () => {
         const guessed = await say(model, promptOf(37), { ...own, speculation });
         expect([guessed.tokens, guessed.finish]).toEqual([expected.tokens, expected.finish]);
         expect(guessed.acceptedTokens).toBeLessThanOrEqual(guessed.draftedTokens);
-        if (speculation === 'always') {
+        // With little credit there is room for guesses only where the reader is quick.
+        if (speculation === 'always' && !('creditTokens' in own)) {
           expect(guessed.draftedTokens).toBeGreaterThan(guessed.acceptedTokens);
         }
       }

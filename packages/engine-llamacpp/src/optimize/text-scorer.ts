@@ -65,6 +65,7 @@ export class TextScorer {
           flashAttention: own.flashAttention,
           keyType: own.keyType,
           valueType: own.valueType,
+          guesses: false,
           embedTokens: 0,
           devices: [],
           gpuLayers: 0,
