@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <sstream>
 #include <string>
 
@@ -16,6 +15,8 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 #endif
+
+#include "text_file.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -44,26 +45,19 @@ std::optional<std::uint64_t> value_of_line(std::string_view text, std::string_vi
 }
 
 #if defined(__linux__)
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  return text.str();
-}
-
 // What the cgroups of this process still allow: the least of limit − use over the way up.
 std::optional<std::uint64_t> cgroup_available_bytes() {
-  const std::string self = read_text("/proc/self/cgroup");
+  const std::string self = read_text_file("/proc/self/cgroup");
   std::string path(parse_cgroup_path(self));
   std::optional<std::uint64_t> least;
   for (;;) {
     const std::string folder = "/sys/fs/cgroup" + path;
-    const std::string limit_text = read_text(folder + "/memory.max");
+    const std::string limit_text = read_text_file(folder + "/memory.max");
     const auto limit = number_at(limit_text, 0);  // `max` is no number: no limit here
     if (limit) {
-      const std::string current_text = read_text(folder + "/memory.current");
+      const std::string current_text = read_text_file(folder + "/memory.current");
       const std::uint64_t current = number_at(current_text, 0).value_or(0);
-      const std::string stat = read_text(folder + "/memory.stat");
+      const std::string stat = read_text_file(folder + "/memory.stat");
       // File pages count as used, but go when memory is asked for.
       const std::uint64_t droppable =
           std::min(current, parse_memory_stat(stat, "inactive_file").value_or(0));
@@ -103,7 +97,7 @@ std::string_view parse_cgroup_path(std::string_view self_cgroup) {
 
 std::optional<std::uint64_t> available_memory_bytes() {
 #if defined(__linux__)
-  const auto machine = parse_mem_available(read_text("/proc/meminfo"));
+  const auto machine = parse_mem_available(read_text_file("/proc/meminfo"));
   const auto group = cgroup_available_bytes();
   if (machine && group) return std::min(*machine, *group);
   return machine ? machine : group;
