@@ -18,6 +18,9 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     include: ['test/**/*.test.ts'],
+    // Tests say themselves where something is to be measured: what an earlier run found must not change
+    // what a later one computes with.
+    env: { MOBILLM_LLAMACPP_CALIBRATE: 'off' },
     // Models compute: side by side on few processors they only slow each other down.
     fileParallelism: false,
   },

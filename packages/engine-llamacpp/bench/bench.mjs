@@ -18,6 +18,7 @@ import { LlamaReference } from '../../../scripts/lib/llama-reference.mjs';
 import { median, quantile, quiet } from '../../../scripts/lib/statistics.mjs';
 import { createLlamaCppDriver } from '../dist/index.js';
 import { prepareLlamaBench } from './llama-bench.mjs';
+import './unmeasured.mjs';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { optimizeModel } from '@mobillm/engine-llamacpp';
 import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
+import './unmeasured.mjs';
 
 const { values } = parseArgs({
   options: {

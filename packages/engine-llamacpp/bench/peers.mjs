@@ -15,6 +15,7 @@ import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { median, quiet } from '../../../scripts/lib/statistics.mjs';
 import { Contender, inTurns, withContenders } from './contender.mjs';
 import { installPeers, peerNames } from './install-peers.mjs';
+import './unmeasured.mjs';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),

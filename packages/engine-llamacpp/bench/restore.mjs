@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { quiet } from '../../../scripts/lib/statistics.mjs';
 import { createLlamaCppEngine } from '../dist/index.js';
+import './unmeasured.mjs';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),

@@ -14,6 +14,7 @@ import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { DriverRunner } from '../../../scripts/lib/driver-runner.mjs';
 import { quiet } from '../../../scripts/lib/statistics.mjs';
 import { createLlamaCppDriver } from '../dist/index.js';
+import './unmeasured.mjs';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),

@@ -16,6 +16,7 @@ import { parseArgs, promisify } from 'node:util';
 import { cacheFolder } from '../../../scripts/lib/cache-folder.mjs';
 import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { installPeers, peerVersions } from './install-peers.mjs';
+import './unmeasured.mjs';
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== '--'),

@@ -15,6 +15,7 @@
 #include "model_handle.hpp"
 #include "optimize/requantized_file_handle.hpp"
 #include "optimize/text_scorer_handle.hpp"
+#include "processors.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -59,6 +60,28 @@ Napi::Value describe(const Info& info) {
     result.Set("library", library_description());
     result.Set("build", library_build());
     result.Set("processors", allowed_processors());
+    return result;
+  });
+}
+
+// processors(root): { allowed, fast, fastCores, mixed } of this machine, or of the one whose system
+// files lie below a folder.
+Napi::Value processors(const Info& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const Processors read = read_processors(read_string(info[0], "root"));
+    const auto to_array = [env](const ProcessorList& list) {
+      Napi::Array array = Napi::Array::New(env, list.size());
+      for (std::size_t i = 0; i < list.size(); ++i) {
+        array.Set(static_cast<std::uint32_t>(i), list[i]);
+      }
+      return array;
+    };
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("allowed", to_array(read.allowed));
+    result.Set("fast", to_array(read.fast));
+    result.Set("fastCores", read.fast_cores);
+    result.Set("mixed", read.mixed);
     return result;
   });
 }
@@ -128,6 +151,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
     exports.Set("loadBackend", Napi::Function::New<load_backend_from>(env, "loadBackend"));
     exports.Set("rpcDevices", Napi::Function::New<rpc_devices_of>(env, "rpcDevices"));
     exports.Set("serveRpc", Napi::Function::New<serve_rpc_at>(env, "serveRpc"));
+    exports.Set("processors", Napi::Function::New<processors>(env, "processors"));
     exports.Set("knowsArchitecture",
                 Napi::Function::New<knows_architecture_named>(env, "knowsArchitecture"));
     EmbeddingHandle::define(env, environment);

@@ -2,43 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <thread>
 
 #if defined(__linux__)
-#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "system_memory.hpp"
+#include "text_file.hpp"
 #endif
+
+#include "processors.hpp"
 
 namespace mobillm::llamacpp {
 
 namespace {
 
 #if defined(__linux__)
-std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  return text.str();
-}
-
-std::vector<int> affinity() {
-  std::vector<int> processors;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-      if (CPU_ISSET(i, &set)) processors.push_back(i);
-    }
-  }
-  return processors;
-}
-
 double own_cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -49,11 +31,11 @@ double own_cpu_seconds() {
 }
 
 std::optional<double> cgroup_processors() {
-  const std::string self = read_text("/proc/self/cgroup");
+  const std::string self = read_text_file("/proc/self/cgroup");
   std::string path(parse_cgroup_path(self));
   std::optional<double> least;
   for (;;) {
-    if (const auto limit = parse_cpu_max(read_text("/sys/fs/cgroup" + path + "/cpu.max"))) {
+    if (const auto limit = parse_cpu_max(read_text_file("/sys/fs/cgroup" + path + "/cpu.max"))) {
       least = std::min(least.value_or(*limit), *limit);
     }
     if (path.empty() || path == "/") return least;
@@ -66,7 +48,7 @@ std::optional<double> cgroup_processors() {
 
 int allowed_processors() {
 #if defined(__linux__)
-  int allowed = static_cast<int>(affinity().size());
+  int allowed = static_cast<int>(allowed_processor_list().size());
   if (allowed == 0) allowed = static_cast<int>(std::thread::hardware_concurrency());
   if (const auto quota = cgroup_processors()) {
     allowed = std::min(allowed, static_cast<int>(std::ceil(*quota)));
@@ -75,26 +57,6 @@ int allowed_processors() {
   const int allowed = static_cast<int>(std::thread::hardware_concurrency());
 #endif
   return std::max(1, allowed);
-}
-
-int fast_processors() {
-#if defined(__linux__)
-  std::vector<double> speeds;
-  for (const int processor : affinity()) {
-    const std::string folder = "/sys/devices/system/cpu/cpu" + std::to_string(processor);
-    std::string text = read_text(folder + "/cpu_capacity");
-    if (text.empty()) text = read_text(folder + "/cpufreq/cpuinfo_max_freq");
-    if (text.empty()) return allowed_processors();
-    speeds.push_back(std::strtod(text.c_str(), nullptr));
-  }
-  if (speeds.empty()) return allowed_processors();
-  const double best = *std::max_element(speeds.begin(), speeds.end());
-  const auto fast =
-      std::count_if(speeds.begin(), speeds.end(), [&](double speed) { return speed >= best / 2; });
-  return std::clamp(static_cast<int>(fast), 1, allowed_processors());
-#else
-  return allowed_processors();
-#endif
 }
 
 std::optional<double> parse_busy_ticks(std::string_view proc_stat,
@@ -134,7 +96,7 @@ CpuLoadProbe::CpuLoadProbe() : start_(read()) {}
 
 std::optional<CpuLoadProbe::Reading> CpuLoadProbe::read() {
 #if defined(__linux__)
-  const auto ticks = parse_busy_ticks(read_text("/proc/stat"), affinity());
+  const auto ticks = parse_busy_ticks(read_text_file("/proc/stat"), allowed_processor_list());
   if (!ticks) return std::nullopt;
   return Reading{std::chrono::steady_clock::now(),
                  *ticks / static_cast<double>(sysconf(_SC_CLK_TCK)), own_cpu_seconds()};
@@ -143,17 +105,21 @@ std::optional<CpuLoadProbe::Reading> CpuLoadProbe::read() {
 #endif
 }
 
-int CpuLoadProbe::free_threads() const {
+int CpuLoadProbe::free_threads(int fast) const {
   const int allowed = allowed_processors();
-  const int fast = fast_processors();
+  const auto others = busy_processors_of_others();
+  return others ? choose_threads(allowed, fast, *others) : std::clamp(fast, 1, allowed);
+}
+
+std::optional<double> CpuLoadProbe::busy_processors_of_others() const {
   const auto end = read();
-  if (!start_ || !end) return fast;
+  if (!start_ || !end) return std::nullopt;
   const double seconds = std::chrono::duration<double>(end->at - start_->at).count();
   // A clock tick is 10 ms: over less than a few of them the reading says nothing.
-  if (seconds < 0.03) return fast;
-  const double others = (end->busy_seconds - start_->busy_seconds) -
-                        (end->own_busy_seconds - start_->own_busy_seconds);
-  return choose_threads(allowed, fast, others / seconds);
+  if (seconds < 0.03) return std::nullopt;
+  return ((end->busy_seconds - start_->busy_seconds) -
+          (end->own_busy_seconds - start_->own_busy_seconds)) /
+         seconds;
 }
 
 }  // namespace mobillm::llamacpp

@@ -13,19 +13,19 @@ namespace mobillm::llamacpp {
 // least 1.
 int allowed_processors();
 
-// Processors among those that are fast: at least half as fast as the fastest (the big cores of a
-// phone). At least 1; all of them where the system does not tell.
-int fast_processors();
-
 // Measures, from its making to `free_threads`, how busy others keep this process's processors.
 class CpuLoadProbe {
  public:
   CpuLoadProbe();
 
   // Threads to decode with: as many as the processors that were idle meanwhile, rounded down with a
-  // quarter's grace, never more than the fast ones, never less than 1. Where the load cannot be
-  // read (Android), all fast ones.
-  int free_threads() const;
+  // quarter's grace, never more than `fast`, the fast cores, and never less than 1. Where the load
+  // cannot be read (Android), as many as the fast cores.
+  int free_threads(int fast) const;
+
+  // Processors that others kept busy meanwhile, on average. Empty where the load cannot be read, or
+  // too little time has passed to tell.
+  std::optional<double> busy_processors_of_others() const;
 
  private:
   struct Reading {

@@ -22,6 +22,7 @@ EstimateHandle::EstimateHandle(const Napi::CallbackInfo& info)
     file_.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
     options_ = read_context_options(info[0]);
     offload_ = read_offload(info[0]);
+    tuning_ = read_tuning_options(info[0]);
     environment_->add(this);
   });
 }
@@ -42,7 +43,12 @@ Napi::Value EstimateHandle::run(const Info& info) {
   require_open("The estimate");
   return environment(info).run(
       worker_, info.This().As<Napi::Object>(),
-      [file = file_, options = options_, offload = offload_, abort = abort_] {
+      [file = file_, asked = options_, offload = offload_, tuning = tuning_, abort = abort_] {
+        // What `open` would take: a matrix of scores needs memory of its own.
+        ContextOptions options = asked;
+        options.flash_attention = resolve_flash_attention(
+            tuned_model(file.file, file.architecture, file.vocabulary_size, offload), options,
+            tuning);
         return fit_offload(file, options, offload, *abort).estimate;
       },
       [](Napi::Env env, const MemoryEstimate& estimate) {

@@ -6,6 +6,7 @@
 #include "mobillm/abort_flag.hpp"
 #include "mobillm/handle.hpp"
 #include "mobillm/serial_worker.hpp"
+#include "tuning.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -28,6 +29,7 @@ class EstimateHandle : public Handle<EstimateHandle>, public Stoppable {
   ModelFile file_;
   ContextOptions options_;
   Offload offload_;
+  TuningOptions tuning_;
   SerialWorker worker_;
 };
 

@@ -1,6 +1,7 @@
 #include "model.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -18,13 +19,18 @@
 
 namespace mobillm::llamacpp {
 
-Model::Model(OpenOptions options) : options_(std::move(options)) {
+Model::Model(OpenOptions options)
+    : options_(std::move(options)),
+      tuning_(options_.tuning,
+              tuned_model(options_.file, options_.architecture, options_.vocabulary_size,
+                          options_.offload),
+              [this](std::function<void()> job) { worker_.post(std::move(job)); }) {
   const int allowed = allowed_processors();
-  if (options_.threads > allowed) {
+  if (options_.tuning.threads > allowed) {
     throw InvalidArgument(InvalidArgument::Kind::kRange, "threads",
                           "must be at most " + std::to_string(allowed) +
                               ", the processors that this process may use, but it is " +
-                              std::to_string(options_.threads));
+                              std::to_string(options_.tuning.threads));
   }
   batch_tokens_ = options_.context.batch_tokens;
   for (auto id = static_cast<llama_seq_id>(options_.context.sequences); id-- > 0;) {
@@ -41,6 +47,7 @@ Model::~Model() {
 
 void Model::load() {
   const CpuLoadProbe load_probe;
+  tuning_.begin(options_.context);
   if (options_.offload.is_cpu_only()) {
     check_memory_for_weights();
   } else {
@@ -60,9 +67,10 @@ void Model::load() {
   if (options_.draft) load_draft();
   if (aborted()) throw llamacpp::aborted();
 
-  const int threads = options_.threads > 0 ? options_.threads : load_probe.free_threads();
-  thread_pool_.resize(threads);
-  threads_ = threads;
+  tuning_.start(model_.get(), options_.context, load_probe, [this](int threads) {
+    thread_pool_.resize(threads);
+    threads_ = threads;
+  });
   learn_facts();
   if (options_.on_progress) options_.on_progress(1);
 }
@@ -143,6 +151,7 @@ void Model::make_context() {
   params.abort_callback_data = this;
   context_.reset(llama_init_from_model(model_.get(), params));
   if (context_ == nullptr) throw context_failed(log.last_error());
+  tuning_.read_context_log(log.text());
   if (llama_get_memory(context_.get()) == nullptr) {
     throw load_failed(options_.file.path, "it keeps no cache to generate from");
   }
@@ -183,6 +192,7 @@ void Model::learn_facts() {
 
 void Model::free() {
   text_worker_.stop();
+  tuning_.stop();
   embedder_.reset();
   draft_.reset();
   if (context_ != nullptr) thread_pool_.remove(context_.get());
@@ -232,7 +242,10 @@ Embedder& Model::embedder() {
   return *embedder_;
 }
 
-void Model::embed(EmbeddingJob& job) { embedder().step(job); }
+void Model::embed(EmbeddingJob& job) {
+  const auto busy = tuning_.busy();
+  embedder().step(job);
+}
 
 std::size_t Model::row_length(const EmbeddingJob& job) { return embedder().row_length(job); }
 
@@ -254,6 +267,7 @@ bool Model::step_aborted() const {
 
 StepStatus Model::compute(std::span<const StepItem> items) {
   llama_context* context = this->context();
+  const auto busy = tuning_.busy();
   batch_.clear();
   for (const StepItem& item : items) {
     const auto& sequence = static_cast<const LlamaSequence&>(*item.sequence);
@@ -269,11 +283,13 @@ StepStatus Model::compute(std::span<const StepItem> items) {
   // A state that each token changes cannot be cut back: one sequence's abort would cost the others
   // theirs.
   if (items.size() > 1 && !cuts_back()) polled_ = {};
+  const auto start = std::chrono::steady_clock::now();
   const std::int32_t status = llama_decode(context, batch_.get());
   // Another device computes on after the call: its time would count as that of the next step, and
   // nobody could abort between two.
   if (status == 0 && !options_.offload.is_cpu_only()) llama_synchronize(context);
   polled_ = {};
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   for (const StepItem& item : items) {
     if (status == 0) {
       static_cast<LlamaSequence*>(item.sequence)->add(item.tokens);
@@ -282,7 +298,9 @@ StepStatus Model::compute(std::span<const StepItem> items) {
       item.sequence->truncate(item.sequence->token_count());
     }
   }
-  return check_decode(status);
+  const StepStatus outcome = check_decode(status);
+  if (outcome == StepStatus::kDone) tuning_.after_step(items, took.count());
+  return outcome;
 }
 
 void Model::apply_moves() {
@@ -314,8 +332,7 @@ llama_context* Model::context() const {
 void Model::adjust(int threads, std::uint32_t batch_tokens) {
   if (threads > 0) {
     embedder();  // throws CLOSED
-    thread_pool_.resize(threads);
-    threads_ = threads;
+    tuning_.use_threads(threads);
   }
   // The context's buffers are made for the size at opening; a step can only be smaller.
   if (batch_tokens > 0) batch_tokens_ = std::min(batch_tokens, options_.context.batch_tokens);

@@ -29,6 +29,7 @@
 #include "offload_report.hpp"
 #include "step_batch.hpp"
 #include "thread_pool.hpp"
+#include "tuning.hpp"
 #include "vocabulary.hpp"
 
 namespace mobillm::llamacpp {
@@ -47,7 +48,7 @@ struct OpenOptions {
   ContextOptions context;
   Offload offload;
   std::optional<ModelFile> draft;  // of a smaller model, which guesses tokens ahead
-  int threads = 0;                 // 0: as many as are free
+  TuningOptions tuning;
   WeightPlace weights = WeightPlace::kMapped;
   // Told the loaded share, from 0 to 1, on the model's thread.
   std::function<void(float)> on_progress;
@@ -79,6 +80,8 @@ class Model final : public SequenceModel {
   SerialWorker& worker() override { return worker_; }
   // Encodes long texts while the other one computes. `free` stops it first.
   SerialWorker& text_worker() { return text_worker_; }
+  // Ends what is measured beside the answers; on any thread but its own, and in `free` anyway.
+  void stop_tuning() noexcept { tuning_.stop(); }
 
   // Jobs ------------------------------------------------------------------------------------------
 
@@ -138,6 +141,8 @@ class Model final : public SequenceModel {
   int threads() const { return threads_.load(std::memory_order_relaxed); }
   const ContextOptions& context_options() const { return options_.context; }
 
+  TuningFacts tuning() const { return tuning_.facts(); }
+
   // Ends the loading, or the step that runs, soon. For good: the model is about to be freed.
   void abort_all() { closing_->set(); }
   bool aborted() const override { return closing_->is_set(); }
@@ -170,6 +175,7 @@ class Model final : public SequenceModel {
   StepBatch batch_;
 
   ModelFacts facts_;
+  Tuning tuning_;
   std::atomic<int> threads_{0};
   std::uint32_t batch_tokens_ = 0;
 

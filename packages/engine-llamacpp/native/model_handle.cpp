@@ -37,6 +37,39 @@ Napi::Value facts_object(Napi::Env env, const Model& model) {
   return result;
 }
 
+const char* source_name(Source source) {
+  switch (source) {
+    case Source::kGiven:
+      return "given";
+    case Source::kMeasured:
+      return "measured";
+    case Source::kCached:
+      return "cached";
+    case Source::kRequired:
+      return "required";
+    case Source::kContention:
+      return "contention";
+    case Source::kDefault:
+      break;
+  }
+  return "default";
+}
+
+Napi::Value tuning_object(Napi::Env env, const TuningFacts& facts) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("threads", source_name(facts.threads));
+  result.Set("flashAttention", facts.flash);
+  result.Set("flashAttentionSource", source_name(facts.flash_source));
+  if (facts.flash_measured) result.Set("flashAttentionMeasured", *facts.flash_measured);
+  Napi::Array processors = Napi::Array::New(env, facts.processors.size());
+  for (std::size_t i = 0; i < facts.processors.size(); ++i) {
+    processors.Set(static_cast<std::uint32_t>(i), facts.processors[i]);
+  }
+  result.Set("processors", processors);
+  result.Set("calibrating", facts.calibrating);
+  return result;
+}
+
 Napi::Value int32_array(Napi::Env env, const std::vector<llama_token>& tokens) {
   Napi::Int32Array array = Napi::Int32Array::New(env, tokens.size());
   if (!tokens.empty())
@@ -114,7 +147,8 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
        method<&ModelHandle::create_sequence>("createSequence"),
        method<&ModelHandle::create_embedding>("createEmbedding"),
        method<&ModelHandle::load_adapter>("loadAdapter"), method<&ModelHandle::adjust>("adjust"),
-       getter<&ModelHandle::threads>("threads"), method<&ModelHandle::close>("close")});
+       getter<&ModelHandle::threads>("threads"), getter<&ModelHandle::tuning>("tuning"),
+       method<&ModelHandle::close>("close")});
   exports.Set("Model", constructor);
 }
 
@@ -137,6 +171,7 @@ void ModelHandle::stop_encoding() noexcept {
   if (model() == nullptr) return;
   model()->abort_all();
   model()->text_worker().stop();
+  model()->stop_tuning();
 }
 
 Napi::Value ModelHandle::load(const Info& info) {
@@ -296,6 +331,10 @@ Napi::Value ModelHandle::adjust(const Info& info) {
 
 Napi::Value ModelHandle::threads(const Info& info) {
   return Napi::Number::New(info.Env(), model()->threads());
+}
+
+Napi::Value ModelHandle::tuning(const Info& info) {
+  return tuning_object(info.Env(), model()->tuning());
 }
 
 Napi::Value ModelHandle::close(const Info& info) { return free_model(info); }

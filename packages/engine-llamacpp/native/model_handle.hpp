@@ -29,9 +29,10 @@ class ModelHandle : public ModelHandleBase<ModelHandle, Model> {
   Napi::Value load_adapter(const Info& info);
   Napi::Value adjust(const Info& info);
   Napi::Value threads(const Info& info);
+  Napi::Value tuning(const Info& info);
   Napi::Value close(const Info& info);
 
-  // Ends the thread that encodes; the base ends the one that computes.
+  // Ends the threads that encode and measure; the base ends the one that computes.
   void stop_encoding() noexcept;
 
   // The vocabulary; throws CLOSED after close.

@@ -93,6 +93,23 @@ Offload read_offload(Napi::Value value) {
   return offload;
 }
 
+TuningOptions read_tuning_options(Napi::Value value) {
+  const OptionReader options(value, "");
+  enum class Calibrates { kAuto, kOn, kOff };
+  const auto calibrates = read_choice<Calibrates>(
+      options, "calibrate",
+      {{"auto", Calibrates::kAuto}, {"on", Calibrates::kOn}, {"off", Calibrates::kOff}});
+  TuningOptions tuning;
+  tuning.threads = options.integer<int>("threads", 0, 4096);
+  tuning.affinity = read_choice<Affinity>(
+      options, "affinity",
+      {{"auto", Affinity::kAuto}, {"off", Affinity::kOff}, {"big", Affinity::kBig}});
+  tuning.calibrates =
+      calibrates == Calibrates::kOn || (calibrates == Calibrates::kAuto && calibrates_by_default());
+  tuning.folder = options.string("calibrationFolder");
+  return tuning;
+}
+
 OpenOptions read_open_options(Napi::Value value) {
   const OptionReader options(value, "");
   OpenOptions open;
@@ -107,7 +124,7 @@ OpenOptions read_open_options(Napi::Value value) {
     open.draft = ModelFile{read_checked_file(draft), header.string("architecture"),
                            header.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff)};
   }
-  open.threads = options.integer<int>("threads", 0, 4096);
+  open.tuning = read_tuning_options(value);
   open.weights = read_choice<WeightPlace>(options, "weights",
                                           {{"mapped", WeightPlace::kMapped},
                                            {"copied", WeightPlace::kCopied},

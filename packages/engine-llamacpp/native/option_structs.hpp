@@ -10,6 +10,7 @@ namespace mobillm::llamacpp {
 CheckedFile read_checked_file(Napi::Value value);
 ContextOptions read_context_options(Napi::Value value);
 Offload read_offload(Napi::Value value);
+TuningOptions read_tuning_options(Napi::Value value);
 
 // `on_progress` is left empty.
 OpenOptions read_open_options(Napi::Value value);

@@ -1,3 +1,4 @@
+import type { SettingSource } from '@mobillm/core';
 import { loadAddon, type NativeAdapter, type NativeSequence } from '@mobillm/core/native';
 import { packageRoot } from '#package-root';
 import type {
@@ -18,6 +19,8 @@ export interface LlamaCppAddon {
   describe(): NativeDescription;
   /** What this machine can compute on, and its memory now; the CPU behind what is faster. */
   devices(): readonly NativeDevice[];
+  /** Processors of this machine, or of the one whose system files lie below the folder `root`. */
+  processors(root: string): NativeProcessors;
   /** Whether the library has a back end: `cuda`, `hexagon`, `metal`, `opencl`, `rpc`, `vulkan`. */
   hasBackend(name: string): boolean;
   /**
@@ -62,6 +65,18 @@ export interface NativeDescription {
   readonly build: string;
   /** Processors that this process may use. */
   readonly processors: number;
+}
+
+/** Processors by their numbers. */
+export interface NativeProcessors {
+  /** Those that this process may use; empty where the system does not tell. */
+  readonly allowed: readonly number[];
+  /** Of these, those of fast cores. */
+  readonly fast: readonly number[];
+  /** Cores that the fast ones belong to. */
+  readonly fastCores: number;
+  /** Whether the machine has slower cores, too. */
+  readonly mixed: boolean;
 }
 
 /** What came of loading a back end. */
@@ -129,6 +144,16 @@ export interface NativeOffload {
   readonly repack: boolean;
 }
 
+/** What is left to the engine for being fast. */
+export interface NativeTuningOptions {
+  /** 0: as many as are fast. */
+  readonly threads: number;
+  readonly affinity: 'auto' | 'off' | 'big';
+  readonly calibrate: 'auto' | 'on' | 'off';
+  /** Empty for the folder that the environment names. */
+  readonly calibrationFolder: string;
+}
+
 /** A checked file and what its header says. */
 export interface NativeModelFile extends NativeCheckedFile {
   readonly architecture: string;
@@ -137,7 +162,10 @@ export interface NativeModelFile extends NativeCheckedFile {
 }
 
 /** What an estimate is made of. */
-export type NativeEstimateOptions = NativeContextOptions & NativeModelFile & NativeOffload;
+export type NativeEstimateOptions = NativeContextOptions &
+  NativeModelFile &
+  NativeOffload &
+  NativeTuningOptions;
 
 /** An estimate under way. */
 export interface NativeEstimate {
@@ -158,11 +186,10 @@ export interface NativeEstimate {
 }
 
 /** What a model is opened with. */
-export interface NativeOpenOptions extends NativeContextOptions, NativeModelFile, NativeOffload {
+export interface NativeOpenOptions
+  extends NativeContextOptions, NativeModelFile, NativeOffload, NativeTuningOptions {
   /** A smaller model that guesses ahead. */
   readonly draft?: NativeModelFile;
-  /** 0: as many as are free. */
-  readonly threads: number;
   readonly weights: 'mapped' | 'copied' | 'locked';
   readonly onProgress?: (share: number) => void;
 }
@@ -185,6 +212,17 @@ export interface NativeModelFacts {
   readonly embeddingLength: number;
 }
 
+/** See `Tuning`. */
+export interface NativeTuning {
+  readonly threads: SettingSource;
+  readonly flashAttention: boolean;
+  readonly flashAttentionSource: SettingSource;
+  readonly flashAttentionMeasured?: boolean;
+  /** Empty where the system chooses. */
+  readonly processors: readonly number[];
+  readonly calibrating: boolean;
+}
+
 /** Tokens of several texts, those of one behind those of the other. */
 export interface NativeTokenRows {
   readonly tokens: Int32Array;
@@ -195,6 +233,7 @@ export interface NativeTokenRows {
 /** A model: weights, context and the thread that computes. */
 export interface NativeModel {
   readonly threads: number;
+  readonly tuning: NativeTuning;
   /** To be called once; nothing else but `abortLoad` and `close` before it resolves. */
   load(): Promise<NativeModelFacts>;
   abortLoad(): void;
@@ -254,6 +293,7 @@ const expects = [
   'initialize',
   'describe',
   'devices',
+  'processors',
   'hasBackend',
   'loadBackend',
   'rpcDevices',

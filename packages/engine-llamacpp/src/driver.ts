@@ -21,6 +21,7 @@ import {
   type NativeModel,
   type NativeModelFacts,
   type NativeModelFile,
+  type NativeTuningOptions,
 } from './addon.js';
 import {
   checkEngineOptions,
@@ -71,6 +72,7 @@ export async function createLlamaCppDriver(
 ): Promise<EngineDriver> {
   const checked = checkEngineOptions(options);
   const { addon: source, backends = 'auto', rpc = [], log, logLevel = 'warn' } = checked;
+  const { calibrationFolder = '' } = checked;
   const { addon, folder } = await loadLlamaCppAddon(source).catch((error: unknown) => {
     throw fromNative(error);
   });
@@ -78,7 +80,7 @@ export async function createLlamaCppDriver(
   try {
     loadBackends(addon, folder, backends);
     const remote = await rpcDevices(addon, rpc);
-    return new LlamaCppDriver(addon, remote, () => sink?.close());
+    return new LlamaCppDriver(addon, remote, calibrationFolder, () => sink?.close());
   } catch (error) {
     sink?.close();
     throw error;
@@ -95,11 +97,18 @@ class LlamaCppDriver implements EngineDriver {
   readonly #remote: readonly NativeDevice[];
   readonly #description: NativeDescription;
   readonly #headers: ModelHeaders;
+  readonly #calibrationFolder: string;
   readonly #onClose: () => void;
 
-  constructor(addon: LlamaCppAddon, remote: readonly NativeDevice[], onClose: () => void) {
+  constructor(
+    addon: LlamaCppAddon,
+    remote: readonly NativeDevice[],
+    calibrationFolder: string,
+    onClose: () => void,
+  ) {
     this.#addon = addon;
     this.#remote = remote;
+    this.#calibrationFolder = calibrationFolder;
     this.#description = callNative(() => addon.describe());
     this.#headers = new ModelHeaders(addon);
     this.#onClose = onClose;
@@ -127,6 +136,7 @@ class LlamaCppDriver implements EngineDriver {
           ...nativeFile(header),
           ...contextOptions(options, own, header),
           ...resolveOffload(this.devices, options.device, own),
+          ...this.#tuningOptions('auto', own),
         },
         signal,
       ),
@@ -141,6 +151,7 @@ class LlamaCppDriver implements EngineDriver {
             ...{ ...context, guesses: false, embedTokens: 0 },
             ...{ devices: device ? [{ ...device, share: 1 }] : [], gpuLayers: -2 },
             repack: own.repack === 'auto',
+            ...this.#tuningOptions('auto', own),
           },
           signal,
         ),
@@ -209,7 +220,7 @@ class LlamaCppDriver implements EngineDriver {
           ...nativeFile(header),
           ...(draft && { draft: nativeFile(draft) }),
           ...resolveOffload(this.devices, options.device, own),
-          threads: options.threads === 'auto' ? 0 : options.threads,
+          ...this.#tuningOptions(options.threads, own),
           weights: own.weights,
           ...(options.onProgress && {
             onProgress: (share: number) => {
@@ -244,6 +255,14 @@ class LlamaCppDriver implements EngineDriver {
         valueType: own.valueType,
       },
     });
+  }
+
+  #tuningOptions(
+    threads: number | 'auto',
+    { affinity, calibrate }: ResolvedOpenOptions,
+  ): NativeTuningOptions {
+    const calibrationFolder = this.#calibrationFolder;
+    return { threads: threads === 'auto' ? 0 : threads, affinity, calibrate, calibrationFolder };
   }
 
   close(): Promise<void> {

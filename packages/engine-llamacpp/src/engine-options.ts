@@ -27,6 +27,13 @@ export interface LlamaCppEngineOptions {
    * asked who they are, and a server that goes away while it computes takes this process with it.
    */
   readonly rpc?: readonly string[];
+  /**
+   * Folder in which measurements of this device are kept, see `calibrate`; it is made where it is missing.
+   * By default `calibration` in `$MOBILLM_CACHE_DIR`, or in `mobillm` below `$XDG_CACHE_HOME`, `~/.cache`
+   * or `%LOCALAPPDATA%`. On Android, give one of the application's own: otherwise each process measures
+   * anew.
+   */
+  readonly calibrationFolder?: string;
   /** Least level of the lines that `log` gets. Default `warn`. */
   readonly logLevel?: LogLevel;
 }
@@ -41,7 +48,11 @@ export interface LlamaCppOpenOptions {
    * for the compute buffer; other sequences wait for a step to end. Default 512.
    */
   readonly batchTokens?: number;
-  /** Attention without a score matrix in memory. Default `auto`: where the library supports it. */
+  /**
+   * Attention without a matrix of scores in memory. `auto` (the default): where the library supports it,
+   * unless the other kind was measured to be faster here and takes 128 MiB at most; see `calibrate`. It
+   * never changes while a model is open.
+   */
   readonly flashAttention?: 'auto' | 'on' | 'off';
   /**
    * Number format of cached keys. Default `f16`. `q8_0` halves the memory, `q4_0` and `iq4_nl` take a
@@ -89,6 +100,20 @@ export interface LlamaCppOpenOptions {
    * cache cannot be cut back. None by default.
    */
   readonly draftModel?: string;
+  /**
+   * Whether threads are kept to the fast cores, on Linux and Android: `auto` (the default) where the
+   * processor has slower ones, too; `big` in any case; `off` leaves it to the system. More threads than
+   * those cores run are left to the system, too.
+   */
+  readonly affinity?: 'auto' | 'off' | 'big';
+  /**
+   * Whether what is left to the engine is measured: with `threads: 'auto'` how many threads decode
+   * fastest, with `flashAttention: 'auto'` the kind of attention. That is done on the CPU alone, once the
+   * model has answered and rested for half a second, makes way as soon as any model of the process
+   * computes, and is kept by device, build and model for later openings. `auto` (the default) measures
+   * unless the environment variable `MOBILLM_LLAMACPP_CALIBRATE` is `off`; `on` and `off` say it here.
+   */
+  readonly calibrate?: 'auto' | 'on' | 'off';
 }
 
 /** Back ends that can be loaded beside the CPU's. */
@@ -128,6 +153,7 @@ const checkEngine = check.optionsObject({
   backends: check.either('auto', check.arrayOf(check.oneOf<BackendName>(...backendNames))),
   rpc: check.arrayOf(check.string({ nonEmpty: true })),
   log: check.callback<LogFunction>(),
+  calibrationFolder: check.string({ nonEmpty: true }),
   logLevel: check.oneOf<LogLevel>('debug', 'info', 'warn', 'error'),
 });
 
@@ -142,6 +168,8 @@ const checkOpen = check.optionsObject({
   tensorSplit: tensorSplitOption,
   repack: check.oneOf('auto', 'off'),
   draftModel: check.string({ nonEmpty: true }),
+  affinity: check.oneOf('auto', 'off', 'big'),
+  calibrate: check.oneOf('auto', 'on', 'off'),
 });
 
 /** {@link LlamaCppOpenOptions} with the defaults; there is no default split and no draft model. */
@@ -169,6 +197,8 @@ export function resolveOpenOptions(options: unknown): ResolvedOpenOptions {
     weights: checked.weights ?? 'mapped',
     gpuLayers: checked.gpuLayers ?? 'auto',
     repack: checked.repack ?? 'auto',
+    affinity: checked.affinity ?? 'auto',
+    calibrate: checked.calibrate ?? 'auto',
     tensorSplit: checked.tensorSplit,
     draftModel: checked.draftModel,
   };

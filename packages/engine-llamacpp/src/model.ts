@@ -14,15 +14,30 @@ import {
   type SequenceDriver,
   type Token,
   type Tokenizer,
+  type Tuning,
 } from '@mobillm/core';
 import { callNative, fromNative, NativeSequenceDriver } from '@mobillm/core/native';
-import type { LlamaCppAddon, NativeModel, NativeModelFacts } from './addon.js';
+import type { LlamaCppAddon, NativeModel, NativeModelFacts, NativeTuning } from './addon.js';
 import { EmbeddingQueue } from './embedding-queue.js';
 import type { Lineage } from './lineage.js';
 import { loadAdapter } from './load-adapter.js';
 import type { ModelHeader } from './model-header.js';
 import { RerankPrompt } from './rerank-prompt.js';
 import { LlamaCppTokenizer } from './tokenizer.js';
+
+function tuningOf(native: NativeTuning): Tuning {
+  const { threads, flashAttentionMeasured: measured, processors, calibrating } = native;
+  return {
+    threads,
+    flashAttention: {
+      value: native.flashAttention,
+      source: native.flashAttentionSource,
+      ...(measured !== undefined && { measured }),
+    },
+    ...(processors.length > 0 && { processors }),
+    calibrating,
+  };
+}
 
 /** What a model is made of. */
 export interface LlamaCppModelParts {
@@ -39,8 +54,8 @@ export interface LlamaCppModelParts {
   readonly processors: number;
   /** Tokens in one prefill step at opening: no step can be made larger later. */
   readonly batchTokens: number;
-  /** Everything of the placement but the threads, which can change. */
-  readonly placement: Omit<Placement, 'threads'>;
+  /** Everything of the placement but what can change. */
+  readonly placement: Omit<Placement, 'threads' | 'tuning'>;
 }
 
 /** An open model of llama.cpp. */
@@ -79,7 +94,8 @@ export class LlamaCppModel implements ModelDriver {
   }
 
   placement(): Placement {
-    return { ...this.#parts.placement, threads: this.#parts.native.threads };
+    const { placement, native } = this.#parts;
+    return { ...placement, threads: native.threads, tuning: tuningOf(native.tuning) };
   }
 
   lineage(signal?: AbortSignal): Promise<KvLineage> {

@@ -140,6 +140,11 @@ describe('the llama.cpp engine', () => {
       modelSha256: 'ab',
       keyType: 'f32',
       valueType: 'f32',
+      tuning: {
+        threads: 'given',
+        flashAttention: { value: true, source: 'default' },
+        calibrating: false,
+      },
     });
     await model.close();
   });

@@ -21,6 +21,35 @@ export interface Device {
   readonly ownMemory?: boolean;
 }
 
+/**
+ * Where a setting comes from that is the engine's to choose: the user's word (`given`), the engine's
+ * usual choice (`default`), a measurement by this process or an earlier one (`measured`, `cached`), what
+ * other options leave (`required`), or others that use the processors just now (`contention`).
+ */
+export type SettingSource = 'given' | 'default' | 'measured' | 'cached' | 'required' | 'contention';
+
+/** How the settings of a model came about that make it fast and change nothing else. */
+export interface Tuning {
+  /** Where the threads of the placement come from. */
+  readonly threads: SettingSource;
+  /** The kind of attention, fixed at opening. */
+  readonly flashAttention: {
+    /** Whether it is computed block by block, and not with a matrix of scores. */
+    readonly value: boolean;
+    /** Where that comes from. */
+    readonly source: SettingSource;
+    /**
+     * Which one was found faster on this device, where that was measured; the next opening takes it,
+     * unless it would take too much memory.
+     */
+    readonly measured?: boolean;
+  };
+  /** Numbers of the processors that threads are kept to; absent where the system chooses. */
+  readonly processors?: readonly number[];
+  /** Whether something is still to be measured, once the model has answered and rests. */
+  readonly calibrating: boolean;
+}
+
 /** Proof of what ran where; part of every result. */
 export interface Placement {
   /** Engine: `llamacpp`. */
@@ -43,6 +72,8 @@ export interface Placement {
   readonly keyType: string;
   /** Number format of cached values. */
   readonly valueType: string;
+  /** How settings came about, where the engine chooses any. */
+  readonly tuning?: Tuning;
   /**
    * Where an engine made of two ran the phases of a generation; the other fields then say what
    * `decode` says.

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "idle_worker.hpp"
 #include "mobillm/error.hpp"
 #include "open_error.hpp"
 #include "optimize/cpu_seconds.hpp"
@@ -138,6 +139,7 @@ void TextScorer::step(std::span<const Token> tokens, std::size_t position, std::
   batch_.clear();
   batch_.add({0, static_cast<llama_pos>(position), tokens, outputs});
   if (model_.aborted()) throw aborted();
+  const Activity::Busy busy(Activity::of_process());
   require_decoded(llama_decode(model_.context(), batch_.get()));
 }
 

@@ -71,6 +71,9 @@ export class TextScorer {
           gpuLayers: 0,
           repack: own.repack === 'auto',
           threads,
+          affinity: own.affinity,
+          calibrate: 'off',
+          calibrationFolder: '',
           weights: own.weights,
         }),
     );
