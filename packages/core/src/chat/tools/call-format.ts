@@ -50,9 +50,36 @@ export interface CallFormat {
     /** What the prompt then ends with. */
     readonly promptEnd: string;
     readonly read: CallOpening['read'];
+    /** How calls are written there. */
+    readonly form: CallForm;
   };
-  /** Writes calls as the model would, for templates that do not; `json` holds the arguments. */
-  readonly write: (calls: readonly { readonly name: string; readonly json: string }[]) => string;
+  /** How calls are written: for templates that write none, and where the model is made to call. */
+  readonly form: CallForm;
+}
+
+/** One of the ways in which a family writes calls, as the texts around names and arguments in JSON. */
+export interface CallForm {
+  /**
+   * What begins an answer that is all calls. Where the model is made to call it goes into the prompt: a
+   * grammar can ask for no special token, and marks often are.
+   */
+  readonly open: string;
+  /** Before the name of a tool, between that and the arguments, and behind them. */
+  readonly call: readonly [before: string, between: string, after: string];
+  /** Between two calls. */
+  readonly separator: string;
+  /** What stands around all calls besides; empty by default. */
+  readonly list?: readonly [before: string, after: string];
+  /** What closes the answer. The reading of calls does without it. */
+  readonly close: string;
+}
+
+/** How a call goes on where a prompt has begun it; nothing where it has not. */
+export function continuation(
+  { continues }: CallFormat,
+  promptText: string,
+): CallFormat['continues'] {
+  return continues && promptText.trimEnd().endsWith(continues.promptEnd) ? continues : undefined;
 }
 
 /** The families. */

@@ -12,6 +12,8 @@ const marks = {
   separator: '<｜tool▁sep｜>',
 } as const;
 
+const callBegin = `${marks.callBegin}function${marks.separator}`;
+
 /** So the distilled models, whose own vocabularies do not always hold the marks, spell them as well. */
 const otherBegins = ['<｜tool_calls_begin｜>', '<｜tool calls begin｜>', '<｜tool▁calls｜>'];
 
@@ -36,13 +38,12 @@ export const deepseekFormat: CallFormat = {
       read: (context) => readJsonCalls(context, { bare: true }),
     },
   ],
-  write: (calls) =>
-    `${marks.begin}${calls
-      .map(
-        ({ name, json }) =>
-          `${marks.callBegin}function${marks.separator}${name}\n\`\`\`json\n${json}\n\`\`\`${marks.callEnd}`,
-      )
-      .join('\n')}${marks.end}`,
+  form: {
+    open: marks.begin + callBegin,
+    call: ['', '\n```json\n', '\n```'],
+    separator: `${marks.callEnd}\n${callBegin}`,
+    close: marks.callEnd + marks.end,
+  },
 };
 
 function* readCalls(context: CallContext): Reading<void> {

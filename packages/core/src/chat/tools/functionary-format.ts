@@ -11,9 +11,12 @@ export const functionaryFormat: CallFormat = {
   name: 'functionary',
   marks: ['<|python_tag|>'],
   openings: [functionTag, { mark: '>>>', where: 'line', read: readRecipient }],
-  continues: { promptEnd: '>>>', read: readRecipient },
-  write: (calls) =>
-    calls.map(({ name, json }) => `<function=${name}>${json}</function>`).join('\n'),
+  continues: {
+    promptEnd: '>>>',
+    read: readRecipient,
+    form: { open: '', call: ['', '\n', ''], separator: '\n>>>', close: '' },
+  },
+  form: { open: '', call: ['<function=', '>', '</function>'], separator: '\n', close: '' },
 };
 
 function* readRecipient(context: CallContext): Reading<void> {

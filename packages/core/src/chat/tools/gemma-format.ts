@@ -5,6 +5,7 @@ import { parseJson } from './parse-json.js';
 import { readCallList } from './read-call-list.js';
 import { fence } from './read-fence.js';
 import { readJsonCalls } from './read-json-calls.js';
+import { jsonCall } from './write-calls.js';
 
 /**
  * Gemma 2 and 3, which have no format of their own and write JSON or Python in fences as they are
@@ -33,10 +34,13 @@ export const gemmaFormat: CallFormat = {
     },
     { mark: '[', where: 'start', read: readCallList },
   ],
-  write: (calls) =>
-    `\`\`\`json\n[${calls
-      .map(({ name, json }) => `{"name": ${JSON.stringify(name)}, "arguments": ${json}}`)
-      .join(', ')}]\n\`\`\``,
+  form: {
+    open: '',
+    list: ['```json\n[', ']\n```'],
+    call: jsonCall('arguments'),
+    separator: ', ',
+    close: '',
+  },
 };
 
 function ownMarks(mark: string, close: string, quote: string): CallOpening {

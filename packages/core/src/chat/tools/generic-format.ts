@@ -2,6 +2,7 @@ import type { CallFormat } from './call-format.js';
 import { readToolCall } from './hermes-format.js';
 import { fence } from './read-fence.js';
 import { readJsonCalls } from './read-json-calls.js';
+import { jsonCall } from './write-calls.js';
 
 /**
  * Models of no known family: JSON that begins a line, or stands in a fenced block or between
@@ -20,8 +21,5 @@ export const genericFormat: CallFormat = {
       read: (context: Parameters<typeof readToolCall>[0]) => readJsonCalls(context, { bare: true }),
     })),
   ],
-  write: (calls) =>
-    calls
-      .map(({ name, json }) => `{"name": ${JSON.stringify(name)}, "arguments": ${json}}`)
-      .join('\n'),
+  form: { open: '', call: jsonCall('arguments'), separator: '\n', close: '' },
 };

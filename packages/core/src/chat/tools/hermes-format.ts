@@ -2,6 +2,7 @@ import type { CallContext, CallFormat } from './call-format.js';
 import type { Reading } from './call-reader.js';
 import { functionTag, readFunctionTag } from './read-function-tag.js';
 import { readJsonCalls } from './read-json-calls.js';
+import { jsonCall } from './write-calls.js';
 
 /**
  * Hermes 2 and 3, Qwen 2.5 and 3, and many that were tuned like them:
@@ -15,13 +16,12 @@ export const hermesFormat: CallFormat = {
     { mark: '<tool_call>', where: 'anywhere', read: readToolCall },
     { ...functionTag, read: readBareTag },
   ],
-  write: (calls) =>
-    calls
-      .map(
-        ({ name, json }) =>
-          `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${json}}\n</tool_call>`,
-      )
-      .join('\n'),
+  form: {
+    open: '<tool_call>\n',
+    call: jsonCall('arguments'),
+    separator: '\n</tool_call>\n<tool_call>\n',
+    close: '\n</tool_call>',
+  },
 };
 
 /** Reads what follows `<tool_call>`. */

@@ -3,6 +3,7 @@ import type { Reading } from './call-reader.js';
 import { readCallList } from './read-call-list.js';
 import { functionTag } from './read-function-tag.js';
 import { readJsonCalls } from './read-json-calls.js';
+import { jsonCall } from './write-calls.js';
 
 /**
  * Llama 3.1 to 3.3: `{"name": …, "parameters": {…}}` as the whole answer, sometimes behind
@@ -23,10 +24,7 @@ export const llamaFormat: CallFormat = {
     },
     { mark: '[', where: 'start', read: readCallList },
   ],
-  write: (calls) =>
-    calls
-      .map(({ name, json }) => `{"name": ${JSON.stringify(name)}, "parameters": ${json}}`)
-      .join('; '),
+  form: { open: '', call: jsonCall('parameters'), separator: '; ', close: '' },
 };
 
 function* readObjects(context: CallContext, bare: boolean): Reading<void> {

@@ -3,6 +3,7 @@ import { BrokenCall, type Reading } from './call-reader.js';
 import { parseJson } from './parse-json.js';
 import { nameCharacter } from './read-function-tag.js';
 import { readJsonCalls } from './read-json-calls.js';
+import { jsonCall } from './write-calls.js';
 
 /**
  * Mistral: `[TOOL_CALLS][{"name": …, "arguments": {…}}, …]`, and since 2025 once for each call
@@ -12,10 +13,13 @@ export const mistralFormat: CallFormat = {
   name: 'mistral',
   marks: ['[TOOL_CALLS]', '[CALL_ID]', '[ARGS]'],
   openings: [{ mark: '[TOOL_CALLS]', where: 'anywhere', read }],
-  write: (calls) =>
-    `[TOOL_CALLS][${calls
-      .map(({ name, json }) => `{"name": ${JSON.stringify(name)}, "arguments": ${json}}`)
-      .join(', ')}]`,
+  form: {
+    open: '[TOOL_CALLS]',
+    list: ['[', ']'],
+    call: jsonCall('arguments'),
+    separator: ', ',
+    close: '',
+  },
 };
 
 function* read(context: CallContext): Reading<void> {

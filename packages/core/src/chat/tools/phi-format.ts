@@ -1,6 +1,7 @@
 import type { CallContext, CallFormat } from './call-format.js';
 import type { Reading } from './call-reader.js';
 import { readJsonCalls } from './read-json-calls.js';
+import { jsonCall } from './write-calls.js';
 
 const open = '<|tool_call|>';
 const close = '<|/tool_call|>';
@@ -25,10 +26,13 @@ export const phiFormat: CallFormat = {
       read: (context) => readJsonCalls(context, { bare: true }),
     },
   ],
-  write: (calls) =>
-    `${open}[${calls
-      .map(({ name, json }) => `{"name": ${JSON.stringify(name)}, "arguments": ${json}}`)
-      .join(', ')}]${close}`,
+  form: {
+    open,
+    list: ['[', ']'],
+    call: jsonCall('arguments'),
+    separator: ', ',
+    close,
+  },
 };
 
 function* read(context: CallContext): Reading<void> {

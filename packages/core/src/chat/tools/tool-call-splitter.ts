@@ -1,4 +1,9 @@
-import type { CallContext, CallFormat, CallOpening } from './call-format.js';
+import {
+  type CallContext,
+  type CallFormat,
+  type CallOpening,
+  continuation,
+} from './call-format.js';
 import { BrokenCall, CallReader, isSpace, NotACall, type Reading } from './call-reader.js';
 import { wrongArguments } from './check-arguments.js';
 import { writeJson } from './parse-json.js';
@@ -72,9 +77,7 @@ export class ToolCallSplitter {
         this.#finish(given);
       },
     };
-    const { continues } = format;
-    const goesOn = continues && promptText.trimEnd().endsWith(continues.promptEnd);
-    this.#running = this.#run(goesOn ? continues.read : undefined);
+    this.#running = this.#run(continuation(format, promptText)?.read);
   }
 
   /** Takes the next piece and returns what it makes certain, in order. */

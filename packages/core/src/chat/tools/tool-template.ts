@@ -3,6 +3,7 @@ import type { Message } from '../message.js';
 import type { CallFormat } from './call-format.js';
 import { writeJson } from './parse-json.js';
 import type { ToolDefinition } from './tool-definition.js';
+import { writeCalls } from './write-calls.js';
 
 /** How a template wants the calls of a message. */
 interface CallShape {
@@ -104,7 +105,7 @@ export class ToolTemplate {
     if (toolCalls === undefined) return message;
     if (!known.calls) {
       const calls = toolCalls.map((call) => ({ name: call.name, json: writeJson(call.arguments) }));
-      const written = this.#format.write(calls);
+      const written = writeCalls(this.#format.form, calls);
       return { ...message, content: message.content ? `${message.content}\n${written}` : written };
     }
     const { calls } = known;
@@ -128,7 +129,9 @@ export class ToolTemplate {
     tools: readonly ToolDefinition[],
     known: Abilities,
   ): TemplateMessage[] {
-    const example = this.#format.write([{ name: '<name>', json: '{"<argument>": <value>}' }]);
+    const example = writeCalls(this.#format.form, [
+      { name: '<name>', json: '{"<argument>": <value>}' },
+    ]);
     const text = [
       'You can call these tools:',
       ...tools.map((tool) => writeJson(tool.function)),

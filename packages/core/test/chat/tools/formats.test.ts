@@ -8,6 +8,8 @@ import { hermesFormat } from '../../../src/chat/tools/hermes-format.js';
 import { llamaFormat } from '../../../src/chat/tools/llama-format.js';
 import { mistralFormat } from '../../../src/chat/tools/mistral-format.js';
 import { phiFormat } from '../../../src/chat/tools/phi-format.js';
+import { writeCalls } from '../../../src/chat/tools/write-calls.js';
+import { everyFormat } from './every-format.js';
 import { cut, split } from './samples.js';
 
 const paris = { name: 'get_weather', arguments: { city: 'Paris' } };
@@ -258,24 +260,13 @@ describe('the calls of every family', () => {
   });
 });
 
-const everyFormat = [
-  hermesFormat,
-  llamaFormat,
-  mistralFormat,
-  gemmaFormat,
-  deepseekFormat,
-  phiFormat,
-  functionaryFormat,
-  genericFormat,
-];
-
 describe('what every family writes for a template that does not', () => {
   it.each(everyFormat)('is what it reads: $name', (format) => {
     const written = [paris, plan, time].map(({ name, arguments: given }) => ({
       name,
       json: JSON.stringify(given),
     }));
-    expect(split(format, [format.write(written)])).toMatchObject({
+    expect(split(format, [writeCalls(format.form, written)])).toMatchObject({
       calls: [paris, plan, time],
       text: '',
       problems: [],
