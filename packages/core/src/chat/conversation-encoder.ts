@@ -6,6 +6,7 @@ import type { Message } from './message.js';
 import { SpecialText } from './special-text.js';
 import type { CallFormat } from './tools/call-format.js';
 import { detectFormat } from './tools/detect-format.js';
+import { type ForcedCalls, forceCalls } from './tools/force-calls.js';
 import type { ToolDefinition } from './tools/tool-definition.js';
 import { ToolTemplate } from './tools/tool-template.js';
 import { renderAsWritten, type WrittenTurns } from './tools/written-turns.js';
@@ -18,6 +19,8 @@ export interface EncodedPrompt {
   readonly tokens: readonly Token[];
   /** Whether the template opened a reasoning block that the model will close. */
   readonly insideReasoning: boolean;
+  /** What the model is taken to have written at its end: what forced calls begin with. */
+  readonly begun?: string;
   /** How many of the oldest messages do not fit and are left out. */
   readonly droppedMessages?: number;
   /** Whether some of those were in the prompt before. */
@@ -41,6 +44,8 @@ export interface EncodeConversationOptions {
   readonly known?: KnownBeginning | undefined;
   /** Tools that the model may call. Default none. */
   readonly tools?: readonly ToolDefinition[];
+  /** Calls that the answer is to be. */
+  readonly forced?: ForcedCalls | undefined;
   /** What the model wrote for messages with calls; used where the known beginning holds it. */
   readonly written?: WrittenTurns;
 }
@@ -137,7 +142,7 @@ export class ConversationEncoder {
 
   *#conversation(
     messages: readonly Message[],
-    { known, tools = [], written }: EncodeConversationOptions,
+    { known, tools = [], written, forced }: EncodeConversationOptions,
   ): Encoding<EncodedPrompt> {
     let text = this.#render(messages, tools);
     if (known && written && !text.startsWith(known.text)) {
@@ -146,21 +151,31 @@ export class ConversationEncoder {
     }
     if (text === '') throw nothingRendered();
     const insideReasoning = text.trimEnd().endsWith(reasoningMarks.open);
+    const thought = insideReasoning ? `\n${reasoningMarks.close}\n\n` : '';
+    const begun = forced && thought + forced.opening;
+    text += begun ?? '';
+    const ending = { insideReasoning, ...(begun !== undefined && { begun }) };
     if (known && known.tokens.length > 0 && text.startsWith(known.text)) {
       const rest = yield* this.#encodeParts(text.slice(known.text.length), true);
-      return { text, tokens: [...known.tokens, ...rest], insideReasoning };
+      return { text, tokens: [...known.tokens, ...rest], ...ending };
     }
     const { bosToken, addsBosToken } = this.#tokenizer;
     const startsWithBos = bosToken !== undefined && text.startsWith(this.#spellingOf(bosToken));
     const bos = addsBosToken && bosToken !== undefined && !startsWithBos ? [bosToken] : [];
     const tokens = yield* this.#encodeParts(text, false);
-    return { text, tokens: [...bos, ...tokens], insideReasoning };
+    return { text, tokens: [...bos, ...tokens], ...ending };
   }
 
   /** How this model writes its calls. */
   get callFormat(): CallFormat {
     const special = this.#tokenizer.specialTokens.map(({ text }) => text);
     return (this.#format ??= detectFormat(this.#source ?? '', new Set(special)));
+  }
+
+  /** Makes this model call one of some tools; see {@link forceCalls}. */
+  forceCalls(tools: readonly ToolDefinition[], maxCalls: number): ForcedCalls {
+    const specialTexts = this.#tokenizer.specialTokens.map(({ text }) => text);
+    return forceCalls({ format: this.callFormat, specialTexts, tools, maxCalls });
   }
 
   #render(messages: readonly Message[], tools: readonly ToolDefinition[]): string {

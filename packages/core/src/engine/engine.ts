@@ -105,8 +105,19 @@ export interface GenerationOptions extends SamplingOptions {
    * `messages` and sessions. Default none.
    */
   readonly tools?: readonly ToolDefinition[];
-  /** Whether it may call them. Default `auto`. */
+  /**
+   * Whether it may or must call them. Default `auto`. To make it call (`required`, or the name of a tool)
+   * takes an engine with `capabilities.grammar`, and is beside `grammar`, `schema` and `regex` a wrong
+   * call. The answer is then calls alone, whose arguments are valid by the tools' schemas;
+   * `SCHEMA_UNSUPPORTED` names the tool whose schema cannot be followed. A model that thinks does not
+   * do so before. What calls begin with counts as prompt.
+   */
   readonly toolChoice?: ToolChoice;
+  /**
+   * Calls at most, 1 to 64, of an answer that `toolChoice` makes calls. Default 1. Some models write one
+   * in any case: see `docs/tool-calling.md`.
+   */
+  readonly maxToolCalls?: number;
   /**
    * Grammar in GBNF that the whole answer matches, what is thought before it included; its rule `root`
    * comes first. None by default. Declared by `capabilities.grammar`.

@@ -22,7 +22,7 @@
  * | `MODEL_UNSUPPORTED` | A sound file whose architecture or type this engine cannot run, or an adapter made for another model. |
  * | `NATIVE_FAILURE` | The native library failed without a code of its own; `details.status` holds its number. |
  * | `OUT_OF_MEMORY` | The model and its context do not fit the memory that is available. |
- * | `SCHEMA_UNSUPPORTED` | A JSON Schema has a keyword that cannot be followed; `details` hold `keyword` and `path`. |
+ * | `SCHEMA_UNSUPPORTED` | A JSON Schema has a keyword that cannot be followed; `details` hold `keyword` and `path`, and `tool` where it is of one. |
  * | `TEMPLATE_FAILED` | The model's chat template cannot be parsed or rejects the messages. |
  * | `UNSUPPORTED` | This engine, model or platform does not have the capability; see `capabilities`. |
  */

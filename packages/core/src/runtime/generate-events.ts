@@ -42,7 +42,8 @@ export interface GenerateEventsOptions {
   ) => Promise<number>;
   /**
    * Told, once the generation is over in whatever way, which text and tokens the cache now stands for,
-   * and how much of the text was generated; not called when it failed before its first token.
+   * and all that the assistant said, with what begins and closes forced calls; not called when it failed
+   * before its first token.
    */
   readonly onTranscript?: (text: string, tokens: readonly Token[], answer: string) => void;
 }
@@ -71,6 +72,7 @@ export async function* generateEvents(
       ...options.calls,
       tools: settings.tools,
       promptText: prompt.text,
+      begun: settings.forced?.opening,
     },
   });
   const answer = new Answer(output, record);
@@ -112,15 +114,18 @@ export async function* generateEvents(
       const { keptTokens } = answer;
       const written = output.rawTextAfter(keptTokens);
       const tokens = [...prompt.tokens, ...record.tokens.slice(0, keptTokens)];
-      options.onTranscript?.(prompt.text + written, tokens, written);
+      // What closes calls is no text that a model may choose: the next prompt brings it along.
+      const closing = record.toolCallProblems.length === 0 ? (settings.forced?.closing ?? '') : '';
+      const whole = (prompt.begun ?? '') + written + closing;
+      options.onTranscript?.(prompt.text + written, tokens, whole);
     }
   }
   yield { type: 'finish', result: record.snapshot() };
 }
 
 /** Whether the whole output is the answer; a raw grammar may have room for a thought. */
-function hasOwnForm({ form }: GenerationSettings): boolean {
-  return form === 'schema' || form === 'regex';
+function hasOwnForm({ form, forced }: GenerationSettings): boolean {
+  return forced !== undefined || form === 'schema' || form === 'regex';
 }
 
 /** Lets the driver work once, from what is cached; returns why it ended. */
@@ -134,6 +139,7 @@ async function* generatePart(
   const { endTokens } = model.tokenizer;
   record.beginPart();
   const done = record.tokens.length;
+  const grammar = settings.forced?.grammar(options.prompt.text) ?? settings.grammar;
   const spec: GenerateSpec = {
     maxTokens: settings.maxTokens - done,
     keepLogits: false,
@@ -142,9 +148,7 @@ async function* generatePart(
     sampling: { ...settings.sampling, seed: (settings.sampling.seed + done) >>> 0 },
     speculation: settings.speculation,
     logprobs: settings.logprobs,
-    ...(settings.grammar !== undefined && {
-      grammar: { source: settings.grammar, answerTokens: done },
-    }),
+    ...(grammar !== undefined && { grammar: { source: grammar, answerTokens: done } }),
     creditTokens,
   };
   let prefilled = 0;

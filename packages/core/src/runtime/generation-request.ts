@@ -1,5 +1,6 @@
 import { checkTools } from '../chat/tools/check-tools.js';
-import type { ToolDefinition } from '../chat/tools/tool-definition.js';
+import type { ForcedCalls } from '../chat/tools/force-calls.js';
+import type { ToolChoice, ToolDefinition } from '../chat/tools/tool-definition.js';
 import {
   type EngineCapabilities,
   type SamplingFeature,
@@ -29,6 +30,8 @@ export interface GenerationSettings {
   readonly splitReasoning: boolean;
   /** Tools that the model may call; none where it is not to call any. */
   readonly tools: readonly ToolDefinition[];
+  /** Makes the answer a call; `undefined` where it is the model's choice. */
+  readonly forced: ForcedCalls | undefined;
   readonly logprobs: number | undefined;
   /** In GBNF. */
   readonly grammar: string | undefined;
@@ -100,6 +103,23 @@ export function requireAdaptersOf(model: object, { uses }: AdapterSet): void {
   }
 }
 
+const checkChoice = check.oneOf('auto', 'none', 'required');
+
+const namedTool = check.optionsObject({
+  type: check.oneOf('function'),
+  function: check.optionsObject({ name: check.string({ nonEmpty: true }) }),
+});
+
+const toolChoice: check.Check<ToolChoice> = (value, key) => {
+  if (typeof value === 'string' || value === undefined || value === null) {
+    return checkChoice(value, key);
+  }
+  const { type, function: named } = namedTool(value, key);
+  if (type === undefined) throw wrongType(`${key}.type`, `'function'`, type);
+  if (named?.name === undefined) throw wrongType(`${key}.function.name`, 'a string', undefined);
+  return { type, function: { name: named.name } };
+};
+
 /** The checks of all generation options. */
 export const generationChecks = {
   ...samplingChecks,
@@ -107,7 +127,8 @@ export const generationChecks = {
   stop: stopStrings,
   reasoning: check.oneOf('auto', 'keep'),
   tools: checkTools,
-  toolChoice: check.oneOf('auto', 'none'),
+  toolChoice,
+  maxToolCalls: check.integer({ min: 1, max: 64 }),
   logprobs: check.integer({ min: 0, max: 20 }),
   grammar: grammarSource,
   schema: checkSchema,
@@ -122,12 +143,14 @@ const checkGeneration = check.optionsObject(generationChecks);
 /**
  * Checks generation options against their types and against what the engine can do.
  *
+ * @param force makes forced calls of tools.
  * @throws InvalidArgument naming the bad key; MobillmError `UNSUPPORTED` naming the missing feature.
  */
 export function generationSettings(
   options: GenerationOptions,
   capabilities: EngineCapabilities,
   engine: string,
+  force: (tools: readonly ToolDefinition[], maxCalls: number) => ForcedCalls,
 ): GenerationSettings {
   const checked = checkGeneration(options, '');
   if (checked.logprobs !== undefined && !capabilities.logprobs) {
@@ -146,11 +169,22 @@ export function generationSettings(
     );
   }
   const sampling = supportedSampling(checked, capabilities.sampling, engine);
+  const callable = toolsToCall(checked.toolChoice, tools);
+  if (callable && !capabilities.grammar) {
+    throw unsupported(engine, 'be made to call a tool', 'grammar');
+  }
+  if (callable && form !== undefined) {
+    throw wrongValue(
+      form,
+      'cannot be given beside a "toolChoice" that forces calls: these are the form of the answer',
+    );
+  }
   return {
     maxTokens: checked.maxTokens ?? Infinity,
     stops: checked.stop ?? [],
     splitReasoning: checked.reasoning !== 'keep',
     tools,
+    forced: callable && force(callable, checked.maxToolCalls ?? 1),
     logprobs: checked.logprobs,
     grammar,
     form,
@@ -174,6 +208,20 @@ function supportedSpeculation(
   // How many guesses a step has depends on how long steps took, and how a step rounds on how many.
   const repeatable = seed !== undefined || temperature === 0;
   return speculation ?? (repeatable ? 'off' : 'auto');
+}
+
+/** The tools of which one is to be called; nothing where the model need not call any. */
+function toolsToCall(
+  choice: ToolChoice | undefined,
+  tools: readonly ToolDefinition[],
+): readonly ToolDefinition[] | undefined {
+  if (choice === undefined || choice === 'auto' || choice === 'none') return undefined;
+  if (tools.length === 0) throw wrongValue('toolChoice', 'forces a call: give "tools" with it');
+  if (choice === 'required') return tools;
+  const { name } = choice.function;
+  const named = tools.filter((tool) => tool.function.name === name);
+  if (named.length > 0) return named;
+  throw wrongValue('toolChoice.function.name', `is "${name}", which none of the "tools" is named`);
 }
 
 /** Values that leave a feature out, for engines that do not have it. */

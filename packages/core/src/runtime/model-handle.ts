@@ -335,7 +335,9 @@ export class ModelHandle implements Model {
 
   /** Checks generation options against the engine and against this model's vocabulary. */
   #settings(own: object): GenerationSettings {
-    const settings = generationSettings(own, this.#capabilities, this.#engine);
+    const settings = generationSettings(own, this.#capabilities, this.#engine, (tools, maxCalls) =>
+      this.#encoder.forceCalls(tools, maxCalls),
+    );
     requireAdaptersOf(this, settings.adapters);
     for (const { token } of settings.sampling.logitBias) {
       requireToken(token, this.tokenizer.vocabularySize, `logitBias[${token}]`);
@@ -373,8 +375,7 @@ export class ModelHandle implements Model {
       return {
         messages,
         own,
-        prompt: ({ tools: given }, signal) =>
-          this.#encoder.encodeAsync(messages, { tools: given }, signal),
+        prompt: (settings, signal) => this.#encoder.encodeAsync(messages, settings, signal),
       };
     }
     return {

@@ -53,7 +53,12 @@ export class OutputPipeline {
     /** Whether a single space at the very beginning belongs to the vocabulary, not to the text. */
     readonly dropsLeadingSpace: boolean;
     /** How calls are found, where tools were given. */
-    readonly calls?: ToolCallSplitterOptions | undefined;
+    readonly calls?:
+      | (ToolCallSplitterOptions & {
+          /** What calls begin with and the prompt holds already. */
+          readonly begun?: string | undefined;
+        })
+      | undefined;
   }) {
     this.#tokenizer = options.tokenizer;
     this.#stops = new StopStringMatcher(options.stops);
@@ -62,6 +67,10 @@ export class OutputPipeline {
       : undefined;
     this.#dropsSpace = options.dropsLeadingSpace;
     this.#calls = options.calls && new ToolCallSplitter(options.calls);
+    // Marks alone, which the splitter keeps back: nothing comes out of them yet.
+    const { begun = '' } = options.calls ?? {};
+    this.#heldLength = begun.length;
+    this.#calls?.push(begun);
     // Some vocabularies hold these marks as special tokens, which decode to nothing.
     const marks = new Set<string>([
       reasoningMarks.open,

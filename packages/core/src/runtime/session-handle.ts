@@ -6,7 +6,6 @@ import type {
 } from '../chat/conversation-encoder.js';
 import { fitConversation, withoutDropped } from '../chat/fit-conversation.js';
 import type { Message } from '../chat/message.js';
-import type { ToolDefinition } from '../chat/tools/tool-definition.js';
 import { usedCallIds } from '../chat/tools/used-call-ids.js';
 import type { WrittenTurn } from '../chat/tools/written-turns.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
@@ -139,7 +138,7 @@ export class SessionHandle implements Session {
       calls: () => ({ format: encoder.callFormat, usedIds: usedCallIds(conversation) }),
       ...(this.#options.keepMessages !== undefined && {
         shift: (answerTokens, job) =>
-          this.#shift(conversation, settings.tools, { answerTokens, signal: job }),
+          this.#shift(conversation, settings, { answerTokens, signal: job }),
       }),
       acquire: async (signal) => {
         await this.#begin(signal);
@@ -148,7 +147,7 @@ export class SessionHandle implements Session {
           // An answer that may be long gets a quarter of the context, and finds more as it grows.
           const answer = Math.min(settings.maxTokens, Math.floor(model.contextTokens / 4));
           const maxTokens = model.contextTokens - answer;
-          const prompt = await this.#encode(conversation, settings.tools, { maxTokens, signal });
+          const prompt = await this.#encode(conversation, settings, { maxTokens, signal });
           return { prompt, sequence: this.#sequence };
         } catch (error) {
           this.#end();
@@ -255,11 +254,12 @@ export class SessionHandle implements Session {
   /** Encodes a conversation to at most so many tokens, if messages may be dropped for that. */
   async #encode(
     conversation: readonly Message[],
-    tools: readonly ToolDefinition[],
+    settings: GenerationSettings,
     { maxTokens, longest = this.#options.model.contextTokens, signal }: PromptRoom,
   ): Promise<EncodedPrompt> {
     const { encoder, keepMessages } = this.#options;
-    const told = { known: this.#known, tools, written: this.#written };
+    const { tools, forced } = settings;
+    const told = { known: this.#known, tools, forced, written: this.#written };
     const encode = (messages: readonly Message[]) => encoder.encodeAsync(messages, told, signal);
     if (keepMessages === undefined) return encode(conversation);
     const dropped = this.#dropped;
@@ -274,11 +274,11 @@ export class SessionHandle implements Session {
   /** A shorter prompt for an answer that has filled the context. */
   async #shift(
     conversation: readonly Message[],
-    tools: readonly ToolDefinition[],
+    settings: GenerationSettings,
     { answerTokens, signal }: { readonly answerTokens: number; readonly signal: AbortSignal },
   ): Promise<EncodedPrompt | undefined> {
     const room = Math.max(0, this.#options.model.contextTokens - answerTokens - 1);
-    const prompt = await this.#encode(conversation, tools, {
+    const prompt = await this.#encode(conversation, settings, {
       maxTokens: room,
       longest: room,
       signal,

@@ -96,3 +96,20 @@ export function repeat(item: Expression, min: number, max: number): Expression {
 export function optional(item: Expression): Expression {
   return repeat(item, 0, 1);
 }
+
+/** The same with its rules under other names. */
+export function rename(expression: Expression, newName: (name: string) => string): Expression {
+  switch (expression.kind) {
+    case 'rule':
+      return rule(newName(expression.name));
+    case 'sequence':
+    case 'choice':
+      return { ...expression, items: expression.items.map((item) => rename(item, newName)) };
+    case 'repeat':
+      return { ...expression, item: rename(expression.item, newName) };
+    case 'never':
+    case 'text':
+    case 'class':
+      return expression;
+  }
+}

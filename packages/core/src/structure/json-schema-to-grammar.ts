@@ -1,7 +1,7 @@
 import * as check from '../errors/check-options.js';
 import type { Expression } from './expression.js';
 import type { JsonWhitespace } from './json-grammar.js';
-import { isPlainObject } from './schema-alternatives.js';
+import { isPlainObject, type Located } from './schema-alternatives.js';
 import { SchemaCompiler } from './schema-compiler.js';
 import { malformedSchema, unsupportedSchema } from './schema-errors.js';
 import { writeGrammar } from './write-grammar.js';
@@ -38,6 +38,20 @@ export function jsonSchemaToGrammar(
   options: JsonSchemaGrammarOptions = {},
 ): string {
   const { whitespace = 'flexible' } = checkOptions(options, '');
+  return grammarOfRules(compileSchema(schema, whitespace).rules);
+}
+
+/**
+ * The rules of a schema, `root` among them.
+ *
+ * @param also what holds besides, such as that it is an object.
+ * @throws as {@link jsonSchemaToGrammar}.
+ */
+export function compileSchema(
+  schema: JsonSchema,
+  whitespace: JsonWhitespace,
+  also: readonly Located[] = [],
+): SchemaCompiler {
   if (typeof schema !== 'boolean' && !isPlainObject(schema)) {
     throw malformedSchema(
       '#',
@@ -45,8 +59,17 @@ export function jsonSchemaToGrammar(
       schema,
     );
   }
-  const { rules, pathOfRule } = new SchemaCompiler(schema, whitespace);
-  refuseRulesThatBeginWithThemselves(rules, pathOfRule);
+  const compiler = new SchemaCompiler(schema, whitespace, also);
+  refuseRulesThatBeginWithThemselves(compiler.rules, compiler.pathOfRule);
+  return compiler;
+}
+
+/**
+ * The grammar of a schema's rules.
+ *
+ * @throws MobillmError `SCHEMA_UNSUPPORTED` where it is too large, or matches nothing.
+ */
+export function grammarOfRules(rules: ReadonlyMap<string, Expression>): string {
   const grammar = writeGrammar(rules, (sentence) => {
     throw unsupportedSchema('type', '#', `${sentence}; make the schema smaller`);
   });

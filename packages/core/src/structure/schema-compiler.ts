@@ -28,10 +28,11 @@ export class SchemaCompiler {
   readonly #sameNames = new Map<string, number>();
   #depth = 0;
 
-  constructor(root: unknown, whitespace: JsonWhitespace) {
+  /** @param also what holds besides the root. */
+  constructor(root: unknown, whitespace: JsonWhitespace, also: readonly Located[] = []) {
     this.#reader = new SchemaReader(root);
     this.rules = jsonRules(whitespace);
-    this.compile([{ schema: root, path: '#' }]);
+    this.compile([{ schema: root, path: '#' }, ...also]);
   }
 
   /** Values that satisfy all of some schemas. */

@@ -53,7 +53,11 @@ export interface Split {
 export function split(
   format: CallFormat,
   pieces: readonly string[],
-  options: { readonly promptText?: string; readonly usedIds?: readonly string[] } = {},
+  options: {
+    readonly promptText?: string;
+    readonly usedIds?: readonly string[];
+    readonly tools?: readonly ToolDefinition[];
+  } = {},
 ): Split {
   const splitter = new ToolCallSplitter({ format, tools, usedIds: [], ...options });
   return collect([...pieces.flatMap((piece) => splitter.push(piece)), ...splitter.end()]);
