@@ -42,8 +42,8 @@ Napi::Value to_rows(Napi::Env env, const std::vector<DeviceInfo>& devices) {
     row.Set("backend", device.backend);
     if (device.memory_total > 0) {
       row.Set("memoryTotalBytes", static_cast<double>(device.memory_total));
-      if (device.memory_free > 0) {
-        row.Set("memoryFreeBytes", static_cast<double>(device.memory_free));
+      if (device.memory_free) {
+        row.Set("memoryFreeBytes", static_cast<double>(*device.memory_free));
       }
     }
     if (device.own_memory) row.Set("ownMemory", true);

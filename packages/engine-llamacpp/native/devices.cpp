@@ -60,7 +60,11 @@ DeviceInfo info_of(ggml_backend_dev_t device) {
   ggml_backend_dev_memory(device, &free, &total);
   info.memory_total = total;
   // Of the CPU it says that all is free.
-  info.memory_free = info.kind == "cpu" ? available_memory_bytes().value_or(0) : free;
+  if (info.kind == "cpu") {
+    info.memory_free = available_memory_bytes();
+  } else if (total > 0) {
+    info.memory_free = free;
+  }
   info.own_memory = has_own_memory(device);
   return info;
 }

@@ -4,6 +4,7 @@
 #include <ggml-backend.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,9 @@ struct DeviceInfo {
   std::string name;                // what people call it; of another machine, `host:port`
   std::string backend;             // as the library names it: `CPU`, `CUDA`, `RPC`
   std::uint64_t memory_total = 0;  // bytes; 0 where it cannot be asked
-  std::uint64_t memory_free = 0;   // bytes; 0 where it cannot be asked
-  bool own_memory = false;         // whether what lies there takes none of this machine's memory
+  // Bytes; empty where it cannot be asked, and 0 where nothing is left.
+  std::optional<std::uint64_t> memory_free{};
+  bool own_memory = false;  // whether what lies there takes none of this machine's memory
 };
 
 // What this machine has, those that weights are moved to first and the CPU behind them. Asks each

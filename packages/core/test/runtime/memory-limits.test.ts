@@ -57,6 +57,14 @@ describe('memory of a device', () => {
     }
   });
 
+  it('that is full is not one that does not tell', async () => {
+    const full = engineOn({ ownMemory: true, memoryFreeBytes: 0 }, 1);
+    await expect(full.open(fakeFiles)).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      details: { device: 'gpu0', availableBytes: 0 },
+    });
+  });
+
   it('is named with both numbers where it is too small', async () => {
     const small = engineOn({ ownMemory: true, memoryFreeBytes: 1000 }, 1001);
     for (const call of [() => small.open(fakeFiles), () => small.fit(fakeFiles)]) {
