@@ -11,7 +11,8 @@
 namespace mobillm::llamacpp {
 
 struct ContextOptions {
-  std::uint32_t context_tokens = 0;  // of one sequence; all share a pool of as many
+  std::uint32_t context_tokens = 0;  // of one sequence
+  std::uint32_t pool_tokens = 0;     // that all share; counts as context_tokens at least
   std::uint32_t sequences = 1;
   std::uint32_t batch_tokens = 512;  // of one prefill step
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
@@ -24,6 +25,9 @@ struct ContextOptions {
   // Asked about every node of a step, and told those that it wants; none in common use.
   ggml_backend_sched_eval_callback observer = nullptr;
   void* observer_data = nullptr;
+
+  // Cells of the cache.
+  std::uint32_t cells() const { return std::max(context_tokens, pool_tokens); }
 };
 
 // Whether a model's cache is made of keys and values by token, and not of a state that each token
@@ -59,7 +63,7 @@ inline std::uint64_t draft_output_bytes(const llama_model* model, const ContextO
 // The library's parameters for these options.
 inline llama_context_params to_params(const llama_model* model, const ContextOptions& options) {
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = options.context_tokens;
+  params.n_ctx = options.cells();
   params.n_batch = options.batch_tokens;
   params.n_ubatch = options.batch_tokens;
   params.n_seq_max = sequence_numbers(model, options);

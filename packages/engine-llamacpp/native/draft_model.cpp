@@ -35,6 +35,7 @@ Offload draft_offload(const Offload& target) {
 ContextOptions draft_context(const ContextOptions& target) {
   ContextOptions options = target;
   options.sequences = 1;
+  options.pool_tokens = 0;
   options.generates = true;
   options.guesses = false;
   options.embed_tokens = 0;

@@ -83,6 +83,7 @@ void Embedder::check_memory(const EmbeddingShape& shape) const {
   ContextOptions options = options_;
   options.batch_tokens = embedding_step_tokens(options_, shape);
   options.context_tokens = std::max(shape.text_tokens, options.batch_tokens);
+  options.pool_tokens = 0;
   const auto vocabulary =
       static_cast<std::uint64_t>(llama_vocab_n_tokens(llama_model_get_vocab(model_)));
   const std::uint64_t kv_cache = is_encoder(metadata_text(model_, "general.architecture"))

@@ -201,9 +201,9 @@ void KvHandOver::append(llama_context* context, llama_seq_id sequence, std::int3
                   "The cache that the model's sequences share has no room for the " +
                       std::to_string(in.tokens) +
                       " tokens of the snapshot. Close a sequence, or open the model with more "
-                      "contextTokens.",
+                      "engineOptions.poolTokens.",
                   {{"promptTokens", static_cast<double>(in.tokens)},
-                   {"contextTokens", static_cast<double>(llama_n_ctx(context))}});
+                   {"poolTokens", static_cast<double>(llama_n_ctx(context))}});
     }
     llama_memory_seq_cp(memory, spare, sequence, -1, -1);
     llama_memory_seq_rm(memory, spare, -1, -1);

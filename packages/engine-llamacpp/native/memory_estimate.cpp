@@ -31,7 +31,7 @@ bool can_simulate(const llama_model* model, const ContextOptions& options) {
   if (llama_model_is_recurrent(model) || llama_model_is_hybrid(model)) return true;
   const std::uint64_t available = available_memory_bytes().value_or(std::uint64_t{1} << 32);
   return kv_cache_formula(model, options) <= 2 * available &&
-         options.context_tokens * kCellBytes <= available / 8;
+         options.cells() * kCellBytes <= available / 8;
 }
 
 // Adds what a context takes, and what the library tells of the weights on the way; `output` is that
@@ -76,7 +76,7 @@ std::uint64_t sum_of(const std::vector<DeviceMemory>& rows, std::uint64_t Device
 
 }  // namespace
 
-MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions& options,
+MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions& asked,
                                const Offload& offload, const AbortFlag& abort) {
   const LogCapture log(kOffloadLine);
   llama_model_params params = llama_model_default_params();
@@ -97,6 +97,8 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
   if (abort.is_set()) throw aborted();
   if (model == nullptr) throw load_failed(model_file.file.path, log.last_error());
 
+  ContextOptions options = asked;
+  limit_pool(model.get(), options);
   MemoryEstimate estimate;
   estimate.layers = llama_model_n_layer(model.get());
   const LayersByDevice layers = parse_offload_report(log.text(), estimate.layers);
@@ -115,6 +117,7 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
     const llama_context_params context = to_params(model.get(), options, shape);
     ContextOptions own = options;
     own.context_tokens = context.n_ctx;
+    own.pool_tokens = 0;
     own.batch_tokens = context.n_batch;
     // Its rows grow with the first steps, so the library does not count them.
     const std::uint64_t output = estimate.devices.front().output;

@@ -55,6 +55,7 @@ void Model::load() {
   }
   load_weights();
   require_usable();
+  limit_pool(model_.get(), options_.context);
   vocabulary_.emplace(llama_model_get_vocab(model_.get()));
   kv_hand_over_.emplace(model_.get(), options_.context, closing_);
   embedder_.emplace(model_.get(), options_.context, facts_.layers_by_device, thread_pool_,

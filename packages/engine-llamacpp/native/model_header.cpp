@@ -1,5 +1,6 @@
 #include "model_header.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <locale>
 #include <sstream>
@@ -47,6 +48,19 @@ bool is_encoder(const std::string& architecture) {
   return encoders.contains(architecture);
 }
 
+void limit_pool(const llama_model* model, ContextOptions& options) {
+  const std::string scaling = metadata_text(model, "general.architecture") + ".rope.scaling.";
+  const std::string type = metadata_text(model, (scaling + "type").c_str());
+  const std::int64_t stretched = metadata_integer(model, scaling + "original_context_length", 0);
+  if (type == "yarn" || (type != "longrope" && stretched <= 0)) return;
+  const std::int64_t original = stretched > 0 ? stretched : llama_model_n_ctx_train(model);
+  if (options.context_tokens > original) return;
+  // The library rounds up to a multiple of this.
+  constexpr std::int64_t kStep = 256;
+  options.pool_tokens = static_cast<std::uint32_t>(
+      std::min<std::int64_t>(options.pool_tokens, original / kStep * kStep));
+}
+
 void require_fitting_cache(const llama_model* model, const ContextOptions& options) {
   const std::string attention = metadata_text(model, "general.architecture") + ".attention.";
   const std::int64_t head_length =
@@ -81,7 +95,7 @@ std::uint64_t kv_cache_formula(const llama_model* model, const ContextOptions& o
     return static_cast<std::uint64_t>(elements) * ggml_type_size(type) /
            static_cast<std::uint64_t>(ggml_blck_size(type));
   };
-  return static_cast<std::uint64_t>(llama_model_n_layer(model)) * options.context_tokens *
+  return static_cast<std::uint64_t>(llama_model_n_layer(model)) * options.cells() *
          (row(options.key_type, key_length) + row(options.value_type, value_length));
 }
 
@@ -95,7 +109,7 @@ std::uint64_t compute_formula(const llama_model* model, const ContextOptions& op
       static_cast<std::uint64_t>(llama_vocab_n_tokens(llama_model_get_vocab(model)));
   const std::uint64_t rows = options.generates ? output_rows(model, options) : 1;
   return static_cast<std::uint64_t>(options.batch_tokens) *
-             (4 * embedding + 2 * feed_forward + heads * options.context_tokens) * 4 +
+             (4 * embedding + 2 * feed_forward + heads * options.cells()) * 4 +
          rows * vocabulary * 4;
 }
 

@@ -28,6 +28,11 @@ bool is_encoder(const std::string& architecture);
 // looks with flash attention alone, and ends the process without.
 void require_fitting_cache(const llama_model* model, const ContextOptions& options);
 
+// Keeps a pool for many from changing how a sequence is computed: a model with factors for long
+// contexts (LongRoPE) gets them by the length of the whole pool, so that is no longer than what the
+// other factors are for, where a sequence's own context is not.
+void limit_pool(const llama_model* model, ContextOptions& options);
+
 // Bytes of keys and values for a context, from the header alone:
 // layers × tokens × KV heads × (key length × key size + value length × value size).
 // Too high for architectures that cache less (recurrent layers, compressed attention).

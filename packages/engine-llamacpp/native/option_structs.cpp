@@ -54,6 +54,7 @@ ContextOptions read_context_options(Napi::Value value) {
   const OptionReader options(value, "");
   ContextOptions context;
   context.context_tokens = options.integer<std::uint32_t>("contextTokens", 1, 0x7fffff00);
+  context.pool_tokens = options.integer<std::uint32_t>("poolTokens", 0, 0x7fffff00);
   // One number of the library's is for handing caches over.
   context.sequences = options.integer<std::uint32_t>(
       "sequences", 1, static_cast<std::uint32_t>(llama_max_parallel_sequences()) - 1);

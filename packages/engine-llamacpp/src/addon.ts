@@ -121,6 +121,8 @@ export interface NativeCheckedFile {
 /** What a context is made with. */
 export interface NativeContextOptions {
   readonly contextTokens: number;
+  /** Tokens of all sequences together; counts as `contextTokens` at least. */
+  readonly poolTokens: number;
   readonly sequences: number;
   readonly batchTokens: number;
   readonly flashAttention: 'auto' | 'on' | 'off';

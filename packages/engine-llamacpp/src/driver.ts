@@ -284,6 +284,8 @@ function contextOptions(
 ): NativeContextOptions {
   return {
     contextTokens: options.contextTokens,
+    // More than that nobody could ever fill.
+    poolTokens: Math.min(own.poolTokens, options.contextTokens * options.sequences),
     sequences: options.sequences,
     batchTokens: own.batchTokens,
     flashAttention: own.flashAttention,

@@ -49,6 +49,15 @@ export interface LlamaCppOpenOptions {
    */
   readonly batchTokens?: number;
   /**
+   * Tokens whose keys and values all sequences together keep in memory, 1 to 2147483392; the limit of
+   * one stays `contextTokens`. More lets conversations keep their caches side by side instead of making
+   * room for each other. It takes memory from the opening on, which `estimate` and `fit` count, and each
+   * step looks over all that is cached. Less than `contextTokens` counts as that, and more than
+   * `sequences` × `contextTokens` as that; of a model with other factors for long contexts (LongRoPE), more
+   * than its original context counts as that, unless `contextTokens` is more. Default: `contextTokens`.
+   */
+  readonly poolTokens?: number;
+  /**
    * Attention without a matrix of scores in memory. `auto` (the default): where the library supports it,
    * unless the other kind was measured to be faster here and takes 128 MiB at most; see `calibrate`. It
    * never changes while a model is open.
@@ -159,6 +168,7 @@ const checkEngine = check.optionsObject({
 
 const checkOpen = check.optionsObject({
   batchTokens: check.integer({ min: 1, max: 65_536 }),
+  poolTokens: check.integer({ min: 1, max: 0x7fff_ff00 }),
   embedTokens: check.integer({ min: 0, max: 0x7fff_ff00 }),
   flashAttention: check.oneOf('auto', 'on', 'off'),
   keyType: cacheType,
@@ -172,7 +182,10 @@ const checkOpen = check.optionsObject({
   calibrate: check.oneOf('auto', 'on', 'off'),
 });
 
-/** {@link LlamaCppOpenOptions} with the defaults; there is no default split and no draft model. */
+/**
+ * {@link LlamaCppOpenOptions} with the defaults; there is no default split and no draft model, and a pool
+ * of 0 is one context.
+ */
 export type ResolvedOpenOptions = Required<
   Omit<LlamaCppOpenOptions, 'tensorSplit' | 'draftModel'>
 > & {
@@ -190,6 +203,7 @@ export function resolveOpenOptions(options: unknown): ResolvedOpenOptions {
   const checked = checkOpen(options, 'engineOptions');
   return {
     batchTokens: checked.batchTokens ?? 512,
+    poolTokens: checked.poolTokens ?? 0,
     embedTokens: checked.embedTokens ?? 0,
     flashAttention: checked.flashAttention ?? 'auto',
     keyType: checked.keyType ?? 'f16',

@@ -123,8 +123,8 @@ export interface ModelDriver {
   /** Context of one sequence in tokens, as the library really made it. */
   readonly contextTokens: number;
   /**
-   * Tokens that all sequences together can hold. Equal to `contextTokens` where sequences share one
-   * pool; `sequences × contextTokens` where each has its own.
+   * Tokens that all sequences together can hold: `contextTokens` at least, where they share one pool, and
+   * `sequences × contextTokens` where each has its own.
    */
   readonly kvPoolTokens: number;
   /** Its vocabulary. */

@@ -1,4 +1,9 @@
-import { writeGguf, type GgufWriterTensor, type GgufWriterValue } from './gguf-writer.js';
+import {
+  type GgufWriterInput,
+  type GgufWriterTensor,
+  type GgufWriterValue,
+  writeGguf,
+} from './gguf-writer.js';
 import { f32Tensor, normalNumbers } from './random-weights.js';
 
 /** Options of {@link tinyLlamaGguf}. */
@@ -9,6 +14,8 @@ export interface TinyLlamaOptions {
   readonly layers?: number;
   /** Metadata to put in, replace, or (as `undefined`) leave out, for tests of odd files. */
   readonly metadata?: Readonly<Record<string, GgufWriterValue | undefined>>;
+  /** Tensors to put in beside its own, for tests of odd files. */
+  readonly tensors?: readonly GgufWriterTensor[];
 }
 
 const embedding = 64;
@@ -32,7 +39,30 @@ const chatTemplate =
  * ChatML tokens, a ChatML template, a context of 2048 tokens. What it says is noise, bytes that are
  * no UTF-8 included.
  */
-export function tinyLlamaGguf(options: TinyLlamaOptions = {}): Uint8Array {
+export function tinyLlamaGguf(options?: TinyLlamaOptions): Uint8Array {
+  return writeGguf(tinyLlama(options));
+}
+
+/** The same model in several files; llama.cpp finds them by their names, `<name>-00001-of-00003.gguf`. */
+export function tinyLlamaParts(count: number, options?: TinyLlamaOptions): Uint8Array[] {
+  const { metadata, tensors } = tinyLlama(options);
+  const most = Math.ceil(tensors.length / count);
+  return Array.from({ length: count }, (_, part) =>
+    writeGguf({
+      metadata: {
+        ...(part === 0 && metadata),
+        'split.no': { type: 'uint16', value: part },
+        'split.count': { type: 'uint16', value: count },
+        'split.tensors.count': { type: 'int32', value: tensors.length },
+      },
+      tensors: tensors.slice(part * most, (part + 1) * most),
+    }),
+  );
+}
+
+function tinyLlama(
+  options: TinyLlamaOptions = {},
+): Required<Pick<GgufWriterInput, 'metadata' | 'tensors'>> {
   const { seed = 1, layers = 2 } = options;
   const tokens = [
     ...byteTokens(),
@@ -42,7 +72,7 @@ export function tinyLlamaGguf(options: TinyLlamaOptions = {}): Uint8Array {
   const firstControl = tokens.length - controlTokens.length;
   const u32 = (value: number) => ({ type: 'uint32', value }) as const;
   const f32 = (value: number) => ({ type: 'float32', value }) as const;
-  return writeGguf({
+  return {
     metadata: {
       'general.architecture': 'llama',
       'general.name': 'Tiny Llama of random weights',
@@ -72,8 +102,8 @@ export function tinyLlamaGguf(options: TinyLlamaOptions = {}): Uint8Array {
       'tokenizer.chat_template': chatTemplate,
       ...options.metadata,
     },
-    tensors: tinyTensors(tokens.length, seed, layers),
-  });
+    tensors: [...tinyTensors(tokens.length, seed, layers), ...(options.tensors ?? [])],
+  };
 }
 
 /** Writes {@link tinyLlamaGguf} to a file. Node alone. */

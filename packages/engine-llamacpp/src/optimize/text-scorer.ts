@@ -60,6 +60,7 @@ export class TextScorer {
           use,
           ...header,
           contextTokens,
+          poolTokens: 0,
           sequences: 1,
           batchTokens: own.batchTokens,
           flashAttention: own.flashAttention,
