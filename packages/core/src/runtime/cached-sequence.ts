@@ -55,12 +55,23 @@ export class CachedSequence {
   exactTokens = Infinity;
   /** Tokens at the beginning that other conversations may copy: exact ones that this engine computed. */
   copyableTokens = Infinity;
+  /** The saved cache that the tokens behind those are of, and how many at the beginning still are. */
+  #imported: { readonly sha256: string; readonly tokenCount: number } | undefined;
   /** Where in a shared pool its tokens lie. */
   readonly places = new PoolPlaces();
 
   /** Tokens cached or promised. */
   get heldTokens(): number {
     return Math.max(this.#driver.tokenCount, this.reservedTokens);
+  }
+
+  /**
+   * Tokens at the beginning that may be copied by whoever is about to import a saved cache with that
+   * sha256, or by anybody. Who would get the same keys and values from the file anyway may get them here.
+   */
+  lentTokens(sha256: string | undefined): number {
+    const imported = this.#imported?.sha256 === sha256 ? this.#imported?.tokenCount : undefined;
+    return Math.max(this.copyableTokens, imported ?? 0);
   }
 
   /** The adapters that its cache was computed with, and what comes next will be. */
@@ -126,6 +137,7 @@ export class CachedSequence {
     // From now on: who copies meanwhile would take moved tokens for those that lay there.
     this.exactTokens = Math.min(exactTokens, from);
     this.copyableTokens = Math.min(copyableTokens, from);
+    this.#keepImported(from);
     let removed = false;
     try {
       removed = await this.#driver.removeTokens(from, to);
@@ -148,6 +160,14 @@ export class CachedSequence {
     this.places.cut(this.#tokens.length);
     if (this.#tokens.length <= this.exactTokens) this.exactTokens = Infinity;
     if (this.#tokens.length <= this.copyableTokens) this.copyableTokens = Infinity;
+    this.#keepImported(this.#tokens.length);
+  }
+
+  /** Of an imported cache the first tokens are left; what comes behind them is computed here. */
+  #keepImported(tokenCount: number): void {
+    if (this.copyableTokens === Infinity) this.#imported = undefined;
+    if (!this.#imported || this.#imported.tokenCount <= tokenCount) return;
+    this.#imported = { ...this.#imported, tokenCount };
   }
 
   /**
@@ -158,11 +178,16 @@ export class CachedSequence {
     // As they are now: meanwhile the other one may be cut, and filled again.
     const tokens = source.#tokens.slice(0, tokenCount);
     const lent = source.places.lend(tokenCount);
+    const { copyableTokens } = source;
+    const imported = source.#imported;
     if (!(await this.#driver.copyFrom?.(source.#driver, tokenCount))) return false;
     this.#tokens = tokens;
     this.places.take(lent);
     this.exactTokens = Infinity;
-    this.copyableTokens = Infinity;
+    // What nobody but an import of the same cache may have stays so.
+    const trusted = tokenCount <= copyableTokens;
+    this.copyableTokens = trusted ? Infinity : copyableTokens;
+    this.#imported = trusted || !imported ? undefined : { ...imported, tokenCount };
     return true;
   }
 
@@ -222,11 +247,12 @@ export class CachedSequence {
   }
 
   /**
-   * Appends what the cache does not have yet of one that was exported.
+   * Appends what the cache does not have yet of one that was exported, whose sha256 is that of all its
+   * bytes.
    *
    * @throws MobillmError as `SequenceDriver.importKv` does; the cache is then as it was.
    */
-  async import(snapshot: KvSnapshot, signal: AbortSignal): Promise<void> {
+  async import(snapshot: KvSnapshot, sha256: string, signal: AbortSignal): Promise<void> {
     if (!this.#driver.importKv) throw missing('importKv');
     const had = this.#driver.tokenCount;
     await this.#driver.importKv(await endOf(snapshot, had), signal);
@@ -239,6 +265,9 @@ export class CachedSequence {
     }
     this.#tokens = [...snapshot.tokens];
     // Nobody knows that these keys and values are of these tokens: what is wrong stays in here.
+    // But not from who imports the same bytes, and so has what is wrong already.
+    if (had <= this.lentTokens(sha256))
+      this.#imported = { sha256, tokenCount: snapshot.tokens.length };
     this.copyableTokens = Math.min(this.copyableTokens, had);
   }
 

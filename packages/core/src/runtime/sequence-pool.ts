@@ -164,7 +164,8 @@ export class SequencePool {
    * has not read for a while would keep it waiting for ever: it has to give way, too.
    *
    * With `shifts` tokens that the prompt leaves out may be taken out of the middle of the cache. Only what
-   * was computed with the same `adapters` counts.
+   * was computed with the same `adapters` counts. `imports` is the sha256 of a saved cache of these tokens
+   * that is about to be imported: what another one has imported of that is taken over, too.
    */
   async prepare(
     sequence: CachedSequence,
@@ -174,14 +175,19 @@ export class SequencePool {
     {
       shifts = false,
       adapters = noAdapters,
-    }: { readonly shifts?: boolean; readonly adapters?: AdapterSet } = {},
+      imports,
+    }: {
+      readonly shifts?: boolean;
+      readonly adapters?: AdapterSet;
+      readonly imports?: string;
+    } = {},
   ): Promise<number> {
     const wanted = Math.min(tokens.length + moreTokens, this.#model.contextTokens);
     const closesGaps = shifts && this.#capabilities.removeTokens;
     await sequence.reuse(tokens, { shifts: closesGaps, adapters });
     // One that goes on is waited for by the others: it may pass them, and its end is what they need.
     const goesOn = sequence.reservedTokens > 0;
-    const claim: Claim = { sequence, wanted };
+    const claim: Claim = { sequence, wanted, imports };
     this.#waiting.push(claim);
     // What was cut off may be what somebody waits for, who has the first right to it.
     this.#changed();
@@ -199,13 +205,13 @@ export class SequencePool {
     goesOn: boolean,
     signal: AbortSignal,
   ): Promise<number> {
-    const { sequence, wanted } = claim;
+    const { sequence, wanted, imports } = claim;
     const refused = new Set<CachedSequence>();
     for (;;) {
       signal.throwIfAborted();
       const others = [...this.#sequences].filter((other) => other !== sequence);
       const donors = others.filter((other) => !refused.has(other));
-      const donor = this.#donor(sequence, donors, tokens);
+      const donor = this.#donor(sequence, donors, tokens, imports);
       const [first] = this.#waiting;
       const ahead = goesOn || first === claim ? undefined : first;
       if (this.#fits(claim, others, donor, ahead)) {
@@ -279,13 +285,14 @@ export class SequencePool {
     { tokenCount, adapters }: CachedSequence,
     others: readonly CachedSequence[],
     tokens: readonly Token[],
+    imports: string | undefined,
   ): Donor | undefined {
     const { copySequence, truncate } = this.#capabilities;
     if (!copySequence) return undefined;
     let best: Donor | undefined;
     for (const other of others) {
       if (other.state === 'evicting' || other.state === 'closing') continue;
-      const usable = Math.min(other.usableTokens(tokens, adapters), other.copyableTokens);
+      const usable = Math.min(other.usableTokens(tokens, adapters), other.lentTokens(imports));
       if (truncate === 'all-or-nothing' && usable < other.tokenCount) continue;
       if (usable > (best?.usable ?? tokenCount)) best = { sequence: other, usable };
     }
@@ -427,6 +434,8 @@ export class SequencePool {
 interface Claim {
   readonly sequence: CachedSequence;
   readonly wanted: number;
+  /** Sha256 of the saved cache that it is for, if any. */
+  readonly imports: string | undefined;
 }
 
 /** A sequence whose first tokens another one can use. */

@@ -220,8 +220,10 @@ export class SessionHandle implements Session {
       }
       try {
         const { adapters } = this.#options.settings({});
-        await this.#options.pool.prepare(this.#sequence, cache.tokens, 0, job, { adapters });
-        await this.#sequence.import(cache, job);
+        const { snapshot, sha256 } = cache;
+        const wanted = { adapters, imports: sha256 };
+        await this.#options.pool.prepare(this.#sequence, snapshot.tokens, 0, job, wanted);
+        await this.#sequence.import(snapshot, sha256, job);
         return { cachedTokens: this.#sequence.tokenCount };
       } catch (error) {
         if (!MobillmError.is(error) || !usableWithout.has(error.code)) throw error;

@@ -58,7 +58,14 @@ export interface SavedSession {
     readonly dropped: number;
   };
   /** The cache, or why there is none to be had. */
-  readonly cache: KvSnapshot | MobillmError | undefined;
+  readonly cache: SavedCache | MobillmError | undefined;
+}
+
+/** A cache out of a file. */
+export interface SavedCache {
+  readonly snapshot: KvSnapshot;
+  /** Of all its bytes: caches with the same one are the same, whichever files they come from. */
+  readonly sha256: string;
 }
 
 /** What reading and writing can be told. */
@@ -252,11 +259,12 @@ async function readCache(
     offset: source.byteLength - hashBytes,
     length: hashBytes,
   });
-  if (!sameBytes(fromHex(hash.digest()), recorded)) {
+  const digest = hash.digest();
+  if (!sameBytes(fromHex(digest), recorded)) {
     return damaged(path, 'its cache does not have the sha256 that was recorded for it');
   }
   try {
-    return viewKvSnapshot(bytes);
+    return { snapshot: viewKvSnapshot(bytes), sha256: digest };
   } catch (error) {
     if (MobillmError.is(error, 'KV_MISMATCH')) return error;
     return damaged(path, 'its cache is none', error);

@@ -1,9 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine, Model } from '../../src/engine/engine.js';
 import { createFakeEngine, type FakeEngineOptions, fakeFiles } from '../../src/testing/index.js';
-import { readSessionFile, writeSessionFile } from '../../src/session/session-file.js';
+import {
+  readSessionFile,
+  type SavedCache,
+  writeSessionFile,
+} from '../../src/session/session-file.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const path = join(temporaryFolder(), 'one.session');
@@ -118,6 +122,49 @@ describe('a saved session', () => {
     expect(restored.tokenCount).toBeGreaterThan(0);
     const other = await model.createSession({ system, defaults });
     expect((await other.send('Name a colour.')).usage.cachedTokens).toBe(0);
+  });
+
+  it('lies in a shared pool once, however often it is restored', async () => {
+    await saveOne(await openFake());
+    const { cache } = await readSessionFile(path);
+    const { tokens } = (cache as SavedCache).snapshot;
+    // Room for one of them, and what three sessions add to it.
+    const model = await openFake({}, tokens.length + 16);
+    const sessions = [];
+    for (let copy = 0; copy < 3; copy++) {
+      sessions.push(await model.restoreSession(path, { defaults }));
+    }
+    for (const session of sessions) {
+      expect(session.restored).toEqual({ cachedTokens: tokens.length });
+      expect(session.tokenCount).toBe(tokens.length);
+    }
+    // What one of them changes is its own.
+    await sessions[0]!.reset();
+    expect(sessions.map((session) => session.tokenCount)).toEqual([
+      0,
+      tokens.length,
+      tokens.length,
+    ]);
+  });
+
+  it('keeps its cache from another one with the same tokens and other numbers', async () => {
+    await saveOne(await openFake());
+    const { cache, ...saved } = await readSessionFile(path);
+    const { snapshot } = cache as SavedCache;
+    const changed = {
+      ...snapshot,
+      layers: snapshot.layers.map(({ keys, values }) => ({ keys, values: values.map(() => 0) })),
+    };
+    const other = join(dirname(path), 'other.session');
+    await writeSessionFile(other, { ...saved, cache: changed });
+    const model = await openFake();
+    const { text: expected } = await (
+      await model.restoreSession(path, { defaults })
+    ).send('Another one.');
+    const restored = await model.restoreSession(other, { defaults });
+    expect(restored.restored).toEqual({ cachedTokens: snapshot.tokens.length });
+    // Read from the file and not copied: a model that sees other numbers says something else.
+    expect((await restored.send('Another one.')).text).not.toBe(expected);
   });
 
   it('knows which messages no longer fitted', async () => {
