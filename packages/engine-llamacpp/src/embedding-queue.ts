@@ -54,21 +54,17 @@ export class EmbeddingQueue {
     texts: readonly (readonly Token[])[],
     { pooling, signal, onProgress, adapters = [] }: EmbeddingJobOptions,
   ): Promise<Float32Array[]> {
+    const { tokens, lengths } = await joined(texts);
+    signal?.throwIfAborted();
     if (this.#closed) throw closed();
     const { natives, scales } = nativeAdapters(adapters);
     const native = callNative(() =>
-      this.#model.createEmbedding(
-        Int32Array.from(texts.flat()),
-        Int32Array.from(texts, (text) => text.length),
-        pooling,
-        natives,
-        scales,
-      ),
+      this.#model.createEmbedding(tokens, lengths, pooling, natives, scales),
     );
     this.#running = native;
     const stopListening = onAbort(signal, () => native.abort());
     try {
-      const total = texts.reduce((sum, text) => sum + text.length, 0);
+      const total = tokens.length;
       for (let done = 0; done < total;) {
         done = await this.#step(native);
         signal?.throwIfAborted();
@@ -76,8 +72,13 @@ export class EmbeddingQueue {
         signal?.throwIfAborted();
       }
       const rows = native.rows();
-      const length = rows.length / texts.length;
-      return texts.map((_, index) => rows.slice(index * length, (index + 1) * length));
+      const results: Float32Array[] = [];
+      await inTurns(cut(rows, texts.length), (row) => {
+        results.push(row.slice());
+        return row.length;
+      });
+      signal?.throwIfAborted();
+      return results;
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw error;
@@ -106,6 +107,46 @@ export class EmbeddingQueue {
       );
     }
   }
+}
+
+/** Numbers that are copied before others get the thread: less than a millisecond's work. */
+const numbersAtOnce = 65_536;
+
+/** Works on one item after the other, and lets others have the thread now and then. */
+async function inTurns<T>(items: Iterable<T>, work: (item: T) => number): Promise<void> {
+  let numbers = 0;
+  for (const item of items) {
+    numbers += work(item);
+    if (numbers < numbersAtOnce) continue;
+    numbers = 0;
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+/** All tokens in a row, and how many each text has. */
+async function joined(
+  texts: readonly (readonly Token[])[],
+): Promise<{ readonly tokens: Int32Array; readonly lengths: Int32Array }> {
+  const lengths = new Int32Array(texts.length);
+  let total = 0;
+  for (const [index, { length }] of texts.entries()) {
+    lengths[index] = length;
+    total += length;
+  }
+  const tokens = new Int32Array(total);
+  let offset = 0;
+  await inTurns(texts, (text) => {
+    tokens.set(text, offset);
+    offset += text.length;
+    return text.length;
+  });
+  return { tokens, lengths };
+}
+
+/** The rows of a matrix, without copies. */
+function* cut(numbers: Float32Array, rows: number): Generator<Float32Array, void, void> {
+  const length = numbers.length / rows;
+  for (let row = 0; row < rows; row++) yield numbers.subarray(row * length, (row + 1) * length);
 }
 
 /** Waits for a promise, or rejects with the reason of a signal that is aborted before. */

@@ -389,7 +389,8 @@ export interface Model {
   createSession(options?: SessionOptions): Promise<Session>;
   /**
    * Opens a conversation that {@link Session.save} wrote, with its cache. As often as wanted: a session
-   * that was saved with a system message alone serves as a beginning that many share.
+   * that was saved with a system message alone serves as a beginning that many share, and where the
+   * engine declares `copySequence` what they share is in memory once.
    *
    * A cache that does not fit this model, or is damaged, is no error: `restored` of the session says
    * so, and the conversation is computed again.
@@ -426,10 +427,13 @@ export interface Model {
    * One vector a text, in order, each of `info.embedding.length` numbers. Many texts at once cost less
    * than one after another. Generations of the same model go on meanwhile.
    *
+   * Calls of `embed` and `rerank` are computed one after another. Up to 64 wait their turn; one more
+   * fails with `BUSY`.
+   *
    * Declared by `capabilities.embed`; models that cannot are those whose `info.tasks` lack `embed`.
    *
    * @throws MobillmError `CONTEXT_FULL`, with both counts, for a text longer than the context;
-   * `UNSUPPORTED`; `OUT_OF_MEMORY`, where vectors need room that was not set aside.
+   * `UNSUPPORTED`; `BUSY`; `OUT_OF_MEMORY`, where vectors need room that was not set aside.
    */
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   /**
@@ -438,7 +442,7 @@ export interface Model {
    * Declared by `capabilities.rerank`; models that can are those whose `info.tasks` have `rerank`.
    *
    * @throws MobillmError `CONTEXT_FULL`, with both counts, for a document that does not fit the context
-   * together with the query; `UNSUPPORTED`; `OUT_OF_MEMORY`.
+   * together with the query; `UNSUPPORTED`; `BUSY`, as `embed`; `OUT_OF_MEMORY`.
    */
   rerank(
     query: string,

@@ -18,6 +18,9 @@ export const checkEmbed = check.optionsObject({
 /** Characters that are encoded before others get the thread: about a millisecond's work. */
 const charactersAtOnce = 4096;
 
+/** Numbers that are normalised before others get the thread: less than a millisecond's work. */
+const numbersAtOnce = 32_768;
+
 /**
  * Embeds texts: encodes them, has the driver compute their vectors, and normalises these.
  *
@@ -53,7 +56,25 @@ export async function embedTexts(
     ...(options.adapters && { adapters: options.adapters }),
     ...(onProgress && { onProgress }),
   });
-  return normalize === 'l2' ? vectors.map(normalized) : vectors;
+  return normalize === 'l2' ? allNormalized(vectors, signal) : vectors;
+}
+
+/** All of them, some at once: many would hold the thread up. */
+async function allNormalized(
+  vectors: readonly Float32Array[],
+  signal: AbortSignal,
+): Promise<Float32Array[]> {
+  const results: Float32Array[] = [];
+  let numbers = 0;
+  for (const vector of vectors) {
+    results.push(normalized(vector));
+    numbers += vector.length;
+    if (numbers < numbersAtOnce) continue;
+    numbers = 0;
+    await new Promise((resolve) => setTimeout(resolve));
+    signal.throwIfAborted();
+  }
+  return results;
 }
 
 function fitText(

@@ -40,6 +40,7 @@ import {
   requireAdaptersOf,
   unsupported,
 } from './generation-request.js';
+import { JobLimit } from './job-limit.js';
 import { Lifetime } from './lifetime.js';
 import { SequencePool } from './sequence-pool.js';
 import { SessionHandle } from './session-handle.js';
@@ -60,6 +61,9 @@ export interface ModelHandleOptions {
   readonly onClose: () => void;
 }
 
+/** Calls of `embed` and `rerank` that may wait behind one; all hold their texts meanwhile. */
+const maxTextJobs = 64;
+
 /** {@link Model} over a driver. */
 export class ModelHandle implements Model {
   readonly #driver: ModelDriver;
@@ -68,6 +72,7 @@ export class ModelHandle implements Model {
   readonly #encoder: ConversationEncoder;
   readonly #pool: SequencePool;
   readonly #lifetime = new Lifetime('model');
+  readonly #textJobs = new JobLimit(maxTextJobs, 'calls of embed and rerank');
   readonly #onClose: () => void;
   readonly #sequences: number;
   readonly info: ModelInfo;
@@ -264,7 +269,8 @@ export class ModelHandle implements Model {
       if (!this.#capabilities.embed || !driver.embed)
         throw unsupported(this.#engine, 'embed texts', 'embed');
       const told = { ...rest, ...adapterOption(adapters) };
-      return embedTexts(driver, driver.embed.bind(driver), checked, told, job);
+      const embed = driver.embed.bind(driver);
+      return this.#textJobs.run(() => embedTexts(driver, embed, checked, told, job));
     });
   }
 
@@ -287,12 +293,11 @@ export class ModelHandle implements Model {
     return duringAll(this.#lifetime, adapters, signal, async (job) => {
       if (!this.#capabilities.rerank || !this.#driver.rerank)
         throw unsupported(this.#engine, 'rerank documents', 'rerank');
-      const scores = await this.#driver.rerank(query, checked, {
-        truncate,
-        signal: job,
-        ...adapterOption(adapters),
-        ...(onProgress && { onProgress }),
-      });
+      const rerank = this.#driver.rerank.bind(this.#driver);
+      const told = { ...adapterOption(adapters), ...(onProgress && { onProgress }) };
+      const scores = await this.#textJobs.run(() =>
+        rerank(query, checked, { truncate, signal: job, ...told }),
+      );
       return scores
         .map((score, index) => ({ index, score }))
         .sort((a, b) => b.score - a.score || a.index - b.index)
