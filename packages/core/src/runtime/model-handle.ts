@@ -173,6 +173,7 @@ export class ModelHandle implements Model {
 
   generateSamples(options: GenerateSamplesOptions): SamplesRun {
     this.#lifetime.requireOpen();
+    check.record(options, 'options');
     const { n, ...single } = options;
     checkSamples(n, 'n');
     if (n > this.#sequences) {
@@ -346,6 +347,16 @@ export class ModelHandle implements Model {
     requireAdaptersOf(this, settings.adapters);
     for (const { token } of settings.sampling.logitBias) {
       requireToken(token, this.tokenizer.vocabularySize, `logitBias[${token}]`);
+    }
+    // Engines add them as f32.
+    const forbidden = settings.sampling.logitBias.filter(
+      ({ bias }) => Math.fround(bias) === -Infinity,
+    );
+    if (forbidden.length === this.tokenizer.vocabularySize) {
+      throw wrongValue(
+        'logitBias',
+        'forbids every token of this model; leave one that can be chosen',
+      );
     }
     return settings;
   }

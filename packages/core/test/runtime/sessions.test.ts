@@ -285,6 +285,36 @@ describe('stateless generations', () => {
   });
 });
 
+describe('wrong calls', () => {
+  it.each([undefined, null, 'a', 3, ['a']])(
+    'to generateSamples with %j say so',
+    async (options) => {
+      const model = await openFake();
+      expect(() => model.generateSamples(options as never)).toThrow(
+        expect.objectContaining({ name: 'TypeError', code: 'INVALID_ARGUMENT', key: 'options' }),
+      );
+    },
+  );
+
+  it('are biases that forbid every token', async () => {
+    const model = await openFake();
+    const every = (bias: number) =>
+      Object.fromEntries(
+        Array.from({ length: model.tokenizer.vocabularySize }, (_, token) => [token, bias]),
+      );
+    for (const bias of [-Infinity, -1e300]) {
+      expect(() => model.generate({ prompt: 'a', logitBias: every(bias) })).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT', key: 'logitBias' }),
+      );
+    }
+    // One that is left is taken.
+    const asked = { prompt: 'a', maxTokens: 1, temperature: 0 };
+    const { tokens } = await model.generate(asked);
+    const only = { ...every(-Infinity), [tokens[0]!]: 0 };
+    expect((await model.generate({ ...asked, logitBias: only })).tokens).toEqual(tokens);
+  });
+});
+
 describe('closing', () => {
   it('frees the weights even when a sequence fails to close', async () => {
     const driver = createFakeDriver();
