@@ -6,7 +6,7 @@
  * |---|---|
  * | `ADDON_INCOMPATIBLE` | The native addon was found but cannot be loaded on this machine. |
  * | `ADDON_NOT_FOUND` | No native addon for this platform and architecture is installed or built. |
- * | `BUSY` | The session, or every sequence of the model, is in use. |
+ * | `BUSY` | The session or every sequence of the model is in use, or too many calls wait. |
  * | `CLOSED` | The object was closed before the call, or while it ran. |
  * | `CONTEXT_FULL` | The prompt does not fit the context; `details` hold both token counts. |
  * | `FILE_NOT_FOUND` | A file that was named does not exist or cannot be read. |
