@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "idle_worker.hpp"
 #include "library_log.hpp"
 #include "mobillm/error.hpp"
 #include "mobillm/sequence.hpp"
@@ -51,6 +52,8 @@ class DraftModel::TextDrafter final : public Drafter {
   double reading_ms() const override { return reading_ms_; }
 
   std::span<const Token> guess(std::span<const Token> tokens, std::size_t most) override {
+    // What is measured while models rest has to make way for this, too.
+    const Activity::Busy busy(Activity::of_process());
     guess_.clear();
     reading_ms_ = 0;
     draft_.polled_ = &abort_;

@@ -42,6 +42,7 @@ constexpr double kWorthMemory = 0.95;
 ContextOptions probe_options(const ContextOptions& options) {
   ContextOptions own = options;
   own.context_tokens = kContextTokens;
+  own.pool_tokens = 0;
   own.sequences = 1;
   own.batch_tokens = std::min(options.batch_tokens, kStepTokens);
   own.scores_texts = false;

@@ -42,7 +42,7 @@ std::string calibration_key(const TunedModel& model, const ContextOptions& conte
 // Whether a matrix of scores, a row for each token of a step and head and a column for each cell,
 // is small enough to be had for being faster.
 bool affords_matrix(const ContextOptions& context, int heads) {
-  const std::uint64_t cells = context.context_tokens;
+  const std::uint64_t cells = context.cells();
   return cells * context.batch_tokens * sizeof(float) <=
          kMatrixBytes / static_cast<std::uint64_t>(std::max(1, heads));
 }
