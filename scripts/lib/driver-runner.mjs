@@ -5,6 +5,7 @@ export function greedySpec(maxTokens) {
     keepLogits: false,
     endTokens: new Set(),
     logprobs: undefined,
+    speculation: 'off',
     creditTokens: 64,
     sampling: {
       ...{ logitBias: [], repeatPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },

@@ -118,7 +118,7 @@ class SlowReader final : public mobillm::Drafter {
   bool is_cheap() const override { return false; }
   std::span<const Token> guess(std::span<const Token>, std::size_t most) override {
     const auto start = std::chrono::steady_clock::now();
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
     reading_ms_ =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     guess_.assign(most, 1);
@@ -143,7 +143,7 @@ void counts_no_reading_as_the_cost_of_a_step() {
     const std::vector<Token> sampled(5, 1);
     speculator.add(sampled, 1.0);
   }
-  CHECK(costs.of(4).value() < 10);
+  CHECK(costs.of(4).value() < 100);
   CHECK_EQUAL(speculator.counts().drafted, 12);
   CHECK_EQUAL(speculator.counts().accepted, 12);
 }

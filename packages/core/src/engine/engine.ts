@@ -405,7 +405,7 @@ export interface Model {
    *
    * Past the number of sequences that the model was opened with, up to 64 generations wait their turn;
    * one more fails with `BUSY`, as does one for which no sequence can become free because sessions
-   * hold them all.
+   * hold them all. One whose events nobody reads keeps its sequence until it is read, left or aborted.
    */
   generate(options: GenerateOptions): GenerationRun;
   /**

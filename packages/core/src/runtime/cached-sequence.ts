@@ -21,8 +21,8 @@ export class CachedSequence {
   #tokens: Token[] = [];
   /** What the last generation gives, while or after it is read. */
   #batches: PausableBatches | undefined;
-  /** When the last generation ended; `undefined` once the sequence is prepared for another one. */
-  #endedAt: number | undefined;
+  /** When a run came to wait for its reader outside of a generation; `undefined` where none does. */
+  #waitsSince: number | undefined;
   #givingUp: Promise<void> | undefined;
   #adapters: AdapterSet = noAdapters;
   /** Grows with every use; the smallest of several is the one used longest ago. */
@@ -115,8 +115,7 @@ export class CachedSequence {
     { shifts, adapters }: { readonly shifts: boolean; readonly adapters: AdapterSet },
   ): Promise<number> {
     this.inherited = false;
-    this.#endedAt = undefined;
-    if (this.#givingUp) await this.#givingUp;
+    await this.readOn();
     await this.useAdapters(adapters);
     if (shifts) await this.#closeGap(prompt);
     await this.truncate(this.usableTokens(prompt, adapters));
@@ -201,7 +200,7 @@ export class CachedSequence {
     this.#tokens = fed;
     const batches = new PausableBatches(this.#driver.generate(newTokens, spec, signal));
     this.#batches = batches;
-    this.#endedAt = undefined;
+    this.#waitsSince = undefined;
     try {
       for await (const batch of batches.read()) {
         for (const token of batch.tokens) fed.push(token);
@@ -210,7 +209,7 @@ export class CachedSequence {
     } finally {
       // A driver that ran ahead of its reader holds tokens that were never seen here: they are cut
       // off, so that the record and the cache agree.
-      this.#endedAt = performance.now();
+      this.#waitsSince = performance.now();
       await this.truncate(fed.length);
     }
   }
@@ -220,7 +219,18 @@ export class CachedSequence {
    * does not take, be it the end; `undefined` while it works, or waits.
    */
   get unreadSince(): number | undefined {
-    return this.#batches?.unreadSince ?? this.#endedAt;
+    return this.#batches?.unreadSince ?? this.#waitsSince;
+  }
+
+  /** Notes that the run on it has something for its reader before it goes on. */
+  awaitReader(): void {
+    this.#waitsSince = performance.now();
+  }
+
+  /** The reader has come, or nobody reads: from here on the cache is in use, and not given up. */
+  async readOn(): Promise<void> {
+    this.#waitsSince = undefined;
+    if (this.#givingUp) await this.#givingUp;
   }
 
   /**
@@ -228,6 +238,8 @@ export class CachedSequence {
    * context was full, makes room anew and goes on from the last token that was read.
    */
   async giveUp(): Promise<void> {
+    // At once: who reads on meanwhile sees that it has lost its room.
+    this.reservedTokens = 0;
     this.#givingUp ??= (async () => {
       await this.#batches?.stop();
       if (this.tokenCount > 0) await this.#driver.truncate(0);
@@ -243,6 +255,7 @@ export class CachedSequence {
    */
   async export(signal: AbortSignal): Promise<KvSnapshot> {
     if (!this.#driver.exportKv) throw missing('exportKv');
+    await this.readOn();
     return this.#driver.exportKv({ signal });
   }
 

@@ -82,10 +82,15 @@ export async function* generateEvents(
     for (let part = 0; reason === undefined; part++) {
       const tokens = part === 0 ? prompt.tokens : [...prompt.tokens, ...record.tokens];
       const more = Math.min(firstAnswerTokens, settings.maxTokens - record.tokens.length);
-      const cached = await options.prepare(tokens, more, prompt.drops ?? false);
+      const prepare = () => options.prepare(tokens, more, prompt.drops ?? false);
+      let cached = await prepare();
       if (part === 0) {
         record.cachedTokens = cached;
+        sequence.awaitReader();
         yield prefillEvent(record, cached);
+        await sequence.readOn();
+        // While nobody read, others may have needed the room.
+        if (sequence.reservedTokens === 0) record.cachedTokens = cached = await prepare();
       }
       reason = yield* generatePart(options, answer, tokens, cached);
       // The driver ran out of room, but this sequence has not: others hold the rest of the pool. Room

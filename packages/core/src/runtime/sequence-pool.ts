@@ -249,16 +249,24 @@ export class SequencePool {
     signal: AbortSignal,
   ): Promise<void> {
     const stalled = others
-      .filter(({ unreadSince, heldTokens }) => unreadSince !== undefined && heldTokens > 0)
+      .filter(
+        ({ state, unreadSince, heldTokens }) =>
+          (state === 'borrowed' || state === 'running') &&
+          unreadSince !== undefined &&
+          heldTokens > 0,
+      )
       .sort((a, b) => (a.unreadSince ?? 0) - (b.unreadSince ?? 0))[0];
     if (!isFirst) return this.#change(signal);
     const leftMs =
       (stalled?.unreadSince ?? performance.now()) + this.#patienceMs - performance.now();
     // Nobody tells when a reader stops reading: looked at from time to time.
     if (!stalled || leftMs > 0) return this.#change(signal, leftMs);
-    stalled.reservedTokens = 0;
-    // What breaks there is for its own reader to hear.
-    await stalled.giveUp().catch(() => undefined);
+    try {
+      await stalled.giveUp();
+    } catch {
+      // What breaks there is for its own reader to hear. Here it means that there is no room yet.
+      return this.#change(signal, this.#patienceMs);
+    }
     this.#changed();
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineCapabilities } from '../../src/engine/capabilities.js';
 import type { GenerateSpec, ModelDriver, SequenceDriver } from '../../src/engine/driver.js';
+import type { KvSnapshot } from '../../src/kv/kv-snapshot.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import type { CachedSequence } from '../../src/runtime/cached-sequence.js';
 import { SequencePool } from '../../src/runtime/sequence-pool.js';
@@ -51,14 +52,14 @@ function poolOf(
   capabilities: Partial<
     Pick<EngineCapabilities, 'copySequence' | 'removeTokens' | 'truncate'>
   > = {},
+  patienceMs?: number,
 ): SequencePool {
   const model = { contextTokens, kvPoolTokens: contextTokens, createSequence };
-  return new SequencePool(model as unknown as ModelDriver, limit, {
-    copySequence: false,
-    removeTokens: false,
-    truncate: 'exact',
+  const declared = {
+    ...({ copySequence: false, removeTokens: false, truncate: 'exact' } as const),
     ...capabilities,
-  });
+  };
+  return new SequencePool(model as unknown as ModelDriver, limit, declared, patienceMs);
 }
 
 const numbers = (length: number) => Array.from({ length }, (_, token) => token);
@@ -84,6 +85,35 @@ describe('a pool of sequences', () => {
       pool.rest(other);
     };
     await expect(pool.prepare(one, numbers(80), 0, signal)).resolves.toBe(0);
+  });
+
+  it('takes no cache that is being read, and waits where one cannot be given up', async () => {
+    let read!: (snapshot: KvSnapshot) => void;
+    let busy = false;
+    const driver = counting(() => {
+      if (busy) throw new MobillmError('BUSY', 'It is being read.');
+    });
+    driver.exportKv = () => new Promise((resolve) => (read = resolve));
+    const drivers = [driver, counting()];
+    const pool = poolOf(() => Promise.resolve(drivers.shift() ?? counting()), 2, {}, 1);
+    const [one, other] = [await pool.take(signal), await pool.take(signal)];
+    await pool.wake(one, signal);
+    await pool.prepare(one, numbers(60), 0, signal);
+    await fill(one, 60);
+    await pool.wake(other, signal);
+    busy = true;
+    const room = pool.prepare(other, numbers(80), 0, signal);
+    // Its run is over and nobody takes the end, so it is asked to give way, and cannot.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const saved = one.export(signal);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    busy = false;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(one.tokenCount).toBe(60);
+    read({} as KvSnapshot);
+    await saved;
+    pool.rest(one);
+    expect(await room).toBe(0);
   });
 
   it('lets the one that waits longest have its turn, whatever smaller ones come', async () => {

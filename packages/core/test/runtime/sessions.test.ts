@@ -192,6 +192,7 @@ describe('stateless generations', () => {
   });
 
   it.each([
+    ['at its beginning', 90, 1],
     ['in the middle of its answer', 90, 3],
     ['before its end', 3, 4],
   ])('need not wait for one that nobody reads %s', async (_, maxTokens, events) => {
@@ -210,7 +211,7 @@ describe('stateless generations', () => {
       const step = await reader.next();
       if (!step.done) read.push(step.value.type);
     }
-    expect(read.at(-1)).toBe('text');
+    expect(read.at(-1)).toBe(events === 1 ? 'prefill' : 'text');
 
     const others = [b, c].map((prompt) => model.generate({ prompt, ...options }));
     for (const { stopReason } of await Promise.all(others)) expect(stopReason).toBe('max-tokens');

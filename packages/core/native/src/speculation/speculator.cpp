@@ -21,8 +21,8 @@ std::span<const Token> Speculator::draft(std::size_t most) {
   const std::size_t asked =
       cheap || always_ ? std::min(most, kMostDraftTokens) : length_.choose(most);
   const std::span<const Token> guess =
-      asked > 0 || cheap ? drafter_->guess(history_, std::max<std::size_t>(asked, 1))
-                         : std::span<const Token>();
+      asked > 0 || (cheap && most > 0) ? drafter_->guess(history_, std::max<std::size_t>(asked, 1))
+                                       : std::span<const Token>();
   guess_.assign(guess.begin(), guess.end());
   const std::size_t offered = std::min(guess_.size(), asked);
   taken_ = cheap && !always_ ? length_.choose(offered) : offered;
