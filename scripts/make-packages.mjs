@@ -112,6 +112,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const prebuilt = await packPrebuilt(built, out);
     const published = await packPublished(out);
     await joinPackages(published, prebuilt);
-    for (const { tarball } of [...prebuilt, ...published]) console.log(`npm publish ${tarball}`);
+    for (const { tarball } of [...prebuilt, ...published])
+      console.log(`npm publish --access public ${tarball}`);
   });
 }

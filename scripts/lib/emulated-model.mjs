@@ -8,6 +8,7 @@ import { root } from './workspace.mjs';
 export class EmulatedModel {
   #child;
   #lines;
+  #ended;
 
   /**
    * @param {object} options
@@ -36,6 +37,9 @@ export class EmulatedModel {
 
   constructor(child) {
     this.#child = child;
+    // From the beginning: it may have ended before anybody closes it.
+    this.#ended = new Promise((resolve) => child.once('close', resolve));
+    child.stdin.on('error', () => {});
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -66,8 +70,7 @@ export class EmulatedModel {
   }
 
   async close() {
-    const ended = new Promise((resolve) => this.#child.on('close', resolve));
     this.#child.stdin.end();
-    await ended;
+    await this.#ended;
   }
 }

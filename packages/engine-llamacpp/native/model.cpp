@@ -300,7 +300,13 @@ StepStatus Model::compute(std::span<const StepItem> items) {
     }
   }
   const StepStatus outcome = check_decode(status);
-  if (outcome == StepStatus::kDone) tuning_.after_step(items, took.count());
+  if (outcome == StepStatus::kDone) {
+    try {
+      tuning_.after_step(items, took.count());
+    } catch (...) {
+      // The step itself is done: whoever asked for it must not compute it again.
+    }
+  }
   return outcome;
 }
 

@@ -102,7 +102,11 @@ int ThreadGovernor::step(std::size_t tokens, double milliseconds, TimePoint now)
     return threads_;
   }
   const auto typical = typical_.of(tokens);
-  if (!typical) return threads_;
+  if (!typical) {
+    // Nothing to compare with: a trial that cannot be judged is ended, as if it had not been.
+    if (++unknown_ >= kWindow) settle(typical_threads_, now);
+    return threads_;
+  }
   if (to_skip_ > 0) {
     --to_skip_;
     return threads_;
@@ -152,6 +156,7 @@ void ThreadGovernor::begin_trial(int threads) {
   threads_ = threads;
   window_.clear();
   to_skip_ = kSkippedSteps;
+  unknown_ = 0;
 }
 
 void ThreadGovernor::lowering(double slowness, TimePoint now) {

