@@ -30,7 +30,7 @@ const q41 = process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
 const q40 = requantized(q41);
 await installPeers();
 
-const peer = 'node-llama-cpp';
+const peers = peerVersions();
 const rows = [];
 /** A row: what it is on which settings, both figures, and the bar for their ratio or for the first. */
 function row(figure, settings, { ours, theirs, value, bar, atMost, digits = 2 }) {
@@ -60,15 +60,17 @@ for (const [weights, model] of [
 }
 
 // --- beside another binding ---------------------------------------------------------------------
-for (const [weights, model, threads, only] of [
-  ['Q4_0', q40, 1, 'start,memory,decode,parallel,encode,chat'],
-  ['Q4_1', q41, 1, 'decode,parallel,memory'],
-  ['Q4_0', q40, 2, 'decode,parallel'],
-  ['Q4_1', q41, 2, 'decode,parallel'],
+// llama.node takes minutes for long prompts and computes no several at once.
+for (const [peer, weights, model, threads, only] of [
+  ['node-llama-cpp', 'Q4_0', q40, 1, 'start,memory,decode,parallel,encode,chat'],
+  ['node-llama-cpp', 'Q4_1', q41, 1, 'decode,parallel,memory'],
+  ['node-llama-cpp', 'Q4_0', q40, 2, 'decode,parallel'],
+  ['node-llama-cpp', 'Q4_1', q41, 2, 'decode,parallel'],
+  ['llama.node', 'Q4_0', q40, 1, 'start,memory,decode,encode'],
 ]) {
-  const settings = `${weights}, ${threads} thread${threads === 1 ? '' : 's'}`;
+  const settings = `${peer}; ${weights}, ${threads} thread${threads === 1 ? '' : 's'}`;
   const report = await run('peers.mjs', [
-    ...['--model', model, '--threads', String(threads), '--only', only],
+    ...['--peers', peer, '--model', model, '--threads', String(threads), '--only', only],
   ]);
   const both = (figures) => ({ ours: figures.mobillm, theirs: figures[peer] });
   const less = (name, figures, bar, more = {}) => {
@@ -82,10 +84,10 @@ for (const [weights, model, threads, only] of [
     report.decodeCpuMsPerToken,
     single && weights === 'Q4_0' ? 0.95 : undefined,
   );
-  for (const sequences of [1, 4, 8, 16]) {
-    const { ours, theirs } = both(report.parallelTokensPerSecond[sequences]);
-    const bar = sequences === 16 ? 1.35 : undefined;
-    row(`${sequences} sequence${sequences === 1 ? '' : 's'}, tokens a second`, settings, {
+  for (const [sequences, figures] of Object.entries(report.parallelTokensPerSecond ?? {})) {
+    const { ours, theirs } = both(figures);
+    const bar = sequences === '16' ? 1.35 : undefined;
+    row(`${sequences} sequence${sequences === '1' ? '' : 's'}, tokens a second`, settings, {
       ...{ ours, theirs, value: ours / theirs, bar, digits: 0 },
     });
   }
@@ -130,12 +132,13 @@ for (const [weights, model] of [
 }
 
 const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}`;
-const versions = peerVersions()[peer];
 const date = new Date().toISOString().slice(0, 10);
 if (values.json) {
-  console.log(JSON.stringify({ machine, date, peer: `${peer} ${versions}`, rows }, null, 2));
+  console.log(JSON.stringify({ machine, date, peers, rows }, null, 2));
 } else {
-  console.log(`${machine}; ${peer} ${versions}; ${date}; ${values.rounds} rounds\n`);
+  console.log(
+    `${machine}; ${Object.entries(peers).flat().join(' ')}; ${date}; ${values.rounds} rounds\n`,
+  );
   console.log('| figure | settings | engine | other | ratio or cost | bar | |');
   console.log('| --- | --- | ---: | ---: | ---: | --- | --- |');
   for (const { figure, settings, ours, theirs, value, bar, atMost, held, digits } of rows) {
