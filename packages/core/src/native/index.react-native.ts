@@ -3,6 +3,7 @@ export type { AddonRequest, LoadedAddon } from './addon-request.js';
 export * from './from-native.js';
 export * from './generation-stream.js';
 export * from './load-addon-react-native.js';
+export * from './native-adapter-driver.js';
 export * from './native-sequence-driver.js';
 export type * from './native-sequence.js';
 export type * from './platform-package.js';
