@@ -35,7 +35,9 @@ export function makePrebuilt({ out, engine, from, row }) {
   const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   const addon = files.find((file) => file.endsWith('.node'));
   if (addon === undefined) {
-    throw new UserError(`There is no addon in ${from}: run "npm run build:native" first.`);
+    throw new UserError(
+      `There is no addon in ${from}: run "node packages/${engine}/scripts/build-native.mjs --release" first.`,
+    );
   }
   // An addon that holds a library inside carries its licence; the others open theirs at run time.
   const licences = files.filter((file) => file.startsWith('LICENSE.'));

@@ -12,7 +12,7 @@ export function tooFar({ quality, filePerplexity }: OptimizeCandidate, most: num
 /** Why the source was kept. */
 export function keptReason(candidates: readonly OptimizeCandidate[]): string {
   if (candidates.length === 0) {
-    return 'The source was kept: no format that was asked for makes it smaller.';
+    return 'The source was kept: it is within the budget already, or no format that was asked for makes it smaller.';
   }
   const reasons = candidates.map(({ name, rejected = '' }) => `${name}: ${rejected}`);
   return `The source was kept, as nothing pays. ${reasons.join(' ')}`;
