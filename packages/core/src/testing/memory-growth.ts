@@ -22,15 +22,23 @@ export async function readMemory(
 ): Promise<MemoryReading> {
   const { execFileSync } = await import('node:child_process');
   const { fileURLToPath } = await import('node:url');
-  // V8's young generation grows with what is allocated in it, and glibc keeps a pool of freed memory for
-  // each of many threads; both are held small, so that what grows is a leak.
+  // V8's young generation grows with what is allocated in it; glibc keeps a pool of freed memory for each of
+  // many threads, and puts ever larger blocks among small ones, between which they are not given back. All
+  // are held small, so that what grows is a leak.
   const [file, ...flags] =
     typeof program === 'string'
       ? [program]
       : [process.execPath, '--expose-gc', '--max-semi-space-size=1', fileURLToPath(program)];
   const output = execFileSync(file, [...flags, ...args], {
     encoding: 'utf8',
-    env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+    env: {
+      ...process.env,
+      ...{
+        MALLOC_ARENA_MAX: '1',
+        MALLOC_MMAP_THRESHOLD_: '65536',
+        MALLOC_TRIM_THRESHOLD_: '65536',
+      },
+    },
   });
   return JSON.parse(output) as MemoryReading;
 }
