@@ -2,7 +2,7 @@ import { compareTeacherForced } from '@mobillm/core/testing';
 import { createMlcDriver } from '@mobillm/engine-mlc';
 import { createQnnDriver } from '@mobillm/engine-qnn';
 import { describe, expect, it } from 'vitest';
-import { ensureFullPrecisionModel } from '../../../scripts/full-precision-model.mjs';
+import { ensureRequantizedModel } from '../../../scripts/requantized-model.mjs';
 import { compileForMlc, compileForQnn, temporaryFolder, writeTinyModel } from './support/models.js';
 import { openReference, openSide } from './support/opening.js';
 import { prompts, twoChunks } from './support/prompts.js';
@@ -11,7 +11,7 @@ const folder = temporaryFolder();
 
 describe('on the same weights, fed the same tokens, engines agree with llama.cpp', () => {
   it('MLC on F32 weights of SmolLM2-135M: 10 prompts, 32 tokens each', async () => {
-    const path = await ensureFullPrecisionModel('f32');
+    const path = await ensureRequantizedModel('f32');
     const result = await compareTeacherForced({
       reference: await openReference(path),
       candidate: await openSide(await createMlcDriver(), await compileForMlc(path, 'smollm2')),
@@ -44,7 +44,7 @@ describe('on the same weights, fed the same tokens, engines agree with llama.cpp
   });
 
   it('QNN on F16 weights of SmolLM2-135M: a prompt of 40 tokens, which is two chunks', async () => {
-    const path = await ensureFullPrecisionModel('f16');
+    const path = await ensureRequantizedModel('f16');
     const reference = await openReference(path);
     const options = { chunkTokens: 32, contextTokens: 128 };
     const files = await compileForQnn(path, 'smollm2', options);

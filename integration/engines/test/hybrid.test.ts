@@ -11,7 +11,7 @@ import { createLlamaCppEngine } from '@mobillm/engine-llamacpp';
 import { createMlcEngine } from '@mobillm/engine-mlc';
 import { createQnnEngine } from '@mobillm/engine-qnn';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ensureFullPrecisionModel } from '../../../scripts/full-precision-model.mjs';
+import { ensureRequantizedModel } from '../../../scripts/requantized-model.mjs';
 import {
   compileForMlc,
   compileForQnn,
@@ -57,7 +57,7 @@ const pairs: Readonly<Record<string, () => Promise<Pair>>> = {
     };
   },
   'QNN prefills SmolLM2-135M': async () => {
-    const path = await ensureFullPrecisionModel('f16');
+    const path = await ensureRequantizedModel('f16');
     return {
       create: createQnnEngine,
       path,
@@ -71,7 +71,7 @@ const pairs: Readonly<Record<string, () => Promise<Pair>>> = {
     };
   },
   'MLC prefills SmolLM2-135M': async () => {
-    const path = await ensureFullPrecisionModel('f32');
+    const path = await ensureRequantizedModel('f32');
     return {
       create: createMlcEngine,
       path,

@@ -7,14 +7,12 @@
  * a missed bar ends it with 1. About half an hour on two cores. Nothing else should run meanwhile.
  */
 
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
-import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { cacheFolder } from '../../../scripts/lib/cache-folder.mjs';
 import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
+import { ensureRequantizedModel } from '../../../scripts/requantized-model.mjs';
 import { installPeers, peerVersions } from './install-peers.mjs';
 import './unmeasured.mjs';
 
@@ -26,8 +24,9 @@ const { values } = parseArgs({
     check: { type: 'boolean', default: false },
   },
 });
-const q41 = process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
-const q40 = requantized(q41);
+// The default model alone: the rows name its formats.
+const q41 = await ensureDefaultModel();
+const q40 = await ensureRequantizedModel('q4_0');
 await installPeers();
 
 const peers = peerVersions();
@@ -163,18 +162,4 @@ async function run(program, args) {
     { maxBuffer: 1 << 26 },
   );
   return JSON.parse(stdout);
-}
-
-/** The model's weights in Q4_0, made once. */
-function requantized(path) {
-  const folder = join(cacheFolder(), 'bench-models');
-  const target = join(folder, `${basename(path, '.gguf')}.as-Q4_0.gguf`);
-  if (existsSync(target)) return target;
-  mkdirSync(folder, { recursive: true });
-  const program = fileURLToPath(
-    new URL('../build/native/reference/reference_requantize', import.meta.url),
-  );
-  execFileSync(program, [path, `${target}.part`, 'q4_0'], { stdio: 'ignore' });
-  renameSync(`${target}.part`, target);
-  return target;
 }

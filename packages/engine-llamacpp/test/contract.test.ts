@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ModelFiles } from '@mobillm/core';
 import { describeEngine, describeTeardown, describeTokenizer } from '@mobillm/core/testing';
-import { ensureFullPrecisionModel } from '../../../scripts/full-precision-model.mjs';
+import { ensureRequantizedModel } from '../../../scripts/requantized-model.mjs';
 import { createLlamaCppDriver } from '../src/index.js';
 import { adapterFiles, writeLora } from './support/lora.js';
 import { defaultModelPath, filesOf, temporaryFolder, writeTinyModel } from './support/models.js';
@@ -44,7 +44,7 @@ const adaptersOf = async (path: string): Promise<readonly [ModelFiles, ModelFile
   return [await write(1), await write(2)];
 };
 
-const realPath = await ensureFullPrecisionModel('f16');
+const realPath = await ensureRequantizedModel('f16');
 describeEngine('llama.cpp with SmolLM2-135M in F16', {
   ...common,
   files: filesOf(realPath),

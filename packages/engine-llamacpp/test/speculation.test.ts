@@ -1,7 +1,7 @@
 import type { Engine, GenerationOptions, Model } from '@mobillm/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLlamaCppEngine } from '../src/index.js';
-import { ensureFullPrecisionModel } from '../../../scripts/full-precision-model.mjs';
+import { ensureRequantizedModel } from '../../../scripts/requantized-model.mjs';
 import { temporaryFolder, writeTinyModel } from './support/models.js';
 
 const folder = temporaryFolder();
@@ -24,7 +24,7 @@ describe('speculation', () => {
 
   beforeAll(async () => {
     engine = await createLlamaCppEngine();
-    model = await engine.open(await ensureFullPrecisionModel('f16'), {
+    model = await engine.open(await ensureRequantizedModel('f16'), {
       ...{ contextTokens: 512, sequences: 2, threads: 1, engineOptions: exact },
     });
   });

@@ -7,7 +7,7 @@ import { writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { createMlcCompiler } from '@mobillm/engine-mlc/compile';
 import { createQnnCompiler } from '@mobillm/engine-qnn/compile';
 import { afterAll } from 'vitest';
-import { writeFullPrecision } from '../../../../scripts/full-precision-model.mjs';
+import { requantize } from '../../../../scripts/requantized-model.mjs';
 import { cacheFolder } from '../../../../scripts/lib/cache-folder.mjs';
 import { contentHash } from '../../../../scripts/lib/content-hash.mjs';
 import './libraries.js';
@@ -28,7 +28,7 @@ export function temporaryFolder(): string {
 export async function writeTinyModel(folder: string, type: 'f16' | 'f32'): Promise<string> {
   const [source, path] = [join(folder, 'tiny.gguf'), join(folder, `tiny-${type}.gguf`)];
   await writeTinyLlamaGguf(source);
-  await writeFullPrecision(source, path, type);
+  await requantize(source, path, type);
   return path;
 }
 
