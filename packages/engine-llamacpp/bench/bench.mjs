@@ -11,29 +11,21 @@
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { DriverRunner } from '../../../scripts/lib/driver-runner.mjs';
 import { LlamaReference } from '../../../scripts/lib/llama-reference.mjs';
 import { median, quantile, quiet } from '../../../scripts/lib/statistics.mjs';
 import { createLlamaCppDriver } from '../dist/index.js';
 import { prepareLlamaBench } from './llama-bench.mjs';
+import { benchOptions } from './options.mjs';
 import './unmeasured.mjs';
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: {
-    rounds: { type: 'string', default: '15' },
-    threads: { type: 'string', default: '1' },
-    model: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    'llama-bench': { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false },
-  },
+const { values, modelPath } = await benchOptions({
+  rounds: { type: 'string', default: '15' },
+  'llama-bench': { type: 'boolean', default: false },
+  check: { type: 'boolean', default: false },
 });
 const rounds = Number(values.rounds);
 const threads = Number(values.threads);
-const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
 const settings = { context: 4096, batch: 512, threads };
 const prefillTokens = 512;
 const decodeTokens = 128;

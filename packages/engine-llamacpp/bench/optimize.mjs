@@ -9,29 +9,22 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { optimizeModel } from '@mobillm/engine-llamacpp';
-import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
+import { benchOptions } from './options.mjs';
 import './unmeasured.mjs';
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string' },
-    part: { type: 'string', multiple: true },
-    threads: { type: 'string', default: '1' },
-    bits: { type: 'string' },
-    formats: { type: 'string' },
-    judged: { type: 'string', default: '512' },
-    learned: { type: 'string', default: '1024' },
-    json: { type: 'boolean', default: false },
-  },
+const { values, modelPath } = await benchOptions({
+  part: { type: 'string', multiple: true },
+  bits: { type: 'string' },
+  formats: { type: 'string' },
+  judged: { type: 'string', default: '512' },
+  learned: { type: 'string', default: '1024' },
 });
 
 const pages = ['native-code', 'writing-an-engine', 'tool-calling', 'planner'];
 const text = pages
   .map((page) => readFileSync(new URL(`../../../docs/${page}.md`, import.meta.url), 'utf8'))
   .join('\n');
-const model = values.model ?? process.env['MOBILLM_TEST_MODEL'] ?? (await ensureDefaultModel());
 const everything = { maxPerplexityIncrease: Infinity, minSpeedup: 0 };
 const formats = values.formats && { formats: values.formats.split(',') };
 const parts = {
@@ -44,7 +37,7 @@ const folder = mkdtempSync(join(tmpdir(), 'mobillm-optimize-'));
 try {
   for (const part of values.part ?? Object.keys(parts)) {
     const started = performance.now();
-    const report = await optimizeModel(model, {
+    const report = await optimizeModel(modelPath, {
       ...parts[part],
       ...{ text, threads: Number(values.threads), output: join(folder, `${part}.gguf`) },
       ...{ judgedTokens: Number(values.judged), learnedTokens: Number(values.learned) },

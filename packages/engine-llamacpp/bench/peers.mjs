@@ -10,27 +10,19 @@
  * few rounds, and only start, memory, decode and encode.
  */
 
-import { parseArgs } from 'node:util';
-import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { median, quiet } from '../../../scripts/lib/statistics.mjs';
 import { Contender, inTurns, withContenders } from './contender.mjs';
 import { installPeers, peerNames } from './install-peers.mjs';
+import { benchOptions } from './options.mjs';
 import './unmeasured.mjs';
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: {
-    rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: '1' },
-    model: { type: 'string' },
-    peers: { type: 'string', default: 'node-llama-cpp' },
-    only: { type: 'string', default: 'start,memory,decode,parallel,abort,encode,chat' },
-    json: { type: 'boolean', default: false },
-  },
+const { values, modelPath } = await benchOptions({
+  rounds: { type: 'string', default: '7' },
+  peers: { type: 'string', default: 'node-llama-cpp' },
+  only: { type: 'string', default: 'start,memory,decode,parallel,abort,encode,chat' },
 });
 const rounds = Number(values.rounds);
 const only = new Set(values.only.split(','));
-const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
 
 /** Tokens of ordinary text; which ones they are does not matter for the speed. */
 const prompt = (length, seed = 0) =>

@@ -9,23 +9,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { quiet } from '../../../scripts/lib/statistics.mjs';
 import { createLlamaCppEngine } from '../dist/index.js';
+import { benchOptions } from './options.mjs';
 import './unmeasured.mjs';
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: {
-    rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: '1' },
-    model: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const { values, modelPath } = await benchOptions({
+  rounds: { type: 'string', default: '7' },
 });
 const rounds = Number(values.rounds);
-const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
 const system = Array.from(
   { length: 60 },
   (_, index) => `Rule ${index + 1}: answer in the language of the question, briefly and kindly.`,

@@ -11,23 +11,15 @@
  * tells how many tokens were the same.
  */
 
-import { parseArgs } from 'node:util';
-import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { quiet } from '../../../scripts/lib/statistics.mjs';
 import { createLlamaCppEngine } from '../dist/index.js';
+import { benchOptions } from './options.mjs';
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: {
-    rounds: { type: 'string', default: '7' },
-    threads: { type: 'string', default: '1' },
-    tokens: { type: 'string', default: '128' },
-    model: { type: 'string' },
-    draft: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const { values, modelPath } = await benchOptions({
+  rounds: { type: 'string', default: '7' },
+  tokens: { type: 'string', default: '128' },
+  draft: { type: 'string' },
 });
-const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
 const maxTokens = Number(values.tokens);
 
 const minutes = `The committee met on Tuesday in the old town hall. Mrs. Albright reported that the bridge over the river Tarn needs new bearings, which cost 48,300 euros. Mr. Okafor asked whether the work could wait until spring. The engineer, Dr. Lindqvist, advised against it, because the frost would widen the cracks. The committee decided to order the bearings at once and to close the bridge to lorries until they are fitted.`;

@@ -8,27 +8,19 @@
  * The three tasks differ in that: one shows the model what to write, one describes it, one does not tell.
  */
 
-import { parseArgs } from 'node:util';
 import { jsonSchemaToGrammar } from '@mobillm/core';
-import { ensureDefaultModel } from '../../../scripts/default-model.mjs';
 import { DriverRunner } from '../../../scripts/lib/driver-runner.mjs';
 import { quiet } from '../../../scripts/lib/statistics.mjs';
 import { createLlamaCppDriver } from '../dist/index.js';
+import { benchOptions } from './options.mjs';
 import './unmeasured.mjs';
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter((argument) => argument !== '--'),
-  options: {
-    rounds: { type: 'string', default: '9' },
-    threads: { type: 'string', default: '1' },
-    tokens: { type: 'string', default: '96' },
-    model: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const { values, modelPath } = await benchOptions({
+  rounds: { type: 'string', default: '9' },
+  tokens: { type: 'string', default: '96' },
 });
 const rounds = Number(values.rounds);
 const tokens = Number(values.tokens);
-const modelPath = values.model ?? process.env.MOBILLM_TEST_MODEL ?? (await ensureDefaultModel());
 
 const object = (properties) => ({
   type: 'object',
