@@ -165,9 +165,9 @@ export interface ModelDriver {
     options: DriverRerankOptions,
   ): Promise<number[]>;
   /**
-   * Loads an adapter (LoRA), the first file of the role `adapter`, for this model; its sequences have it applied by `setAdapters`. What is wrong
-   * with a file of any origin is told, and never the library's to find. Declared by
-   * `capabilities.adapters`.
+   * Loads an adapter (LoRA), the first file of the role `adapter`, for this model; its sequences have it
+   * applied by `setAdapters`. What is wrong with a file of any origin is told, and never the library's to
+   * find. Declared by `capabilities.adapters`.
    *
    * @throws MobillmError `FILE_NOT_FOUND`; `MODEL_INVALID` where the file is damaged or no adapter;
    * `MODEL_UNSUPPORTED` where it was made for another model, or cannot be applied; `OUT_OF_MEMORY`.

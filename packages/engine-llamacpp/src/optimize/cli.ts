@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { optimizeModel } from './optimize-model.js';
 import type { OptimizeOptions, OptimizeProgress } from './optimize-options.js';
+import { showIncrease } from './optimize-reasons.js';
 import type { OptimizeReport } from './optimize-report.js';
 import { type WeightFormat, weightFormats } from './weight-formats.js';
 
@@ -138,14 +139,11 @@ function format({
   judgedTokens,
 }: OptimizeReport): string {
   const bits = (value: number) => value.toFixed(2).padStart(5);
-  const share = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value * 100).toFixed(1)} %`;
   const rows = candidates.map(({ name, bitsPerWeight, quality, speedup }) =>
     [
       name.padEnd(8),
       bits(bitsPerWeight),
-      `${share(quality.perplexityIncrease)} ± ${(quality.perplexityIncreaseError * 100).toFixed(1)} %`.padStart(
-        18,
-      ),
+      showIncrease(quality).padStart(18),
       quality.divergence.toFixed(4).padStart(10),
       (speedup === undefined ? '–' : `${speedup.toFixed(2)}×`).padStart(9),
     ].join('  '),

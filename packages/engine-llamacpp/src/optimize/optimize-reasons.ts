@@ -2,6 +2,14 @@ import type { OptimizeCandidate } from './optimize-report.js';
 
 const percent = (share: number) => `${share < 0 ? '−' : '+'}${Math.abs(share * 100).toFixed(1)} %`;
 
+/** How much higher a candidate's perplexity is than the source's, with the error of that. */
+export function showIncrease({
+  perplexityIncrease,
+  perplexityIncreaseError,
+}: OptimizeCandidate['quality']): string {
+  return `${percent(perplexityIncrease)} ± ${(perplexityIncreaseError * 100).toFixed(1)} %`;
+}
+
 /** Why a candidate is refused that is too far from the source. */
 export function tooFar({ quality, filePerplexity }: OptimizeCandidate, most: number): string {
   const own = filePerplexity ?? quality.perplexity;
@@ -20,6 +28,5 @@ export function keptReason(candidates: readonly OptimizeCandidate[]): string {
 
 /** Why a file was written. */
 export function writtenReason({ name, quality, speedup = NaN, ...row }: OptimizeCandidate): string {
-  const increase = `${percent(quality.perplexityIncrease)} ± ${(quality.perplexityIncreaseError * 100).toFixed(1)} %`;
-  return `${name}, of ${row.bitsPerWeight.toFixed(2)} bits a weight, is ${speedup.toFixed(2)} times as fast as the source in CPU time; perplexity ${increase}, divergence ${quality.divergence.toFixed(4)} nats a token.`;
+  return `${name}, of ${row.bitsPerWeight.toFixed(2)} bits a weight, is ${speedup.toFixed(2)} times as fast as the source in CPU time; perplexity ${showIncrease(quality)}, divergence ${quality.divergence.toFixed(4)} nats a token.`;
 }
