@@ -81,7 +81,7 @@ export interface LlamaCppOpenOptions {
    * `mapped` (the default) reads weights from the page cache as they are needed and shares them
    * between processes; `copied` reads them into memory of their own; `locked` does the same and keeps
    * the system from swapping them out, or fails with `UNSUPPORTED` and the limit where it may not.
-   * Weights that the library arranges anew for this processor (Q4_0 among others) are copied in any
+   * Weights that the library arranges anew for this processor (see `repack`) are copied in any
    * case, and not locked: it has no call for that.
    */
   readonly weights?: 'mapped' | 'copied' | 'locked';
@@ -97,8 +97,9 @@ export interface LlamaCppOpenOptions {
    */
   readonly tensorSplit?: Readonly<Record<string, number>>;
   /**
-   * `auto` (the default) lays weights of some formats out anew for the CPU when they are loaded, which
-   * is faster and takes memory of its own; `off` computes with them as they are in the file.
+   * `auto` (the default) lays weights of some formats out anew for the CPU when they are loaded, with AMX
+   * those of most, which is faster and takes memory of its own; `off` computes with them as they are in the
+   * file, and without AMX.
    */
   readonly repack?: 'auto' | 'off';
   /**

@@ -58,7 +58,13 @@ describe('the llama.cpp engine', () => {
     expect(Math.abs(bytes(large, 'kv-cache') - 1024 * perToken)).toBeLessThanOrEqual(rounding);
     expect(bytes(small, 'weights')).toBe(bytes(large, 'weights'));
     const model = await driver.open(filesOf(defaultModelPath), openOptions);
-    expect(bytes(small, 'weights')).toBe(model.info.weightBytes);
+    const asInFile = await driver.estimate!(filesOf(defaultModelPath), {
+      ...openOptions,
+      engineOptions: { repack: 'off' },
+    });
+    expect(bytes(asInFile, 'weights')).toBe(model.info.weightBytes);
+    // With AMX more is laid out anew, and what is read by rows as well is there twice.
+    expect(bytes(small, 'weights')).toBeGreaterThanOrEqual(model.info.weightBytes);
     await model.close();
   });
 
