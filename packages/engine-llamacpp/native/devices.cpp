@@ -69,6 +69,9 @@ DeviceInfo info_of(ggml_backend_dev_t device) {
   return info;
 }
 
+// An H100 took 80 to 234 MiB, most without flash attention.
+constexpr std::uint64_t kUntoldByCuda = std::uint64_t{256} << 20;
+
 // A function of the RPC back end, which may be a file of its own.
 template <typename Function>
 Function rpc_function(const char* name) {
@@ -156,6 +159,11 @@ ggml_backend_dev_t find_device(const std::string& id) {
 }
 
 ggml_backend_dev_t cpu_device() { return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU); }
+
+std::uint64_t untold_bytes(const std::string& id) {
+  ggml_backend_dev_t device = find_device(id);
+  return device != nullptr && backend_name(device) == "CUDA" ? kUntoldByCuda : 0;
+}
 
 bool takes_layers(ggml_backend_dev_t device) {
   const auto type = ggml_backend_dev_type(device);

@@ -47,6 +47,10 @@ ggml_backend_dev_t find_device(const std::string& id);
 // The CPU.
 ggml_backend_dev_t cpu_device();
 
+// Bytes that its back end takes once it computes with a context, beside all that the library tells:
+// CUDA's libraries with their work space. Without room for them the first step ends the process.
+std::uint64_t untold_bytes(const std::string& id);
+
 // Whether a model's layers can be moved to it: not where it is the CPU, or only helps it.
 bool takes_layers(ggml_backend_dev_t device);
 

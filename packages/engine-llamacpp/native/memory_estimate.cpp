@@ -1,5 +1,6 @@
 #include "memory_estimate.hpp"
 
+#include "devices.hpp"
 #include "embedder.hpp"
 #include "library_log.hpp"
 #include "memory_report.hpp"
@@ -124,6 +125,9 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
     add_context(estimate, model.get(), own, context, layers, 0);
     estimate.devices.front().output =
         output + embedding_output_bytes(model.get(), vocabulary_size, own.batch_tokens);
+  }
+  for (DeviceMemory& row : estimate.devices) {
+    if (row.total() > 0) row.compute += untold_bytes(row.device);
   }
   estimate.weights = sum_of(estimate.devices, &DeviceMemory::weights);
   estimate.kv_cache = sum_of(estimate.devices, &DeviceMemory::kv_cache);
