@@ -3,7 +3,7 @@
 #include <napi.h>
 
 #include "cpu_load.hpp"
-#include "devices.hpp"
+#include "device_rows.hpp"
 #include "embedding_handle.hpp"
 #include "estimate_handle.hpp"
 #include "file_handle.hpp"
@@ -16,6 +16,8 @@
 #include "optimize/requantized_file_handle.hpp"
 #include "optimize/text_scorer_handle.hpp"
 #include "processors.hpp"
+#include "rpc.hpp"
+#include "rpc_devices_handle.hpp"
 
 namespace mobillm::llamacpp {
 
@@ -29,27 +31,6 @@ Napi::Value initialize(const Info& info) {
     initialize_library(read_string(info[0], "backendFolder"));
     return info.Env().Undefined();
   });
-}
-
-Napi::Value to_rows(Napi::Env env, const std::vector<DeviceInfo>& devices) {
-  Napi::Array rows = Napi::Array::New(env, devices.size());
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    const DeviceInfo& device = devices[i];
-    Napi::Object row = Napi::Object::New(env);
-    row.Set("id", device.id);
-    row.Set("kind", device.kind);
-    row.Set("name", device.name);
-    row.Set("backend", device.backend);
-    if (device.memory_total > 0) {
-      row.Set("memoryTotalBytes", static_cast<double>(device.memory_total));
-      if (device.memory_free) {
-        row.Set("memoryFreeBytes", static_cast<double>(*device.memory_free));
-      }
-    }
-    if (device.own_memory) row.Set("ownMemory", true);
-    rows.Set(static_cast<std::uint32_t>(i), row);
-  }
-  return rows;
 }
 
 // describe(): { library, build, processors }
@@ -89,14 +70,7 @@ Napi::Value processors(const Info& info) {
 // devices(): [{ id, kind, name, backend, memoryTotalBytes?, memoryFreeBytes?,
 // ownMemory? }] of this machine.
 Napi::Value devices(const Info& info) {
-  return guarded(info.Env(), [&] { return to_rows(info.Env(), list_devices()); });
-}
-
-// rpcDevices(endpoint): as devices(), of a server that is known to answer there.
-Napi::Value rpc_devices_of(const Info& info) {
-  return guarded(info.Env(), [&] {
-    return to_rows(info.Env(), list_rpc_devices(read_string(info[0], "endpoint")));
-  });
+  return guarded(info.Env(), [&] { return device_rows(info.Env(), list_devices()); });
 }
 
 // serveRpc(endpoint, devices, threads): blocks; false where it could not listen.
@@ -149,7 +123,6 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
     exports.Set("devices", Napi::Function::New<devices>(env, "devices"));
     exports.Set("hasBackend", Napi::Function::New<has_backend_named>(env, "hasBackend"));
     exports.Set("loadBackend", Napi::Function::New<load_backend_from>(env, "loadBackend"));
-    exports.Set("rpcDevices", Napi::Function::New<rpc_devices_of>(env, "rpcDevices"));
     exports.Set("serveRpc", Napi::Function::New<serve_rpc_at>(env, "serveRpc"));
     exports.Set("processors", Napi::Function::New<processors>(env, "processors"));
     exports.Set("knowsArchitecture",
@@ -161,6 +134,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
     ModelHandle::define(env, exports);
     RequantizedFileHandle::define(env, exports);
     TextScorerHandle::define(env, exports);
+    RpcDevicesHandle::define(env, exports);
     SequenceHandle::define(env, environment);
     return exports;
   });

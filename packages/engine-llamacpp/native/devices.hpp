@@ -27,15 +27,8 @@ struct DeviceInfo {
 // time.
 std::vector<DeviceInfo> list_devices();
 
-// Devices of a server on another machine. Connects to it, which ends the process when it cannot be
-// reached: it has to be known that a server of this version answers there.
-std::vector<DeviceInfo> list_rpc_devices(const std::string& endpoint);
-
-// Serves what this machine's CPU or GPU computes to one client after the other, on this thread: for
-// a process of its own, because it does not end, and a request that makes no sense ends the
-// process. Returns, with false, only where it could not listen. Where no device is named, all of
-// this machine's that take layers are served, and the CPU where there is none.
-bool serve_rpc(const std::string& endpoint, const std::vector<std::string>& devices, int threads);
+// What a device is, asked for its memory; of a server, over the network.
+DeviceInfo device_info(ggml_backend_dev_t device);
 
 // Id of a device: its name in the library in lower case.
 std::string device_id(ggml_backend_dev_t device);

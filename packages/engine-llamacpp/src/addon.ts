@@ -24,10 +24,15 @@ export interface LlamaCppAddon {
   /** Whether the library has a back end: `cuda`, `hexagon`, `metal`, `opencl`, `rpc`, `vulkan`. */
   hasBackend(name: string): boolean;
   /**
-   * Devices of a server on another machine. That it answers there, and in this version's words, has to
-   * be known: the process ends otherwise.
+   * Asks a server on another machine for its devices. That it answers there, and in this version's words,
+   * has to be known: the process ends otherwise.
    */
-  rpcDevices(endpoint: string): readonly NativeDevice[];
+  readonly RpcDevices: new (options: {
+    /** `host:port`. */
+    readonly endpoint: string;
+    /** Milliseconds until it is given up; the library then goes on waiting, on a thread left behind. */
+    readonly limitMs: number;
+  }) => NativeRpcDevices;
   /**
    * Serves devices of this machine by id, or all that are worth it where none is named. Blocks its
    * thread for good; returns, with `false`, only where it could not listen.
@@ -65,6 +70,15 @@ export interface NativeDescription {
   readonly build: string;
   /** Processors that this process may use. */
   readonly processors: number;
+}
+
+/** A server's devices, asked for on a thread of their own. */
+export interface NativeRpcDevices {
+  /** To be called once. */
+  list(): Promise<readonly NativeDevice[]>;
+  /** Ends the waiting, with `ABORTED`. */
+  abort(): void;
+  close(): void;
 }
 
 /** Processors by their numbers. */
@@ -298,7 +312,7 @@ const expects = [
   'processors',
   'hasBackend',
   'loadBackend',
-  'rpcDevices',
+  'RpcDevices',
   'serveRpc',
   'knowsArchitecture',
   'File',

@@ -72,14 +72,15 @@ export async function createLlamaCppDriver(
 ): Promise<EngineDriver> {
   const checked = checkEngineOptions(options);
   const { addon: source, backends = 'auto', rpc = [], log, logLevel = 'warn' } = checked;
-  const { calibrationFolder = '' } = checked;
+  const { calibrationFolder = '', signal } = checked;
+  signal?.throwIfAborted();
   const { addon, folder } = await loadLlamaCppAddon(source).catch((error: unknown) => {
     throw fromNative(error);
   });
   const sink = log && new addon.LogSink(logLevel, log);
   try {
     loadBackends(addon, folder, backends);
-    const remote = await rpcDevices(addon, rpc);
+    const remote = await rpcDevices(addon, rpc, signal);
     return new LlamaCppDriver(addon, remote, calibrationFolder, () => sink?.close());
   } catch (error) {
     sink?.close();

@@ -23,10 +23,18 @@ export interface LlamaCppEngineOptions {
   readonly backends?: 'auto' | readonly BackendName[];
   /**
    * Servers of llama.cpp's RPC on other machines, `host:port` each, whose devices are then listed as
-   * `rpc0` and so on; see `startRpcServer`. For trusted networks only: nothing is encrypted, nobody is
-   * asked who they are, and a server that goes away while it computes takes this process with it.
+   * `rpc0` and so on; see `startRpcServer`. Each is asked first whether it is one, for 12 seconds at most:
+   * `IO_FAILED` where none answers, `BUSY` where it has another client, `UNSUPPORTED` where it is none or
+   * of another version.
+   *
+   * For trusted networks only: nothing is encrypted and nobody is asked who they are. Once it is in use,
+   * llama.cpp trusts each answer: a server that goes away, or answers what makes no sense, ends this
+   * process, and one that falls silent holds the call that waits for it without end. Open such a model in a
+   * process of its own where that matters.
    */
   readonly rpc?: readonly string[];
+  /** Ends the asking of `rpc`'s servers: making the engine then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
   /**
    * Folder in which measurements of this device are kept, see `calibrate`; it is made where it is missing.
    * By default `calibration` in `$MOBILLM_CACHE_DIR`, or in `mobillm` below `$XDG_CACHE_HOME`, `~/.cache`
@@ -162,6 +170,7 @@ const checkEngine = check.optionsObject({
   addon: addonOption,
   backends: check.either('auto', check.arrayOf(check.oneOf<BackendName>(...backendNames))),
   rpc: check.arrayOf(check.string({ nonEmpty: true })),
+  signal: check.abortSignal,
   log: check.callback<LogFunction>(),
   calibrationFolder: check.string({ nonEmpty: true }),
   logLevel: check.oneOf<LogLevel>('debug', 'info', 'warn', 'error'),

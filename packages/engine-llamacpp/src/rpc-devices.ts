@@ -1,18 +1,45 @@
+import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import { probeRpcServer } from '#rpc';
 import type { LlamaCppAddon, NativeDevice } from './addon.js';
 import { parseEndpoint } from './rpc/endpoint.js';
 
+/** How long the library may take to list the devices of a server that has just described them. */
+const listMs = 10_000;
+
 /**
- * The devices of servers on other machines. Each is asked first whether it answers, because the library
- * ends the process when one does not.
+ * The devices of servers on other machines. Each is asked first whether it is one, because the library
+ * ends the process where it is none.
  *
- * @throws InvalidArgument for what is no `host:port`; MobillmError `IO_FAILED`, `BUSY`, `UNSUPPORTED`.
+ * @throws InvalidArgument for what is no `host:port`; MobillmError `IO_FAILED`, `BUSY`, `UNSUPPORTED`; the
+ * signal's reason.
  */
 export async function rpcDevices(
   addon: LlamaCppAddon,
   endpoints: readonly string[],
+  signal?: AbortSignal,
 ): Promise<readonly NativeDevice[]> {
   const parsed = endpoints.map((endpoint, index) => parseEndpoint(endpoint, `rpc[${index}]`));
-  await Promise.all(parsed.map((endpoint) => probeRpcServer(endpoint)));
-  return endpoints.flatMap((endpoint) => addon.rpcDevices(endpoint));
+  await Promise.all(parsed.map((endpoint) => probeRpcServer(endpoint, { signal })));
+  const devices: NativeDevice[] = [];
+  // One after the other: the library numbers them as it meets them.
+  for (const endpoint of endpoints) devices.push(...(await list(addon, endpoint, signal)));
+  return devices;
+}
+
+async function list(
+  addon: LlamaCppAddon,
+  endpoint: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly NativeDevice[]> {
+  const native = callNative(() => new addon.RpcDevices({ endpoint, limitMs: listMs }));
+  const stopListening = onAbort(signal, () => native.abort());
+  try {
+    return await native.list();
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw fromNative(error);
+  } finally {
+    stopListening();
+    native.close();
+  }
 }
