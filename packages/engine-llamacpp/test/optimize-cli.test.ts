@@ -35,6 +35,12 @@ describe('the program mobillm-optimize', () => {
     const report = JSON.parse(stdout) as OptimizeReport;
     expect(report).toMatchObject({ decision: 'written', chosen: 'Q8_0', path: output });
     expect(existsSync(output)).toBe(true);
+    const again = [model, '--text', sample, '--output', output, '--target', 'Q8_0'];
+    const refused = run(...again, '--threads', '1', '--min-speedup', '0');
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(/There is a file .*new\.gguf already/u);
+    const forced = run(...again, '--threads', '1', '--min-speedup', '0', '--force');
+    expect({ status: forced.status, stderr: forced.stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   it('ends with 3 and a table where nothing pays', () => {

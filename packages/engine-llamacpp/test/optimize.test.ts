@@ -9,17 +9,23 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { LlamaCppAddon } from '../src/addon.js';
 import {
   createLlamaCppDriver,
   optimizeModel,
   type OptimizeOptions,
   type OptimizeProgress,
 } from '../src/index.js';
+import { ModelHeaders } from '../src/model-header.js';
+import { workBytes } from '../src/optimize/candidate-plans.js';
+import { requirePlace } from '../src/optimize/result-paths.js';
 import { defaultModelPath, filesOf, temporaryFolder, writeTinyModel } from './support/models.js';
 
 const words = 'the heat of the sun is in the stones and the stones are in the thin air again';
@@ -290,10 +296,80 @@ describe('optimizing a model', () => {
     expect(await rejection(running)).toMatchObject({ code: 'IO_FAILED' });
     expect(readFileSync(late, 'utf8')).toBe('mine, too');
     expect(readdirSync(folder).sort()).toEqual(['late.gguf', 'new.gguf', 'source.gguf']);
-    const nowhere = join(folder, 'nowhere', 'new.gguf');
-    expect(await rejection(optimize({ target: 'Q8_0', output: nowhere }))).toMatchObject({
+  });
+
+  it('finds out before it works that nothing can be written there', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, 'mine');
+    const taken = join(folder, 'taken');
+    mkdirSync(taken);
+    const never = { onProgress: () => expect.unreachable('has begun') };
+    const places = [
+      [join(folder, 'nowhere', 'new.gguf'), /folder that can be written to/u],
+      [join(file, 'new.gguf'), /folder that can be written to/u],
+      ...(process.platform === 'linux' ? [['/proc/new.gguf', /Writing \/proc/u] as const] : []),
+      [taken, /There is a file .*taken already/u],
+    ] as const;
+    for (const [output, message] of places) {
+      const error = await rejection(optimize({ target: 'Q8_0', output, ...never }));
+      expect(error).toMatchObject({
+        code: 'IO_FAILED',
+        message: expect.stringMatching(message) as string,
+      });
+    }
+    for (const [output, message] of [
+      [taken, /taken is no file/u],
+      [source, /is the source itself/u],
+    ] as const) {
+      const error = await rejection(
+        optimize({ target: 'Q8_0', output, overwrite: true, ...never }),
+      );
+      expect(error).toMatchObject({
+        code: 'IO_FAILED',
+        message: expect.stringMatching(message) as string,
+      });
+    }
+    expect(readdirSync(folder).sort()).toEqual(['file', 'source.gguf', 'taken']);
+  });
+
+  it('replaces a file where it is told to', async () => {
+    writeFileSync(output, 'an older one');
+    const { path, fileBytes } = await optimize({ target: 'Q8_0', overwrite: true });
+    expect(path).toBe(output);
+    expect(statSync(output).size).toBe(fileBytes);
+    expect(readdirSync(folder).sort()).toEqual(['new.gguf', 'source.gguf']);
+  });
+
+  it('asks for room for what it will write', async () => {
+    const layout = await validateGgufFile(source);
+    const formats = ['Q8_0', 'Q4_0', 'Q6_K'] as const;
+    const written = await optimize({ target: 'Q8_0' });
+    const one = workBytes(layout, { target: 'Q8_0', formats });
+    // But for the entries of the header that are new, and the space between tensors.
+    expect(Math.abs(one - (written.fileBytes ?? 0))).toBeLessThan(2048);
+    const two = workBytes(layout, { target: 'auto', formats });
+    expect(two).toBe(one + workBytes(layout, { target: 'Q6_K', formats }));
+    expect(workBytes(layout, { target: { fileBytes: 1e12 }, formats })).toBe(0);
+    const half = Math.floor(statSync(source).size / 2);
+    const budget = workBytes(layout, { target: { fileBytes: half }, formats });
+    expect(budget).toBeGreaterThan(half - 10_000);
+    expect(budget).toBeLessThanOrEqual(half);
+  });
+
+  it('says what room there is where it is too little', async () => {
+    const addon = createRequire(import.meta.url)(
+      fileURLToPath(new URL('../build/Release/mobillm_llamacpp.node', import.meta.url)),
+    ) as LlamaCppAddon;
+    const header = await new ModelHeaders(addon).read(filesOf(source));
+    const paths = { name: 'new', final: output, work: `${output}.x` };
+    const error = await rejection(
+      requirePlace(addon, header, paths, { bytes: 2 ** 52, overwrite: false }),
+    );
+    expect(error).toMatchObject({
       code: 'IO_FAILED',
+      details: { neededBytes: 2 ** 52, availableBytes: expect.any(Number) as number },
     });
+    expect(readdirSync(folder)).toEqual(['source.gguf']);
   });
 
   it('refuses damaged files and weights that are no numbers', async () => {

@@ -204,12 +204,39 @@ void require_room(const std::string& path, std::uint64_t needed) {
                {"availableBytes", static_cast<double>(space.available)}});
 }
 
+// Throws where a result may not get a name. Whoever wants to overwrite may not mean the source,
+// which is being read.
+void require_free(const std::string& path, const std::string& source, bool overwrite) {
+  std::error_code trouble;
+  const fs::file_status status = fs::symlink_status(to_path(path), trouble);
+  if (!fs::exists(status)) return;
+  std::string reason = "There is a file " + path + " already. Choose another name, or delete it.";
+  if (overwrite) {
+    if (fs::equivalent(to_path(path), to_path(source), trouble)) {
+      reason = path + " is the source itself, which is only read. Choose another name.";
+    } else if (fs::is_regular_file(status)) {
+      return;
+    } else {
+      reason = path + " is no file, so it is not overwritten. Choose another name.";
+    }
+  }
+  throw Error(code::kIoFailed, reason, {{"path", path}});
+}
+
 }  // namespace
 
 RequantizedFile::RequantizedFile(RequantizeOptions options)
     : options_(std::move(options)), path_(options_.path) {}
 
 RequantizedFile::~RequantizedFile() { discard(); }
+
+void RequantizedFile::prepare(const std::string& path, std::uint64_t bytes, bool overwrite) {
+  require_free(path, options_.source.path, overwrite);
+  { const Output output(path_); }
+  exists_ = true;
+  discard();
+  require_room(path_, bytes);
+}
 
 std::uint64_t RequantizedFile::write(const AbortFlag& abort,
                                      const std::function<void(float)>& on_progress) {
@@ -254,22 +281,21 @@ std::uint64_t RequantizedFile::write(const AbortFlag& abort,
   return output.written();
 }
 
-void RequantizedFile::commit(const std::string& path) {
+void RequantizedFile::commit(const std::string& path, bool overwrite) {
   std::error_code trouble;
   const fs::path from = to_path(path_);
   const fs::path to = to_path(path);
-  // A link fails where the name is taken, in one step; a file system without links (memory cards)
-  // leaves a moment between the look and the renaming.
-  fs::create_hard_link(from, to, trouble);
-  if (!trouble) {
-    fs::remove(from, trouble);
-    path_ = path;
-    return;
+  if (!overwrite) {
+    // A link fails where the name is taken, in one step; a file system without links (memory cards)
+    // leaves a moment between the look and the renaming.
+    fs::create_hard_link(from, to, trouble);
+    if (!trouble) {
+      fs::remove(from, trouble);
+      path_ = path;
+      return;
+    }
   }
-  std::error_code ignored;
-  if (fs::exists(to, ignored)) {
-    throw write_failed(path, "there is a file of that name already");
-  }
+  require_free(path, options_.source.path, overwrite);
   fs::rename(from, to, trouble);
   if (trouble) throw write_failed(path, trouble.message());
   path_ = path;

@@ -36,13 +36,19 @@ class RequantizedFile {
   RequantizedFile& operator=(const RequantizedFile&) = delete;
   ~RequantizedFile();
 
+  // Finds out whether a file of about so many bytes can be written, and get the name `path` then:
+  // before work begins that would be lost. Leaves nothing. Throws IO_FAILED, as `write` and
+  // `commit`.
+  void prepare(const std::string& path, std::uint64_t bytes, bool overwrite);
+
   // Writes the file; returns its bytes. To be called once. Throws ABORTED, IO_FAILED (with
   // `neededBytes` and `availableBytes` where the disk has no room), FILE_NOT_FOUND,
   // INTEGRITY_FAILED, MODEL_INVALID, InvalidArgument for a format that does not fit a tensor.
   std::uint64_t write(const AbortFlag& abort, const std::function<void(float)>& on_progress);
 
-  // Gives the file a name on the same file system, which nothing else may have. Throws IO_FAILED.
-  void commit(const std::string& path);
+  // Gives the file a name on the same file system, which nothing else may have; with `overwrite`,
+  // another file than the source may, and is replaced in one step. Throws IO_FAILED.
+  void commit(const std::string& path, bool overwrite);
 
   // Keeps the file from going with this object: it is somebody else's from now on.
   void release() { exists_ = false; }

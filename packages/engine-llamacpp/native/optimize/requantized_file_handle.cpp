@@ -43,7 +43,8 @@ RequantizeOptions read_requantize_options(Napi::Value value) {
 void RequantizedFileHandle::define(Napi::Env env, Napi::Object exports) {
   exports.Set("RequantizedFile",
               DefineClass(env, "RequantizedFile",
-                          {method<&RequantizedFileHandle::write>("write"),
+                          {method<&RequantizedFileHandle::prepare>("prepare"),
+                           method<&RequantizedFileHandle::write>("write"),
                            method<&RequantizedFileHandle::abort>("abort"),
                            getter<&RequantizedFileHandle::written_share>("writtenShare"),
                            method<&RequantizedFileHandle::commit>("commit"),
@@ -72,6 +73,20 @@ void RequantizedFileHandle::stop_now() noexcept {
   if (file_ != nullptr) file_->discard();
 }
 
+Napi::Value RequantizedFileHandle::prepare(const Info& info) {
+  require_open("The file");
+  const OptionReader options(info[0], "");
+  return environment(info).run(
+      worker_, info.This().As<Napi::Object>(),
+      [file = file_, path = options.string("path"),
+       bytes = options.integer<std::uint64_t>("bytes", 0, std::uint64_t{1} << 53),
+       overwrite = options.boolean("overwrite")] {
+        file->prepare(path, bytes, overwrite);
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
 Napi::Value RequantizedFileHandle::write(const Info& info) {
   require_open("The file");
   return environment(info).run(
@@ -95,7 +110,7 @@ Napi::Value RequantizedFileHandle::written_share(const Info& info) {
 
 Napi::Value RequantizedFileHandle::commit(const Info& info) {
   require_open("The file");
-  file_->commit(read_string(info[0], "path"));
+  file_->commit(read_string(info[0], "path"), read_boolean(info[1], "overwrite"));
   return info.Env().Undefined();
 }
 

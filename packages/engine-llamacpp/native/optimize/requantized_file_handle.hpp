@@ -22,6 +22,7 @@ class RequantizedFileHandle : public Handle<RequantizedFileHandle>, public Stopp
   void stop_now() noexcept override;
 
  private:
+  Napi::Value prepare(const Info& info);
   Napi::Value write(const Info& info);
   Napi::Value abort(const Info& info);
   Napi::Value written_share(const Info& info);

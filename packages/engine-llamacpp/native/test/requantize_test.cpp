@@ -171,7 +171,7 @@ void test_files() {
   {
     RequantizedFile file(options("b.weight", GGML_TYPE_Q4_0));
     write(file);
-    file.commit(done);
+    file.commit(done, false);
     CHECK(fs::exists(done) && !fs::exists(part));
     file.release();
   }
@@ -179,7 +179,7 @@ void test_files() {
   {
     RequantizedFile file(options("b.weight", GGML_TYPE_Q4_0));
     write(file);
-    CHECK(code_of([&] { file.commit(done); }) == "IO_FAILED");
+    CHECK(code_of([&] { file.commit(done, false); }) == "IO_FAILED");
   }
   CHECK(!fs::exists(part));
   gguf_context* header = gguf_init_from_file(done.c_str(), {.no_alloc = true, .ctx = nullptr});

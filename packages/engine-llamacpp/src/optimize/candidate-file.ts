@@ -92,12 +92,12 @@ export class CandidateFile {
   }
 
   /**
-   * Gives it a name that nothing has.
+   * Gives it a name that nothing has; with `overwrite`, another file than the source may have it.
    *
    * @throws MobillmError `IO_FAILED`.
    */
-  commit(path: string): void {
-    callNative(() => this.#native.commit(path));
+  commit(path: string, overwrite: boolean): void {
+    callNative(() => this.#native.commit(path, overwrite));
   }
 
   /** Leaves the file to somebody else: {@link CandidateFile.close} does not delete it any more. */

@@ -6,7 +6,14 @@ import { TextQuality } from './text-quality.js';
 import type { TextScorer } from './text-scorer.js';
 import type { TextWindow } from './text-windows.js';
 import type { WeightFormat } from './weight-formats.js';
-import { type Matrix, parametersOf, sizesOf, uniformPlan, type WeightPlan } from './weight-plan.js';
+import {
+  type Matrix,
+  matricesOf,
+  parametersOf,
+  sizesOf,
+  uniformPlan,
+  type WeightPlan,
+} from './weight-plan.js';
 
 /** What candidates are made of. */
 export interface CandidatePlansOptions {
@@ -63,6 +70,36 @@ export async function candidatePlans(all: CandidatePlansOptions): Promise<Candid
     ([, plan]) => sizesOf(layout, plan).weightBytes <= budget,
   );
   return { plans: [['mixed', planOf(sensitivity.matrices, chosen)], ...uniform], sensitivity };
+}
+
+/**
+ * About how many bytes files take while the work goes on, told by the source's header alone. Without a
+ * budget, the best one so far lies beside the one that is tried.
+ */
+export function workBytes(
+  layout: GgufLayout,
+  { target, formats }: Pick<ResolvedOptimizeOptions, 'target' | 'formats'>,
+): number {
+  const own = sizesOf(layout, new Map()).weightBytes;
+  if (typeof target === 'object') {
+    const budget = weightBudget(layout, target);
+    return own <= budget ? 0 : layout.dataOffset + Math.max(0, budget);
+  }
+  // What the model uses as a matrix is known when it is open; what has two dimensions mostly is one.
+  const matrices = matricesOf(
+    layout,
+    layout.tensors
+      .filter(({ shape }) => shape.length === 2)
+      .map(({ name, shape: [columns = 0, rows = 0] }) => ({
+        ...{ name, columns, rows },
+        ...{ lookedUp: false, multiplied: true, importance: new Float32Array() },
+      })),
+  );
+  return uniformPlans(matrices, target === 'auto' ? formats : [target])
+    .map(([, plan]) => layout.dataOffset + sizesOf(layout, plan).weightBytes)
+    .sort((a, b) => b - a)
+    .slice(0, 2)
+    .reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function uniformPlans(

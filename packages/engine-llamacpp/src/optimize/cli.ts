@@ -17,6 +17,7 @@ const help = `Writes a GGUF model's weights in other number formats for this dev
 
   --text FILE            text of the kind that the model is for: it judges, and is learned from
   --output FILE          the new file; there must be none of that name
+  --force                replace a file of that name, unless it is the source
   --target FORMAT        auto (the default), or one of
                          ${weightFormats.join(', ')}
   --file-bytes N         choose a format for each tensor, so that the file has at most so many bytes
@@ -80,6 +81,7 @@ async function readCall(): Promise<Call | 'help'> {
       'min-speedup': { type: 'string' },
       threads: { type: 'string' },
       careless: { type: 'boolean' },
+      force: { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -117,6 +119,7 @@ async function readCall(): Promise<Call | 'help'> {
       minSpeedup: number(values['min-speedup'], 'min-speedup'),
     }),
     ...(values.threads !== undefined && { threads: number(values.threads, 'threads') }),
+    ...(values.force && { overwrite: true }),
     ...(values.careless && { importance: 'none' as const }),
   };
   return { model, options, json: values.json ?? false };

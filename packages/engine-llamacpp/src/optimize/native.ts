@@ -107,11 +107,20 @@ export interface NativeRequantizeOptions {
 /** A model file that is written. */
 export interface NativeRequantizedFile {
   readonly writtenShare: number;
+  /**
+   * Finds out whether a file of about so many bytes can be written, and get that path then; leaves
+   * nothing.
+   */
+  prepare(options: {
+    readonly path: string;
+    readonly bytes: number;
+    readonly overwrite: boolean;
+  }): Promise<void>;
   /** To be called once; resolves with the file's bytes. */
   write(): Promise<number>;
   abort(): void;
-  /** Renames it, to a name that nothing has. */
-  commit(path: string): void;
+  /** Renames it, to a name that nothing has, or only what may be overwritten. */
+  commit(path: string, overwrite: boolean): void;
   /** From now on the file is somebody else's: `close` leaves it. */
   release(): void;
   /** Ends what runs, and deletes the file. */

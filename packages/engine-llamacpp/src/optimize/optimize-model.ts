@@ -10,7 +10,7 @@ import type { LlamaCppAddon } from '../addon.js';
 import { resolveOpenOptions } from '../engine-options.js';
 import { type ModelHeader, ModelHeaders } from '../model-header.js';
 import { CandidateFile } from './candidate-file.js';
-import { candidatePlans } from './candidate-plans.js';
+import { candidatePlans, workBytes } from './candidate-plans.js';
 import { compareSpeed, sampleTokens } from './compare-speed.js';
 import { loadAddon, requireGenerating, resolveWindow } from './measure-perplexity.js';
 import {
@@ -21,7 +21,7 @@ import {
 } from './optimize-options.js';
 import { keptReason, tooFar, writtenReason } from './optimize-reasons.js';
 import type { OptimizeCandidate, OptimizeReport } from './optimize-report.js';
-import { requireFree, resultPaths } from './result-paths.js';
+import { requirePlace, resultPaths, type ResultPaths } from './result-paths.js';
 import { TextQuality } from './text-quality.js';
 import { TextScorer } from './text-scorer.js';
 import { scoredTokens, type TextWindow, textWindows } from './text-windows.js';
@@ -43,7 +43,7 @@ interface Candidate {
  * checked, and renamed when it is whole; where the call rejects, nothing is left. Measures the CPU.
  *
  * @throws MobillmError as `Engine.open` and `ModelStore.add`; `IO_FAILED` where the file cannot be written
- * or its name is taken, with `details.neededBytes` and `availableBytes` where the disk has no room;
+ * or its name is taken, which is found out before the work begins, with `details.neededBytes` and `availableBytes` where the disk has no room;
  * `UNSUPPORTED` for a model of several files, or one that does not generate.
  * @throws InvalidArgument for bad options, a text that is too short, and a budget that no choice meets.
  */
@@ -66,7 +66,6 @@ export async function optimizeModel(
   }
   const layout = await validateGgufFile(header.path, signal && { signal });
   const optimization = new Optimization(addon, header, layout, checked);
-  requireFree(addon, optimization.finalPath);
   return optimization.run();
 }
 
@@ -76,9 +75,7 @@ class Optimization {
   readonly #layout: GgufLayout;
   readonly #options: ResolvedOptimizeOptions;
   readonly #windowTokens: number;
-  readonly finalPath: string;
-  readonly #workPath: string;
-  readonly #modelName: string;
+  readonly #paths: ResultPaths;
   #threads = 0;
   #matrices: readonly Matrix[] = [];
 
@@ -95,13 +92,16 @@ class Optimization {
     const { windowTokens } = options;
     const window = resolveWindow(windowTokens === undefined ? {} : { windowTokens }, header);
     this.#windowTokens = window.windowTokens;
-    const paths = resultPaths(header.path, options);
-    this.finalPath = paths.final;
-    this.#workPath = paths.work;
-    this.#modelName = paths.name;
+    this.#paths = resultPaths(header.path, options);
   }
 
   async run(): Promise<OptimizeReport> {
+    const { store, signal, overwrite } = this.#options;
+    const { final, name } = this.#paths;
+    await requirePlace(this.#addon, this.#header, this.#paths, {
+      bytes: workBytes(this.#layout, this.#options),
+      overwrite,
+    });
     const { judged, sensitivity, sourcePerplexity, windows, tokens } = await this.#judge();
     const source = {
       path: this.#header.path,
@@ -122,22 +122,21 @@ class Optimization {
     }
     const { candidate, file } = best;
     try {
-      file.commit(this.finalPath);
-      const { store, signal } = this.#options;
-      const stored = await store?.add(this.finalPath, {
-        name: this.#modelName,
+      file.commit(final, overwrite);
+      const stored = await store?.add(final, {
+        name,
         placement: 'move',
         ...(signal && { signal }),
       });
       // A store that had this content already leaves the file to us, and it goes.
       const storedPath = stored?.files.files[0]?.path;
-      if (storedPath === undefined || storedPath === this.finalPath) file.release();
+      if (storedPath === undefined || storedPath === final) file.release();
       return {
         decision: 'written',
         reason: writtenReason(candidate.row),
         ...report,
         chosen: candidate.row.name,
-        path: storedPath ?? this.finalPath,
+        path: storedPath ?? final,
         fileBytes: file.fileBytes,
         ...(stored && { stored }),
       };
@@ -272,7 +271,7 @@ class Optimization {
       plan: candidate.plan,
       weighted: this.#weighted,
       threads: this.#threads,
-      path: `${this.#workPath}.${name}.partial`,
+      path: `${this.#paths.work}.${name}.partial`,
       signal,
       onProgress: (share) => this.#tell('writing', share, name),
     });

@@ -34,8 +34,10 @@ export interface OptimizeOptions {
    * least; thousands say more.
    */
   readonly text: string;
-  /** Path of the new file, which must not exist. Either this or `store`. */
+  /** Path of the new file, which must not exist, unless `overwrite`. Either this or `store`. */
   readonly output?: string;
+  /** Whether the new file takes the place of one that is there; never of the source. Default false. */
+  readonly overwrite?: boolean;
   /** Store that the new file is moved into, as a model of the name `name`. */
   readonly store?: Pick<ModelStore, 'add'>;
   /** Name in the store. Default: the source's file name with the format behind it. */
@@ -127,6 +129,7 @@ const factor = check.number({ min: 0 });
 const checkOptions = check.optionsObject({
   text: check.string({ nonEmpty: true }),
   output: path,
+  overwrite: check.boolean,
   store: checkStore,
   name: path,
   folder: path,
@@ -168,6 +171,7 @@ export function resolveOptimizeOptions(options: unknown): ResolvedOptimizeOption
     ...checked,
     text,
     target,
+    overwrite: checked.overwrite ?? false,
     formats: checked.formats ?? (hasBudget ? budgetFormats : autoFormats),
     maxPerplexityIncrease: checked.maxPerplexityIncrease ?? (hasBudget ? Infinity : 0.05),
     minSpeedup: checked.minSpeedup ?? (hasBudget ? 0 : 1.1),

@@ -1,5 +1,5 @@
-import { MobillmError } from '@mobillm/core';
-import type { LlamaCppAddon } from '../addon.js';
+import { callNative, fromNative } from '@mobillm/core/native';
+import type { LlamaCppAddon, NativeCheckedFile } from '../addon.js';
 import type { ResolvedOptimizeOptions } from './optimize-options.js';
 
 /** Where a result goes. */
@@ -24,19 +24,32 @@ export function resultPaths(source: string, options: ResolvedOptimizeOptions): R
 }
 
 /**
- * Makes sure that nothing has a name yet, before work begins that would be lost.
+ * Makes sure that a result can be written and named, before work begins that would be lost: that its name
+ * is free, or may be overwritten, that files can be made beside it, and that its disk has the room.
  *
- * @throws MobillmError `IO_FAILED`.
+ * @throws MobillmError `IO_FAILED`, with `details.neededBytes` and `availableBytes` where there is no room.
  */
-export function requireFree(addon: LlamaCppAddon, path: string): void {
-  try {
-    new addon.File(path).close();
-  } catch {
-    return;
-  }
-  throw new MobillmError(
-    'IO_FAILED',
-    `There is a file ${path} already. Choose another name, or delete it first.`,
-    { details: { path } },
+export async function requirePlace(
+  addon: LlamaCppAddon,
+  source: NativeCheckedFile,
+  { final, work }: ResultPaths,
+  options: { readonly bytes: number; readonly overwrite: boolean },
+): Promise<void> {
+  const native = callNative(
+    () =>
+      new addon.RequantizedFile({
+        source,
+        path: `${work}.partial`,
+        tensors: [],
+        fileType: 0,
+        threads: 1,
+      }),
   );
+  try {
+    await native.prepare({ ...options, path: final, bytes: Math.ceil(options.bytes) });
+  } catch (error) {
+    throw fromNative(error);
+  } finally {
+    native.close();
+  }
 }
