@@ -85,7 +85,8 @@ function refuseRulesThatBeginWithThemselves(
   pathOfRule: ReadonlyMap<string, string>,
 ): void {
   const done = new Set<string>();
-  const visit = (name: string, above: ReadonlySet<string>): void => {
+  const above = new Set<string>();
+  const visit = (name: string): void => {
     if (above.has(name)) {
       const path = pathOfRule.get(name) ?? '#';
       throw unsupportedSchema(
@@ -95,11 +96,12 @@ function refuseRulesThatBeginWithThemselves(
       );
     }
     if (done.has(name)) return;
-    const inside = new Set([...above, name]);
-    for (const first of firstRules(rules.get(name))) visit(first, inside);
+    above.add(name);
+    for (const first of firstRules(rules.get(name))) visit(first);
+    above.delete(name);
     done.add(name);
   };
-  for (const name of rules.keys()) visit(name, new Set());
+  for (const name of rules.keys()) visit(name);
 }
 
 /** The rules with which an expression can begin. What stands first in JSON is never empty. */

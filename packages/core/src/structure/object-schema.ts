@@ -42,10 +42,12 @@ export function objectSchema(
     if (value !== false)
       throw unsupportedSchema('unevaluatedProperties', at, 'is supported as false alone');
   }
-  const required = requiredNames(parts);
+  const required = requiredNames(compiler, parts);
+  compiler.work.spend(parts.length * (required.size + 1), path);
   const names = [...new Set([...declaredNames(parts), ...required])];
   const members: Member[] = [];
   for (const name of names) {
+    compiler.work.spend(8 * parts.length + name.length, path);
     const conjunction = parts.flatMap((part) => schemasOfProperty(part, name));
     const mandatory = required.has(name);
     if (conjunction.some(({ schema }) => schema === false)) {
@@ -101,20 +103,27 @@ function membersOf(
   const starts = firstRequired < 0 ? members.length : firstRequired + 1;
   // From behind: what follows a member, with the commas.
   let following = others.kind === 'never' ? empty : more;
+  // What must follow in any case is collected, and put together once.
+  let certain: Expression[] = [];
   const branches: Expression[] = [];
   if (firstRequired < 0 && others.kind !== 'never') branches.push(sequence(others, more));
   for (let at = members.length - 1; at >= 0; at -= 1) {
     const { required, expression } = members[at] as Member;
-    if (at < starts) {
-      branches.push(sequence(expression, following));
-      if (at === 0) break;
-    }
     const here = sequence(comma, expression);
-    following = sequence(required ? here : optional(here), following);
-    if (at < starts) {
-      // Several beginnings lead here: it stands once.
-      following = compiler.share(following, path, 'after');
+    if (at >= starts) {
+      certain.push(required ? here : optional(here));
+      continue;
     }
+    following = sequence(...certain.toReversed(), following);
+    certain = [];
+    branches.push(sequence(expression, following));
+    if (at === 0) break;
+    // Several beginnings lead here: it stands once.
+    following = compiler.share(
+      sequence(required ? here : optional(here), following),
+      path,
+      'after',
+    );
   }
   return choice(...branches.toReversed());
 }
@@ -164,6 +173,8 @@ function keyOf(
       `stands beside a property whose name is longer than ${maxNameBesideOthers} characters; set it to false`,
     );
   }
+  // Each character is a choice among all that may stand there.
+  compiler.work.spend(64 * names.reduce((sum, { length }) => sum + length, 0), path);
   return stringExcept(names);
 }
 
@@ -202,7 +213,11 @@ function patternMembers(
       `has a pattern that ${sentence} (at offset ${offset})`,
     );
   };
-  const key = stringOf(regexExpression(pattern, 'u', 'search', fail));
+  const key = stringOf(
+    regexExpression(pattern, 'u', 'search', fail, (work, once) =>
+      compiler.work.spend(work, path, 'patternProperties', once),
+    ),
+  );
   const value = compiler.compile([{ schema, path: within(path, 'patternProperties', pattern) }]);
   return sequence(key, rule('colon'), value);
 }
@@ -237,9 +252,10 @@ function objectAt(
   throw malformedSchema(within(path, keyword), 'an object of schemas', value);
 }
 
-function requiredNames(parts: Alternative): ReadonlySet<string> {
+function requiredNames(compiler: SchemaCompiler, parts: Alternative): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { value, path } of found(parts, 'required')) {
+    if (Array.isArray(value)) compiler.work.spend(4 * value.length, path, 'required');
     if (!Array.isArray(value) || !value.every((name) => typeof name === 'string')) {
       throw malformedSchema(within(path, 'required'), 'an array of names', value);
     }

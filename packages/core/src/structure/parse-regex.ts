@@ -25,8 +25,20 @@ export type RegexNode =
 /** Tells what is wrong with a regular expression, in a sentence that goes on from its name. */
 export type RegexFailure = (sentence: string, offset: number) => never;
 
+/**
+ * Told of work before it is done, in characters and ranges of them that are looked at; may throw. What has
+ * the name `once` is done once, whoever needs it.
+ */
+export type RegexWork = (work: number, once?: string) => void;
+
 /** Bounds of a regular expression. */
 export const regexLimits = { characters: 10_000, depth: 64 } as const;
+
+/** A range of a class is sorted, and cut with others, and written. */
+const rangeWork = 4;
+
+/** The tables of a property are looked up in the JavaScript engine for each character that there is. */
+const propertyWork = 100_000;
 
 const controls: Readonly<Record<string, string>> = {
   t: '\t',
@@ -48,26 +60,35 @@ const lookarounds: readonly (readonly [string, string])[] = [
  *
  * @throws whatever `fail` throws: for a mistake, or for what no grammar can say.
  */
-export function parseRegex(source: string, flags: string, fail: RegexFailure): RegexNode {
+export function parseRegex(
+  source: string,
+  flags: string,
+  fail: RegexFailure,
+  spend: RegexWork,
+): RegexNode {
   if (source.length > regexLimits.characters) {
     fail(`is longer than ${regexLimits.characters} characters`, 0);
   }
   if (flags.includes('v')) fail('has the flag "v"; use "u", without operations on sets', 0);
-  return new RegexParser(source, flags, fail).whole();
+  spend(8 * source.length);
+  return new RegexParser(source, flags, fail, spend).whole();
 }
 
 class RegexParser {
   readonly #source: string;
   readonly #fail: RegexFailure;
+  readonly #spend: RegexWork;
+  readonly #properties = new Set<string>();
   readonly #ignoreCase: boolean;
   readonly #unicode: boolean;
   readonly #dot: CodePoints;
   #at = 0;
   #depth = 0;
 
-  constructor(source: string, flags: string, fail: RegexFailure) {
+  constructor(source: string, flags: string, fail: RegexFailure, spend: RegexWork) {
     this.#source = source;
     this.#fail = fail;
+    this.#spend = spend;
     this.#ignoreCase = flags.includes('i');
     this.#unicode = flags.includes('u');
     this.#dot = flags.includes('s') ? allCodePoints : notLineEnds;
@@ -182,6 +203,7 @@ class RegexParser {
       else if (first > last) this.#fail('has a range of characters that is out of order', offset);
       else parts.push([first, last]);
     }
+    this.#spend(rangeWork * parts.length);
     const set = this.#cased(union(parts));
     return negated ? complement(set) : intersect(set, allCodePoints);
   }
@@ -226,11 +248,16 @@ class RegexParser {
     const name = /^\{([A-Za-z_]+(?:=[A-Za-z0-9_]+)?)\}/.exec(
       this.#source.slice(this.#at, this.#at + 80),
     );
+    if (name !== null && !this.#properties.has(name[1] ?? '')) {
+      this.#spend(propertyWork, name[1]);
+      this.#properties.add(name[1] ?? '');
+    }
     const set = name === null ? undefined : charactersOfProperty(name[1] ?? '');
     if (name === null || set === undefined) {
       return this.#fail('has a "\\p" without a Unicode property', start);
     }
     this.#at += name[0].length;
+    this.#spend(rangeWork * set.length);
     return negated ? complement(set) : set;
   }
 

@@ -8,7 +8,7 @@ import {
   repeat,
   sequence,
 } from './expression.js';
-import { parseRegex, type RegexFailure, type RegexNode } from './parse-regex.js';
+import { parseRegex, type RegexFailure, type RegexNode, type RegexWork } from './parse-regex.js';
 
 /**
  * What a regular expression matches as an expression over characters. `whole` takes it as if `^` stood
@@ -19,9 +19,10 @@ export function regexExpression(
   flags: string,
   mode: 'whole' | 'search',
   fail: RegexFailure,
+  spend: RegexWork,
 ): Expression {
   const anchored = mode === 'whole';
-  return resolve(parseRegex(source, flags, fail), { start: anchored, end: anchored }, fail);
+  return resolve(parseRegex(source, flags, fail, spend), { start: anchored, end: anchored }, fail);
 }
 
 /** Which ends of the text a part is tied to. */

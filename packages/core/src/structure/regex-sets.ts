@@ -53,9 +53,10 @@ export function charactersOfProperty(name: string): CodePoints | undefined {
   // The JavaScript engine has the tables: it is asked about blocks of all characters.
   const ranges: CodePointRange[] = [];
   const block = 0x800;
+  const characters = new Array<number>(block);
   for (let start = 0; start <= lastCodePoint; start += block) {
     if (start === 0xd800) continue;
-    const characters = Array.from({ length: block }, (_, at) => start + at);
+    for (let at = 0; at < block; at += 1) characters[at] = start + at;
     const text = String.fromCodePoint(...characters);
     const bytes = start > 0xffff ? 2 : 1;
     for (const { index, 0: found } of text.matchAll(matcher)) {

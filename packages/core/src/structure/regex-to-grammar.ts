@@ -1,6 +1,6 @@
 import { wrongType, wrongValue } from '../errors/invalid-argument.js';
-import type { Expression } from './expression.js';
 import { regexExpression } from './regex-expression.js';
+import { maxSchemaWork } from './schema-work.js';
 import { writeGrammar } from './write-grammar.js';
 
 /**
@@ -17,8 +17,13 @@ import { writeGrammar } from './write-grammar.js';
  */
 export function regexToGrammar(regex: RegExp | string): string {
   const { source, flags } = sourceOf(regex);
-  const expression: Expression = regexExpression(source, flags, 'whole', (sentence, offset) => {
+  let left = maxSchemaWork;
+  const fail = (sentence: string, offset: number): never => {
     throw wrongValue('regex', `the regular expression ${sentence} (at offset ${offset})`);
+  };
+  const expression = regexExpression(source, flags, 'whole', fail, (work) => {
+    left -= work;
+    if (left < 0) fail('takes too much work; make it smaller, with fewer classes', 0);
   });
   const grammar = writeGrammar(new Map([['root', expression]]), (sentence) => {
     throw wrongValue('regex', `the regular expression ${sentence}; make it smaller`);

@@ -1,19 +1,23 @@
 import { decimalOf } from './decimal.js';
 import { type Expression, rule } from './expression.js';
 import { exactDigits, numberBetween, type NumberBound } from './number-grammar.js';
+import type { RegexWork } from './parse-regex.js';
 import { ofLength, regexExpression } from './regex-expression.js';
 import type { Alternative } from './schema-alternatives.js';
 import { malformedSchema, unsupportedSchema, within } from './schema-errors.js';
+import type { SchemaWork } from './schema-work.js';
 import { countsOf, found, foundNumbers, foundStrings } from './schema-values.js';
 import { stringFormats } from './string-formats.js';
 import { stringOf, stringOfLength } from './string-grammar.js';
 
 /** Whole numbers that are as good as no bound: what is beyond has too many digits. */
 const widest = 10 ** exactDigits - 1;
+/** What a digit of a bound takes. */
+const digitWork = 40;
 const numberFormats = ['int32', 'int64', 'float', 'double'];
 
 /** Strings that satisfy the keywords of an alternative. */
-export function stringSchema(parts: Alternative): Expression {
+export function stringSchema(parts: Alternative, work: SchemaWork): Expression {
   const { min, max } = countsOf(parts, 'minLength', 'maxLength');
   const regexes = new Map<
     string,
@@ -23,16 +27,14 @@ export function stringSchema(parts: Alternative): Expression {
     const fail = (sentence: string, offset: number): never => {
       throw unsupportedSchema('pattern', path, `${sentence} (at offset ${offset})`);
     };
-    const make = () => regexExpression(value, 'u', 'search', fail);
+    const spend: RegexWork = (amount, once) => work.spend(amount, path, 'pattern', once);
+    const make = () => regexExpression(value, 'u', 'search', fail, spend);
     regexes.set(`pattern ${value}`, { keyword: 'pattern', path, make });
   }
   for (const { value, path } of foundStrings(parts, 'format')) {
     const source = Object.hasOwn(stringFormats, value) ? stringFormats[value] : undefined;
     if (source === undefined) throw unknownFormat(value, path);
-    const fail = (sentence: string): never => {
-      throw new Error(`The format "${value}" ${sentence}.`);
-    };
-    const make = () => regexExpression(source, 'u', 'whole', fail);
+    const make = () => formatExpression(value, source);
     regexes.set(`format ${value}`, { keyword: 'format', path, make });
   }
   const [regex, second] = regexes.values();
@@ -45,6 +47,20 @@ export function stringSchema(parts: Alternative): Expression {
   }
   if (regex !== undefined) return limited(regex, min, max);
   return min === 0 && max === Infinity ? rule('string') : stringOfLength(min, max);
+}
+
+const formatExpressions = new Map<string, Expression>();
+
+/** What a format matches: one of few, worked out once. */
+function formatExpression(format: string, source: string): Expression {
+  const known = formatExpressions.get(format);
+  if (known !== undefined) return known;
+  const fail = (sentence: string): never => {
+    throw new Error(`The format "${format}" ${sentence}.`);
+  };
+  const expression = regexExpression(source, 'u', 'whole', fail, () => undefined);
+  formatExpressions.set(format, expression);
+  return expression;
 }
 
 function limited(
@@ -71,7 +87,7 @@ function unknownFormat(format: string, path: string): Error {
 }
 
 /** Numbers that satisfy the keywords of an alternative. */
-export function numberSchema(parts: Alternative, integer: boolean): Expression {
+export function numberSchema(parts: Alternative, integer: boolean, work: SchemaWork): Expression {
   for (const { value, path } of foundStrings(parts, 'format')) {
     if (!numberFormats.includes(value)) throw unknownFormat(value, path);
   }
@@ -105,6 +121,12 @@ export function numberSchema(parts: Alternative, integer: boolean): Expression {
     throw tooManyDigits(parts);
   }
   if (left < 0) throw tooManyDigits(parts);
+  // Each digit of a bound is a case of its own, with all digits behind it.
+  const allDigits = wholeDigits.reduce(
+    (sum, decimal) => sum + (decimal ? decimal.whole.length + digits : 0),
+    0,
+  );
+  work.spend(digitWork * allDigits, parts[0]?.path ?? '#');
   return numberBetween({ min, max }, digits);
 }
 

@@ -1,5 +1,6 @@
 import { applicators, isAssertion, isKnownKeyword } from './schema-keywords.js';
 import { malformedSchema, unsupportedSchema, within } from './schema-errors.js';
+import type { SchemaWork } from './schema-work.js';
 
 /** Keywords of a schema. */
 export type SchemaObject = Readonly<Record<string, unknown>>;
@@ -23,19 +24,18 @@ const maxAlternatives = 64;
 const maxParts = 256;
 const maxLevels = 64;
 const maxPointerParts = 64;
-/** Schemas looked into, each as often as it is referred to: references that branch double with each level. */
-const maxVisits = 50_000;
 
 /** Looks into schemas: what `$ref` means, what `allOf`, `anyOf` and their like come to. */
 export class SchemaReader {
   readonly #root: unknown;
   /** References that are being followed, to notice those that lead back. */
   readonly #following = new Set<string>();
+  readonly #work: SchemaWork;
   #level = 0;
-  #visits = 0;
 
-  constructor(root: unknown) {
+  constructor(root: unknown, work: SchemaWork) {
     this.#root = root;
+    this.#work = work;
   }
 
   /** The keywords of a schema, or what a boolean schema says; unknown keywords are refused. */
@@ -44,7 +44,9 @@ export class SchemaReader {
     if (!isPlainObject(schema)) {
       throw malformedSchema(path, 'a JSON Schema: an object of keywords, true or false', schema);
     }
-    for (const keyword of Object.keys(schema)) {
+    const keywords = Object.keys(schema);
+    this.#work.spend(16 + keywords.length, path);
+    for (const keyword of keywords) {
       if (isKnownKeyword(keyword)) continue;
       throw unsupportedSchema(keyword, path, 'is a keyword that is not supported; leave it out');
     }
@@ -59,6 +61,7 @@ export class SchemaReader {
     if (typeof reference !== 'string')
       throw malformedSchema(within(path, '$ref'), 'a string', reference);
     const refuse = (sentence: string) => unsupportedSchema('$ref', path, sentence);
+    this.#work.spend(reference.length, path, '$ref');
     const root = this.#root as SchemaObject | boolean;
     const id = typeof root === 'object' ? root['$id'] : undefined;
     const local =
@@ -106,6 +109,9 @@ export class SchemaReader {
           `puts more than ${maxParts} schemas together`,
         );
       }
+      for (const before of product) {
+        for (const way of ways) this.#work.spend(1 + before.length + way.length, located.path);
+      }
       product = product.flatMap((before) => ways.map((way) => distinct([...before, ...way])));
     }
     return product;
@@ -115,13 +121,12 @@ export class SchemaReader {
     const schema = this.read(located);
     if (typeof schema === 'boolean') return schema ? [[]] : [];
     const { path } = located;
-    if (++this.#visits > maxVisits) {
-      throw unsupportedSchema('$ref', path, `has more than ${maxVisits} schemas looked into`);
-    }
     if (this.#level >= maxLevels) {
       throw unsupportedSchema('allOf', path, `is more than ${maxLevels} levels deep`);
     }
     this.#level += 1;
+    // References that branch double with each level.
+    this.#work.spend(16, path, schema['$ref'] === undefined ? 'allOf' : '$ref');
     const factors = [];
     if (schema['$ref'] !== undefined) factors.push(this.#followed(schema['$ref'], path));
     if (Object.keys(schema).some(isAssertion))
@@ -198,9 +203,9 @@ function excluded(schema: unknown, path: string): readonly Alternative[] {
 }
 
 function distinct(parts: Alternative): Alternative {
-  return parts.filter(
-    ({ schema }, at) => parts.findIndex((other) => other.schema === schema) === at,
-  );
+  // By what they hold, and not where it stands: the same schema may be referred to twice.
+  const known = new Set<SchemaObject>();
+  return parts.filter(({ schema }) => known.size < known.add(schema).size);
 }
 
 function unescapePointer(part: string): string {

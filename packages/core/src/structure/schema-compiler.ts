@@ -6,6 +6,7 @@ import { numberSchema, stringSchema } from './scalar-schemas.js';
 import {
   type Alternative,
   type Conjunction,
+  isPlainObject,
   type Located,
   SchemaReader,
   schemasOf,
@@ -14,30 +15,42 @@ import {
 import { malformedSchema, unsupportedSchema, within } from './schema-errors.js';
 import { isAssertion, type JsonType, jsonTypes, keywordsOfType } from './schema-keywords.js';
 import { found, typeOf, valuesOf } from './schema-values.js';
+import { SchemaWork } from './schema-work.js';
 
 /** Schemas that one grammar is made of, and levels of them inside each other. */
 export const schemaLimits = { schemas: 5_000, depth: 64 } as const;
+
+/** Levels at which references are followed later: those of a large description lead on and on. */
+const laterDepth = 32;
 
 /** Turns schemas into rules, each once, so that those that refer to themselves come to an end. */
 export class SchemaCompiler {
   readonly rules: Map<string, Expression>;
   /** Where the schema of a rule stands. */
   readonly pathOfRule = new Map<string, string>();
+  /** What the schema may take and has taken. */
+  readonly work = new SchemaWork();
   readonly #reader: SchemaReader;
   readonly #names = new Map<string, string>();
   readonly #sameNames = new Map<string, number>();
   #depth = 0;
+  /** Rules whose schemas are followed when those around them are done. */
+  readonly #later: { readonly name: string; readonly conjunction: Conjunction }[] = [];
 
   /** @param also what holds besides the root. */
   constructor(root: unknown, whitespace: JsonWhitespace, also: readonly Located[] = []) {
-    this.#reader = new SchemaReader(root);
+    this.#reader = new SchemaReader(root, this.work);
     this.rules = jsonRules(whitespace);
     this.compile([{ schema: root, path: '#' }, ...also]);
+    for (let next = this.#later.pop(); next !== undefined; next = this.#later.pop()) {
+      this.rules.set(next.name, this.#values(next.conjunction));
+    }
   }
 
   /** Values that satisfy all of some schemas. */
   compile(conjunction: Conjunction): Expression {
     const path = conjunction[0]?.path ?? '#';
+    for (const located of conjunction) this.work.spend(4 + located.path.length / 8, path);
     const key = conjunction.map((located) => located.path).join(' ');
     const known = this.#names.get(key);
     if (known !== undefined) return rule(known);
@@ -49,6 +62,10 @@ export class SchemaCompiler {
     }
     const name = this.#newName(path);
     this.#names.set(key, name);
+    if (this.#depth >= laterDepth && isReference(conjunction)) {
+      this.#later.push({ name, conjunction });
+      return rule(name);
+    }
     this.#depth += 1;
     const expression = this.#values(conjunction);
     this.#depth -= 1;
@@ -114,8 +131,10 @@ export class SchemaCompiler {
   }
 
   #alternative(parts: Alternative, path: string): Expression {
+    // Each keyword is looked for in each part.
+    this.work.spend(32 * (1 + parts.length), path);
     const types = typesOf(parts);
-    const values = valuesOf(parts);
+    const values = valuesOf(parts, this.work);
     if (values !== undefined) return this.#constants(values, types, parts);
     if (types === undefined) return rule('value');
     return choice(
@@ -137,12 +156,12 @@ export class SchemaCompiler {
       case 'array':
         return arraySchema(this, parts, path);
       case 'string':
-        return stringSchema(parts);
+        return stringSchema(parts, this.work);
       case 'number':
-        return numberSchema(parts, false);
+        return numberSchema(parts, false, this.work);
       case 'integer':
         // Every integer is a number.
-        return types.has('number') ? never : numberSchema(parts, true);
+        return types.has('number') ? never : numberSchema(parts, true, this.work);
       case 'boolean':
       case 'null':
         return rule(type);
@@ -172,6 +191,12 @@ export class SchemaCompiler {
     });
     return choice(...allowed.map(constantValue));
   }
+}
+
+/** Whether a conjunction is a `$ref` and nothing else. */
+function isReference([first, ...others]: Conjunction): boolean {
+  const isAlone = first !== undefined && others.length === 0;
+  return isAlone && isPlainObject(first.schema) && soleApplicator(first.schema) === '$ref';
 }
 
 /** The types that an alternative leaves; `undefined` where it says nothing of them. */

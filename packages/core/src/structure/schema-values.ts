@@ -1,6 +1,7 @@
 import type { JsonType } from './schema-keywords.js';
 import { malformedSchema, unsupportedSchema, within } from './schema-errors.js';
 import { type Alternative, isPlainObject } from './schema-alternatives.js';
+import type { SchemaWork } from './schema-work.js';
 
 /** A value of a keyword, and where it stands. */
 export interface Found<T> {
@@ -52,18 +53,18 @@ export function foundStrings(parts: Alternative, keyword: string): readonly Foun
 }
 
 /** The values that `enum` and `const` leave; `undefined` where there are neither. */
-export function valuesOf(parts: Alternative): readonly unknown[] | undefined {
+export function valuesOf(parts: Alternative, work: SchemaWork): readonly unknown[] | undefined {
   const lists: (readonly unknown[])[] = [];
   for (const { value, path } of found(parts, 'enum')) {
     if (!Array.isArray(value) || value.length === 0) {
       throw malformedSchema(within(path, 'enum'), 'an array of values that is not empty', value);
     }
     lists.push(value);
-    requireJson(value, within(path, 'enum'));
+    requireJson(value, within(path, 'enum'), work);
   }
   for (const { value, path } of found(parts, 'const')) {
     lists.push([value]);
-    requireJson(value, within(path, 'const'));
+    requireJson(value, within(path, 'const'), work);
   }
   const [first, ...others] = lists.map(
     (list) => new Map(list.map((value) => [canonicalJson(value), value])),
@@ -87,7 +88,7 @@ const maxValueDepth = 32;
 const maxValues = 10_000;
 
 /** Refuses what JSON does not have, and what is too much of it. */
-function requireJson(list: unknown, path: string): void {
+function requireJson(list: unknown, path: string, work: SchemaWork): void {
   let left = maxValues;
   const visit = (value: unknown, depth: number): void => {
     left -= 1;
@@ -100,6 +101,7 @@ function requireJson(list: unknown, path: string): void {
         `has more than ${bounds}`,
       );
     }
+    work.spend(16 + (typeof value === 'string' ? value.length : 0), path, 'enum');
     if (['string', 'boolean'].includes(typeof value) || value === null) return;
     if (typeof value === 'number' && Number.isFinite(value)) return;
     if (Array.isArray(value)) Array.from(value, (item: unknown) => visit(item, depth + 1));

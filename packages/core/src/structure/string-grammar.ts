@@ -82,19 +82,30 @@ function isEverything(set: CodePoints): boolean {
 
 /** Any string of JSON but some: the keys that an object may have beside those that it declares. */
 export function stringExcept(values: readonly string[]): Expression {
-  return sequence(text('"'), except(values.map((value) => Array.from(value))));
+  return sequence(
+    text('"'),
+    except(
+      values.map((value) => Array.from(value)),
+      0,
+    ),
+  );
 }
 
-function except(values: readonly (readonly string[])[]): Expression {
+/** Looks at the values from a character on; before it they are the same. */
+function except(values: readonly (readonly string[])[], at: number): Expression {
   const byFirst = new Map<string, (readonly string[])[]>();
-  for (const [first, ...rest] of values) {
-    if (first !== undefined) byFirst.set(first, [...(byFirst.get(first) ?? []), rest]);
+  for (const value of values) {
+    const first = value[at];
+    if (first === undefined) continue;
+    const same = byFirst.get(first);
+    if (same === undefined) byFirst.set(first, [value]);
+    else same.push(value);
   }
   const others = subtract(allCodePoints, codePointsOf([...byFirst.keys()].join('')));
   const end = text('"');
   return choice(
-    ...(values.some((value) => value.length === 0) ? [] : [end]),
+    ...(values.some((value) => value.length === at) ? [] : [end]),
     sequence(oneCharacter(others), repeat(rule('char'), 0, Infinity), end),
-    ...[...byFirst].map(([first, rests]) => sequence(inJson(text(first)), except(rests))),
+    ...[...byFirst].map(([first, same]) => sequence(inJson(text(first)), except(same, at + 1))),
   );
 }

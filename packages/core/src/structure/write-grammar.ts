@@ -7,6 +7,8 @@ export const grammarLimits = {
   parts: 100_000,
   /** Characters of the text. */
   characters: 1 << 19,
+  /** Rules looked for in others, to find those that can match: more than there are where they need each other. */
+  looks: 500_000,
   /** The most often that a thing may be repeated. */
   repetitions: 20_000,
 } as const;
@@ -24,7 +26,7 @@ export function writeGrammar(
   rules: ReadonlyMap<string, Expression>,
   tooLarge: GrammarTooLarge,
 ): string | undefined {
-  const possible = possibleRules(rules);
+  const possible = possibleRules(rules, tooLarge);
   const written = new Map<string, string>();
   const classes = new Map<string, string>();
   const todo = ['root'];
@@ -52,21 +54,40 @@ export function writeGrammar(
 }
 
 /** The rules that match some text. */
-function possibleRules(rules: ReadonlyMap<string, Expression>): ReadonlySet<string> {
+function possibleRules(
+  rules: ReadonlyMap<string, Expression>,
+  tooLarge: GrammarTooLarge,
+): ReadonlySet<string> {
   const possible = new Set<string>();
+  /** Rules that could not match by what was known of others, and may by what is found out later. */
+  const undecided = new Set<string>();
+  let looked = 0;
   const users = new Map<string, string[]>();
+  const usedBy = new Map<string, number>();
   for (const [name, expression] of rules) {
-    for (const used of new Set(rulesIn(expression))) {
+    const all = rulesIn(expression);
+    usedBy.set(name, all.length);
+    for (const used of new Set(all)) {
       const known = users.get(used);
       if (known === undefined) users.set(used, [name]);
       else known.push(name);
     }
   }
-  const todo = [...rules.keys()];
-  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
-    if (possible.has(name) || !isPossible(rules.get(name) ?? never, possible)) continue;
-    possible.add(name);
-    todo.push(...(users.get(name) ?? []));
+  // In the order in which they were made: what a rule needs mostly comes before it.
+  for (const begin of rules.keys()) {
+    const todo = [begin];
+    for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+      if (possible.has(name)) continue;
+      looked += 1 + (usedBy.get(name) ?? 0);
+      if (looked > grammarLimits.looks)
+        tooLarge('needs a grammar whose rules need each other too often');
+      if (isPossible(rules.get(name) ?? never, possible)) {
+        possible.add(name);
+        todo.push(...(users.get(name) ?? []).filter((user) => undecided.has(user)));
+      } else {
+        undecided.add(name);
+      }
+    }
   }
   return possible;
 }

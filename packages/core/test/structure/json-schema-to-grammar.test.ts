@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
+  compileSchema,
   type JsonSchema,
   jsonSchemaToGrammar,
 } from '../../src/structure/json-schema-to-grammar.js';
+import { maxSchemaWork } from '../../src/structure/schema-work.js';
 import { parseGbnf } from '../../src/testing/gbnf-recognizer.js';
 import { order, person, toolCall } from './schemas.js';
 
@@ -528,6 +530,90 @@ describe('a schema is bounded', () => {
     const definitions = Array.from({ length: 30 }, (_, at) => [`d${at}`, both(at)] as const);
     const schema = { ...ref(0), $defs: { ...Object.fromEntries(definitions), d30: text } };
     expect(refusal(schema)).toMatchObject({ code: 'SCHEMA_UNSUPPORTED', keyword: '$ref' });
+  });
+
+  it('in work, which is counted', () => {
+    const many = <T>(count: number, make: (at: number) => T) =>
+      Array.from({ length: count }, (_, at) => make(at));
+    const properties = (count: number, make: (at: number) => object) => ({
+      type: 'object',
+      properties: Object.fromEntries(many(count, (at) => [`p${at}`, make(at)])),
+    });
+    const values = many(5000, (at) => at);
+    const long = 'x'.repeat(100_000);
+    const classes = `[${'\\p{L}'.repeat(1500)}]`;
+    const both = (keyword: string, maker: (at: number) => object) => ({
+      [keyword]: many(8, maker),
+    });
+    for (const [keyword, schema] of [
+      ['enum', properties(2000, () => ({ enum: values }))],
+      ['enum', properties(2000, () => ({ const: values }))],
+      ['pattern', properties(500, (at) => ({ pattern: `^${'a'.repeat(9900)}{${at}}$` }))],
+      ['pattern', properties(100, (at) => ({ pattern: `^${classes}{${at}}$` }))],
+      [
+        'required',
+        { type: 'object', allOf: many(200, () => ({ required: many(20_000, String) })) },
+      ],
+      [
+        '$ref',
+        { ...properties(2000, () => ({ $ref: `#/$defs/${long}` })), $defs: { [long]: text } },
+      ],
+      [
+        'type',
+        properties(4000, () => ({
+          ...both('anyOf', (at) => ({ minLength: at })),
+          ...both('oneOf', (at) => ({ maxLength: 9 + at })),
+        })),
+      ],
+      [
+        'type',
+        properties(3000, (at) => ({
+          ...{ type: 'number', minimum: -123_456_789.12345 - at, maximum: 987_654_321.98765 },
+        })),
+      ],
+      [
+        'type',
+        { ...properties(0, () => text), allOf: many(200, () => properties(1000, () => text)) },
+      ],
+    ] as const) {
+      expect(refusal(schema)).toMatchObject({ code: 'SCHEMA_UNSUPPORTED', keyword });
+    }
+  });
+
+  it('but not where it is only large', () => {
+    const named = (count: number, make: (at: number) => object) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`p${at}`, make(at)]));
+    const kinds = [text, { type: 'integer' }, { type: 'array', items: text }] as const;
+    const wide = { type: 'object', properties: named(1000, (at) => kinds[at % 3]!) };
+    // Each of 200 definitions refers to two others, so that a path through them passes nearly all.
+    const definition = (at: number) => ({
+      type: 'object',
+      properties: {
+        id: { type: 'integer', minimum: 1 },
+        name: { type: 'string', maxLength: 100 },
+        kind: { enum: ['a', 'b', 'c'] },
+        created: { type: 'string', format: 'date' },
+        next: { $ref: `#/$defs/p${(at * 7 + 1) % 200}` },
+        list: { type: 'array', items: { $ref: `#/$defs/p${(at * 13 + 5) % 200}` } },
+      },
+      required: ['id', 'name'],
+      additionalProperties: false,
+    });
+    const description = {
+      $defs: named(200, definition),
+      type: 'object',
+      properties: named(200, (at) => ({ $ref: `#/$defs/p${at}` })),
+    };
+    for (const schema of [
+      wide,
+      { ...wide, required: Object.keys(wide.properties) },
+      { ...wide, additionalProperties: text },
+      description,
+    ]) {
+      expect(refusal(schema)).toMatch(/^root ::= /);
+      // It is far from the bound, whoever changes what counts.
+      expect(compileSchema(schema, 'flexible').work.spent).toBeLessThan(maxSchemaWork / 2);
+    }
   });
 
   it('in width and combinations', () => {
