@@ -1,14 +1,15 @@
 import { MobillmError } from '../errors/mobillm-error.js';
 
-/** Jobs of which one is computed at a time: so many may wait behind it, and one more is refused. */
+/** Calls of one kind that may wait for a model; one more is refused. */
+export const maxWaiting = 64;
+
+/** Jobs of which one is computed at a time: {@link maxWaiting} may wait behind it, and one more is refused. */
 export class JobLimit {
-  readonly #maxWaiting: number;
   readonly #what: string;
   #unfinished = 0;
 
   /** @param what the jobs, in the words of a sentence. */
-  constructor(maxWaiting: number, what: string) {
-    this.#maxWaiting = maxWaiting;
+  constructor(what: string) {
     this.#what = what;
   }
 
@@ -18,11 +19,11 @@ export class JobLimit {
    * @throws MobillmError `BUSY`.
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#unfinished > this.#maxWaiting) {
+    if (this.#unfinished > maxWaiting) {
       throw new MobillmError(
         'BUSY',
-        `${this.#maxWaiting} ${this.#what} of this model wait already. Try again when some have finished, or give one of them more texts.`,
-        { retryable: true, details: { waiting: this.#maxWaiting } },
+        `${maxWaiting} ${this.#what} of this model wait already. Try again when some have finished, or give one of them more texts.`,
+        { retryable: true, details: { waiting: maxWaiting } },
       );
     }
     this.#unfinished++;

@@ -61,9 +61,6 @@ export interface ModelHandleOptions {
   readonly onClose: () => void;
 }
 
-/** Calls of `embed` and `rerank` that may wait behind one; all hold their texts meanwhile. */
-const maxTextJobs = 64;
-
 /** {@link Model} over a driver. */
 export class ModelHandle implements Model {
   readonly #driver: ModelDriver;
@@ -72,7 +69,7 @@ export class ModelHandle implements Model {
   readonly #encoder: ConversationEncoder;
   readonly #pool: SequencePool;
   readonly #lifetime = new Lifetime('model');
-  readonly #textJobs = new JobLimit(maxTextJobs, 'calls of embed and rerank');
+  readonly #textJobs = new JobLimit('calls of embed and rerank');
   readonly #onClose: () => void;
   readonly #sequences: number;
   readonly info: ModelInfo;

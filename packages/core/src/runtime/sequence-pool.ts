@@ -6,12 +6,11 @@ import type { AdapterHandle } from './adapter-handle.js';
 import { type AdapterSet, noAdapters } from './adapter-set.js';
 import { allOf } from './all-of.js';
 import { CachedSequence } from './cached-sequence.js';
+import { maxWaiting } from './job-limit.js';
 import { PoolPlaces } from './pool-places.js';
 
 /** Milliseconds after which a run whose reader does not read has to make room for others. */
 const defaultPatienceMs = 1000;
-/** Stateless generations that may wait for a sequence; one more is refused. */
-const maxWaiting = 64;
 
 /**
  * The sequences of one model. Sessions take one until they close; stateless generations borrow one. What
