@@ -72,20 +72,29 @@ interface Candidate {
   readonly unfit?: string;
 }
 
-/** Files to try, in order. One that was named is the only one: no other is taken in its place. */
-function candidates(request: AddonRequest): readonly Candidate[] {
+/**
+ * Files to try, in order. One that was named is the only one: no other is taken in its place. The platform's
+ * package is looked for only where it is come to.
+ */
+function* candidates(request: AddonRequest): Iterable<Candidate> {
   const { addon, variable, packageRoot } = request;
   if (typeof addon === 'string') {
-    return [{ path: resolve(addon), absence: 'named by the option "addon", but not there' }];
+    yield { path: resolve(addon), absence: 'named by the option "addon", but not there' };
+    return;
   }
   const named = process.env[variable];
-  if (named) return [{ path: resolve(named), absence: `named by ${variable}, but not there` }];
+  if (named) {
+    yield { path: resolve(named), absence: `named by ${variable}, but not there` };
+    return;
+  }
   const file = `${request.name}.node`;
-  const own = packageRoot === undefined ? [] : [join(packageRoot, 'build', 'Release', file)];
-  return [
-    ...own.map((path) => ({ path, absence: 'nothing was compiled here' })),
-    prebuilt(request, file),
-  ];
+  if (packageRoot !== undefined) {
+    yield {
+      path: join(packageRoot, 'build', 'Release', file),
+      absence: 'nothing was compiled here',
+    };
+  }
+  yield prebuilt(request, file);
 }
 
 /** The addon's file in the platform package; below the package's name where it is not installed. */
