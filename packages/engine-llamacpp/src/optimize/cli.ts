@@ -4,9 +4,9 @@
  * on a text says that it pays.
  */
 import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { numberOf, runProgram, wrongCall } from '../command-line.js';
 import { optimizeModel } from './optimize-model.js';
-import type { OptimizeOptions, OptimizeProgress } from './optimize-options.js';
+import type { OptimizeProgress } from './optimize-options.js';
 import { showIncrease } from './optimize-reasons.js';
 import type { OptimizeReport } from './optimize-report.js';
 import { type WeightFormat, weightFormats } from './weight-formats.js';
@@ -34,100 +34,60 @@ The source is only read. Ends with 0 when a file was written, 3 when none pays a
 2 for a wrong call, 1 for any other failure.
 `;
 
-process.exitCode = await main();
-
-async function main(): Promise<number> {
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
-  }
-  try {
-    const call = await readCall();
-    if (call === 'help') {
-      process.stdout.write(help);
-      return 0;
+await runProgram({
+  name: 'mobillm-optimize',
+  help,
+  options: {
+    text: { type: 'string' },
+    output: { type: 'string' },
+    target: { type: 'string' },
+    'file-bytes': { type: 'string' },
+    bits: { type: 'string' },
+    formats: { type: 'string' },
+    'max-perplexity': { type: 'string' },
+    'min-speedup': { type: 'string' },
+    threads: { type: 'string' },
+    careless: { type: 'boolean' },
+    force: { type: 'boolean' },
+    json: { type: 'boolean' },
+  },
+  async run({ values, positionals }, stop) {
+    const [model, ...others] = positionals;
+    const { text, output, target } = values;
+    if (model === undefined || others.length > 0 || text === undefined || output === undefined) {
+      throw wrongCall('one model, --text and --output are needed; --help says more');
     }
-    const { model, options, json } = call;
-    const onProgress = process.stderr.isTTY ? { onProgress: showProgress } : {};
-    const report = await optimizeModel(model, { ...options, ...onProgress, signal: stop.signal });
+    const fileBytes = numberOf(values['file-bytes'], 'file-bytes');
+    const bitsPerWeight = numberOf(values.bits, 'bits');
+    const targets = [
+      target as WeightFormat | 'auto' | undefined,
+      fileBytes === undefined ? undefined : { fileBytes },
+      bitsPerWeight === undefined ? undefined : { bitsPerWeight },
+    ].filter((each) => each !== undefined);
+    if (targets.length > 1) throw wrongCall('only one of --target, --file-bytes and --bits can be');
+    const maxPerplexity = numberOf(values['max-perplexity'], 'max-perplexity');
+    const minSpeedup = numberOf(values['min-speedup'], 'min-speedup');
+    const threads = numberOf(values.threads, 'threads');
+    const report = await optimizeModel(model, {
+      text: await readFile(text, 'utf8'),
+      output,
+      ...(targets[0] !== undefined && { target: targets[0] }),
+      ...(values.formats !== undefined && { formats: values.formats.split(',') as WeightFormat[] }),
+      ...(maxPerplexity !== undefined && { maxPerplexityIncrease: maxPerplexity / 100 }),
+      ...(minSpeedup !== undefined && { minSpeedup }),
+      ...(threads !== undefined && { threads }),
+      ...(values.careless && { importance: 'none' as const }),
+      ...(values.force && { overwrite: true }),
+      ...(process.stderr.isTTY && { onProgress: showProgress }),
+      signal: stop,
+    });
     if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
-    process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : format(report));
+    process.stdout.write(
+      values.json ? `${JSON.stringify(report, undefined, 2)}\n` : format(report),
+    );
     return report.decision === 'written' ? 0 : 3;
-  } catch (error) {
-    const { message, code } = error as { readonly message?: string; readonly code?: unknown };
-    process.stderr.write(`mobillm-optimize: ${message ?? String(error)}\n`);
-    const isWrongCall = code === 'INVALID_ARGUMENT' || String(code).startsWith('ERR_PARSE_ARGS');
-    return isWrongCall ? 2 : 1;
-  }
-}
-
-interface Call {
-  readonly model: string;
-  readonly options: OptimizeOptions;
-  readonly json: boolean;
-}
-
-async function readCall(): Promise<Call | 'help'> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      text: { type: 'string' },
-      output: { type: 'string' },
-      target: { type: 'string' },
-      'file-bytes': { type: 'string' },
-      bits: { type: 'string' },
-      formats: { type: 'string' },
-      'max-perplexity': { type: 'string' },
-      'min-speedup': { type: 'string' },
-      threads: { type: 'string' },
-      careless: { type: 'boolean' },
-      force: { type: 'boolean' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-  });
-  if (values.help) return 'help';
-  const [model, ...others] = positionals;
-  const { text, output } = values;
-  if (model === undefined || others.length > 0 || text === undefined || output === undefined) {
-    throw wrongCall('one model, --text and --output are needed; --help says more');
-  }
-  const targets = [values.target, values['file-bytes'], values.bits].filter(
-    (value) => value !== undefined,
-  );
-  if (targets.length > 1) throw wrongCall('only one of --target, --file-bytes and --bits can be');
-  const number = (value: string, name: string): number => {
-    const read = Number(value);
-    if (value.trim() === '' || Number.isNaN(read)) {
-      throw wrongCall(`--${name} must be a number, but it is "${value}"`);
-    }
-    return read;
-  };
-  const options = {
-    text: await readFile(text, 'utf8'),
-    output,
-    ...(values.target !== undefined && { target: values.target as WeightFormat | 'auto' }),
-    ...(values['file-bytes'] !== undefined && {
-      target: { fileBytes: number(values['file-bytes'], 'file-bytes') },
-    }),
-    ...(values.bits !== undefined && { target: { bitsPerWeight: number(values.bits, 'bits') } }),
-    ...(values.formats !== undefined && { formats: values.formats.split(',') as WeightFormat[] }),
-    ...(values['max-perplexity'] !== undefined && {
-      maxPerplexityIncrease: number(values['max-perplexity'], 'max-perplexity') / 100,
-    }),
-    ...(values['min-speedup'] !== undefined && {
-      minSpeedup: number(values['min-speedup'], 'min-speedup'),
-    }),
-    ...(values.threads !== undefined && { threads: number(values.threads, 'threads') }),
-    ...(values.force && { overwrite: true }),
-    ...(values.careless && { importance: 'none' as const }),
-  };
-  return { model, options, json: values.json ?? false };
-}
-
-function wrongCall(message: string): Error {
-  return Object.assign(new Error(message), { code: 'INVALID_ARGUMENT' });
-}
+  },
+});
 
 function showProgress({ phase, candidate = '', share }: OptimizeProgress): void {
   process.stderr.write(`\r\u001B[K${phase} ${candidate} ${(share * 100).toFixed(0)} %`);
