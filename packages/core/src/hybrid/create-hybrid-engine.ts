@@ -1,5 +1,6 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
-import type { Engine, Model, OpenOptions } from '../engine/engine.js';
+import type { Engine, Model } from '../engine/engine.js';
+import type { OpenOptions } from '../engine/open-options.js';
 import * as check from '../errors/check-options.js';
 import { wrongType } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';

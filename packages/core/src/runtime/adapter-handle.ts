@@ -1,5 +1,5 @@
 import type { AdapterDriver, AdapterInfo } from '../engine/driver.js';
-import type { Adapter } from '../engine/engine.js';
+import type { Adapter } from '../engine/adapter.js';
 import { Lifetime } from './lifetime.js';
 
 /** What an {@link AdapterHandle} is made of. */

@@ -1,14 +1,13 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Device, MemoryEstimate } from '../engine/device.js';
 import type { EngineDriver } from '../engine/driver.js';
+import type { Engine, Model } from '../engine/engine.js';
 import type {
-  Engine,
   EstimateOptions,
   FitOptions,
   FittingOptions,
-  Model,
   OpenOptions,
-} from '../engine/engine.js';
+} from '../engine/open-options.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { largestAutoContextTokens, smallestAutoContextTokens } from '../planner/choose-context.js';

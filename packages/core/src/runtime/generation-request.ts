@@ -9,7 +9,7 @@ import {
 import type { Speculation } from '../engine/driver.js';
 import type { ResolvedSampling } from '../engine/sampling.js';
 import { type CheckedSampling, resolveSampling, samplingChecks } from '../engine/sampling.js';
-import type { GenerationOptions } from '../engine/engine.js';
+import type { GenerationOptions } from '../engine/generation-options.js';
 import * as check from '../errors/check-options.js';
 import { wrongType, wrongValue } from '../errors/invalid-argument.js';
 import { MobillmError } from '../errors/mobillm-error.js';

@@ -7,19 +7,11 @@ import { usedCallIds } from '../chat/tools/used-call-ids.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Placement } from '../engine/device.js';
 import type { ModelDriver, ModelInfo, ModelLevers } from '../engine/driver.js';
-import type {
-  Adapter,
-  EmbedOptions,
-  GenerateOptions,
-  GenerateSamplesOptions,
-  LoadAdapterOptions,
-  Model,
-  RerankOptions,
-  RerankResult,
-  RestoreSessionOptions,
-  Session,
-  SessionOptions,
-} from '../engine/engine.js';
+import type { Adapter, LoadAdapterOptions } from '../engine/adapter.js';
+import type { Model, Session } from '../engine/engine.js';
+import type { GenerateOptions, GenerateSamplesOptions } from '../engine/generation-options.js';
+import type { RestoreSessionOptions, SessionOptions } from '../engine/session-options.js';
+import type { EmbedOptions, RerankOptions, RerankResult } from '../engine/text-options.js';
 import * as check from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { checkFilePath, readSessionFile } from '../session/session-file.js';

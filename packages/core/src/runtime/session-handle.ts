@@ -10,13 +10,13 @@ import { usedCallIds } from '../chat/tools/used-call-ids.js';
 import type { WrittenTurn } from '../chat/tools/written-turns.js';
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { ModelDriver } from '../engine/driver.js';
+import type { Session } from '../engine/engine.js';
+import type { GenerationOptions } from '../engine/generation-options.js';
 import type {
-  GenerationOptions,
   RestoredCache,
   SavedSessionReport,
   SaveSessionOptions,
-  Session,
-} from '../engine/engine.js';
+} from '../engine/session-options.js';
 import { prefillSpec } from '../engine/prefill-spec.js';
 import { abortSignal, callback, optionsObject } from '../errors/check-options.js';
 import type { ErrorCode } from '../errors/error-code.js';

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Adapter, AdapterUse, Engine, Model } from '../../src/engine/engine.js';
+import type { Adapter, AdapterUse } from '../../src/engine/adapter.js';
+import type { Engine, Model } from '../../src/engine/engine.js';
 import { createHybridEngine } from '../../src/hybrid/create-hybrid-engine.js';
 import {
   createFakeEngine,

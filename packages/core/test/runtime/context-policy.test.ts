@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EngineCapabilities } from '../../src/engine/capabilities.js';
-import type { Engine, Model, SessionOptions } from '../../src/engine/engine.js';
+import type { Engine, Model } from '../../src/engine/engine.js';
+import type { SessionOptions } from '../../src/engine/session-options.js';
 import { temporaryFolder } from '../temporary-folder.js';
 import { createFakeEngine, fakeFiles } from '../../src/testing/index.js';
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Engine, GenerationOptions, Model } from '../../src/engine/engine.js';
+import type { Engine, Model } from '../../src/engine/engine.js';
+import type { GenerationOptions } from '../../src/engine/generation-options.js';
 import { createFakeEngine, type FakeEngineOptions, fakeFiles } from '../../src/testing/index.js';
 
 const engines: Engine[] = [];

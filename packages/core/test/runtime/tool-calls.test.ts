@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Engine, GenerationOptions, Model } from '../../src/engine/engine.js';
+import type { Engine, Model } from '../../src/engine/engine.js';
+import type { GenerationOptions } from '../../src/engine/generation-options.js';
 import { createFakeEngine, fakeFiles, scriptedReply } from '../../src/testing/index.js';
 import { tools } from '../chat/tools/samples.js';
 import { llamaStyle, qwenStyle } from '../chat/tools/templates.js';

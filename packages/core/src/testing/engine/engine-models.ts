@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDriver } from '../../engine/driver.js';
-import type { Engine, GenerateOptions, Model, OpenOptions } from '../../engine/engine.js';
+import type { Engine, Model } from '../../engine/engine.js';
+import type { GenerateOptions } from '../../engine/generation-options.js';
+import type { OpenOptions } from '../../engine/open-options.js';
 import { MobillmError } from '../../errors/mobillm-error.js';
 import { createEngine } from '../../runtime/create-engine.js';
 import { type EngineFixture, suiteOpenOptions } from './fixture.js';
