@@ -169,12 +169,37 @@ void what_would_take_too_much_memory_or_time_is_refused() {
                CHECK_EQUAL(error.code(), std::string("GRAMMAR_INVALID")));
 }
 
+// What one token may cost is counted: whatever the grammar, others wait some hundredths of a
+// second.
+void a_token_costs_no_more_than_it_may() {
+  // Each character adds a stack; each reading of many leads to all behind it.
+  for (const std::string source :
+       {"root ::= [a-z] (root \"x\" | root \"y\" | \"b\")?",
+        "root ::= [a-z] (root root | root \"y\" | root)?", "root ::= ([a-z]?){60000}"}) {
+    GrammarMatcher matcher = matcher_of(source);
+    const auto go_on = [&] {
+      for (int i = 0; i < 64; ++i) CHECK(matcher.allows(bytes_of(std::string(1 + i, 'a'))));
+    };
+    CHECK_THROWS(mobillm::Error, go_on(),
+                 CHECK_EQUAL(error.code(), std::string("GRAMMAR_INVALID")));
+  }
+  // A choice of thousands is looked at, and not followed, where a byte tells which it is.
+  std::string words = "root ::= \"none\"";
+  for (int i = 0; i < 5000; ++i) words += " | \"" + std::to_string(i * 7919 % 100'003) + "\"";
+  GrammarMatcher matcher = matcher_of(words);
+  for (int byte = 0; byte < 256; ++byte) {
+    const auto first = static_cast<std::uint8_t>(byte);
+    const bool begins = (byte >= '0' && byte <= '9') || byte == 'n';
+    CHECK_EQUAL(matcher.allows({&first, 1}), begins);
+  }
+}
+
 void many_readings_may_be_followed_but_not_for_ever() {
   // Wherever a text is, it may be before the middle or behind it.
   GrammarMatcher matcher = matcher_of("root ::= \"a\" root \"a\" | \"a\"");
   for (int i = 0; i < 1000; ++i) CHECK(matcher.accept(bytes_of("a")));
   // No token of these is refused by itself.
-  const std::string token(128, 'a');
+  const std::string token(32, 'a');
   CHECK(matcher.accept(bytes_of(token)));
   const auto go_on = [&] {
     for (int i = 0; i < 100; ++i) CHECK(matcher.accept(bytes_of(token)));
@@ -308,6 +333,7 @@ int main() {
   what_is_wrong_is_told_with_its_place();
   left_recursion_is_refused_however_it_is_hidden();
   what_would_take_too_much_memory_or_time_is_refused();
+  a_token_costs_no_more_than_it_may();
   many_readings_may_be_followed_but_not_for_ever();
   a_text_has_to_end_where_nothing_can_follow();
   characters_may_be_cut_anywhere();

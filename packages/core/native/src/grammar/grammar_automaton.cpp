@@ -44,9 +44,9 @@ bool GrammarAutomaton::must_end(StateId state) const {
   return found.can_end && found.readings->size() == 1;
 }
 
-void GrammarAutomaton::spend(std::size_t steps) {
-  steps_ += steps;
-  if (steps_ <= grammar_limits::kSteps && reached_.size() <= grammar_limits::kReadings) return;
+void GrammarAutomaton::spend(std::uint64_t cost) {
+  cost_ += cost;
+  if (cost_ <= grammar_limits::kCost && reached_.size() <= grammar_limits::kReadings) return;
   throw_too_ambiguous();
 }
 
@@ -76,7 +76,7 @@ void GrammarAutomaton::reach(Reading first) {
     const Reading current = todo_.back();
     todo_.pop_back();
     if (!seen_.insert(current).second) continue;
-    spend(1);
+    spend(grammar_limits::kReachCost);
     const auto frame = static_cast<FrameId>(current);
     const GrammarProgram::Node& node = program_.nodes[current >> 32];
     switch (node.kind) {
@@ -142,9 +142,9 @@ GrammarAutomaton::FrameId GrammarAutomaton::push(NodeId next, FrameId below) {
 }
 
 void GrammarAutomaton::tidy() {
-  steps_beyond_ += std::exchange(steps_, 0);
-  steps_beyond_ -= std::min(steps_beyond_, grammar_limits::kStepsEachTime);
-  if (steps_beyond_ > grammar_limits::kStepsBeyond) throw_too_ambiguous();
+  cost_beyond_ += std::exchange(cost_, 0);
+  cost_beyond_ -= std::min(cost_beyond_, grammar_limits::kCostEachTime);
+  if (cost_beyond_ > grammar_limits::kCostBeyond) throw_too_ambiguous();
   if (token_set_bytes_ > kTokenSetBytes) forget_token_sets();
   if (memory_bytes_ <= most_memory_bytes_) return;
   memory_bytes_ = 0;

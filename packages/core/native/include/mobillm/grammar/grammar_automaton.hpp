@@ -102,7 +102,7 @@ class GrammarAutomaton {
   // The state of the readings in `reached_`.
   StateId state_of_reached();
   FrameId push(NodeId next, FrameId below);
-  void spend(std::size_t steps);
+  void spend(std::uint64_t cost);
   std::size_t bytes_of(const State& state) const;
   void forget_steps(StateId state);
   void forget_states();
@@ -122,8 +122,8 @@ class GrammarAutomaton {
   std::size_t memory_bytes_ = 0;
   std::size_t most_memory_bytes_ = kMemoryBytes;
   std::size_t token_set_bytes_ = 0;
-  std::uint64_t steps_ = 0;         // since the last `tidy`
-  std::uint64_t steps_beyond_ = 0;  // of those before, what was more than each may take
+  std::uint64_t cost_ = 0;         // since the last `tidy`
+  std::uint64_t cost_beyond_ = 0;  // of what was before, what was more than each may cost
 
   // Scratch.
   std::vector<Reading> reached_;

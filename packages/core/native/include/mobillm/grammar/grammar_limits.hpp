@@ -18,14 +18,17 @@ inline constexpr std::size_t kNodes = std::size_t{1} << 18;
 inline constexpr std::size_t kCompileSteps = std::size_t{1} << 20;
 // Readings of one text that are possible side by side.
 inline constexpr std::size_t kReadings = std::size_t{1} << 16;
-// Readings looked at for one token, or for all tokens of a vocabulary: some tenths of a second.
-inline constexpr std::uint64_t kSteps = std::uint64_t{1} << 21;
+// What it costs to reach a reading, where to look at one that is there costs 1: it is looked for in
+// tables, and may be put into them.
+inline constexpr std::uint64_t kReachCost = 16;
+// Cost of one token, or of all tokens of a vocabulary: some hundredths of a second, in which no
+// other session gets a token.
+inline constexpr std::uint64_t kCost = std::uint64_t{1} << 21;
 
-// Readings that a token may take each time, for as long as it likes: some hundredths of a second,
-// in which no other session gets a token.
-inline constexpr std::uint64_t kStepsEachTime = std::uint64_t{1} << 17;
-// What all tokens together may take beyond that: a grammar is slow where it begins, not with every
+// Cost that a token may have each time, for as long as it likes: some thousandths of a second.
+inline constexpr std::uint64_t kCostEachTime = std::uint64_t{1} << 19;
+// What all tokens together may cost beyond that: a grammar is slow where it begins, not with every
 // token.
-inline constexpr std::uint64_t kStepsBeyond = std::uint64_t{1} << 23;
+inline constexpr std::uint64_t kCostBeyond = std::uint64_t{1} << 25;
 
 }  // namespace mobillm::grammar_limits
