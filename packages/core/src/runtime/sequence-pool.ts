@@ -7,6 +7,7 @@ import { type AdapterSet, noAdapters } from './adapter-set.js';
 import { allOf } from './all-of.js';
 import { CachedSequence } from './cached-sequence.js';
 import { maxWaiting } from './job-limit.js';
+import { onAbort } from './on-abort.js';
 import { PoolPlaces } from './pool-places.js';
 
 /** Milliseconds after which a run whose reader does not read has to make room for others. */
@@ -136,7 +137,7 @@ export class SequencePool {
   /** Takes back the sequence that a session had. What it cached stays behind for others. */
   async park(sequence: CachedSequence): Promise<void> {
     if (!this.#sequences.has(sequence)) return;
-    while (sequence.state === 'evicting') await this.#change(never);
+    while (sequence.state === 'evicting') await this.#change();
     this.#set(sequence, 'closing');
     try {
       await sequence.leaveBehind();
@@ -315,7 +316,7 @@ export class SequencePool {
       if (users.length === 0) return;
       const unused = users.find(isUnused);
       if (unused) await this.#evict(unused, noAdapters);
-      else await this.#change(never);
+      else await this.#change();
     }
   }
 
@@ -410,17 +411,18 @@ export class SequencePool {
   }
 
   /** Settles at the next change, when the signal is aborted, or after so many milliseconds. */
-  #change(signal: AbortSignal, atMostMs?: number): Promise<void> {
+  #change(signal?: AbortSignal, atMostMs?: number): Promise<void> {
     return new Promise((resolve) => {
+      let ignoreAbort = (): void => undefined;
       const wake = () => {
         clearTimeout(timer);
         this.#watchers.delete(wake);
-        signal.removeEventListener('abort', wake);
+        ignoreAbort();
         resolve();
       };
       const timer = atMostMs === undefined ? undefined : setTimeout(wake, atMostMs);
       this.#watchers.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
+      ignoreAbort = onAbort(signal, wake);
     });
   }
 
@@ -450,9 +452,6 @@ interface Donor {
   readonly sequence: CachedSequence;
   readonly usable: number;
 }
-
-/** The signal of those who cannot be stopped. */
-const never = new AbortController().signal;
 
 /** Whether nobody works on a sequence now, so that its cache may be given up. */
 function isUnused(sequence: CachedSequence): boolean {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { EngineCapabilities } from '../../src/engine/capabilities.js';
 import type { GenerateSpec, ModelDriver, SequenceDriver } from '../../src/engine/driver.js';
@@ -315,6 +316,22 @@ describe('a pool of sequences', () => {
     for (const sequence of borrowed.slice(0, waiting)) pool.giveBack(sequence);
     await Promise.all(served);
     expect(borrowed).toHaveLength(free + waiting);
+  });
+
+  it('listens once to a signal that many wait with', async () => {
+    const controller = new AbortController();
+    const pool = poolOf(() => Promise.resolve(counting()), 1);
+    const only = await pool.borrow([], controller.signal);
+    const waiting = Array.from({ length: 20 }, () => pool.borrow([], controller.signal));
+    const ends = Promise.allSettled(waiting);
+    // Who comes first waits for a change after each of the others came, too.
+    await new Promise(setImmediate);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
+    const reason = new Error('no longer');
+    controller.abort(reason);
+    expect(await ends).toEqual(waiting.map(() => ({ status: 'rejected', reason })));
+    pool.giveBack(only);
+    await expect(pool.borrow([], signal)).resolves.toBe(only);
   });
 
   it('lets a waiting borrower try when nobody else could get a sequence', async () => {
