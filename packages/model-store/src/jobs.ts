@@ -3,7 +3,8 @@ import { MobillmError } from '@mobillm/core';
 /** The calls of a store that are under way, so that closing can end them. */
 export class Jobs {
   private readonly closing = new AbortController();
-  private readonly running = new Set<Promise<unknown>>();
+  /** Each with what stops it: a signal that all of them listen to would warn of a leak. */
+  private readonly running = new Map<Promise<unknown>, () => void>();
 
   /**
    * Runs a call. Its signal aborts when the caller's does or when the store closes.
@@ -20,15 +21,13 @@ export class Jobs {
     const both = new AbortController();
     const stop = () => both.abort(caller?.aborted ? caller.reason : this.closing.signal.reason);
     caller?.addEventListener('abort', stop, { once: true });
-    this.closing.signal.addEventListener('abort', stop, { once: true });
     const promise = job(both.signal);
-    this.running.add(promise);
+    this.running.set(promise, stop);
     try {
       return await promise;
     } finally {
       this.running.delete(promise);
       caller?.removeEventListener('abort', stop);
-      this.closing.signal.removeEventListener('abort', stop);
     }
   }
 
@@ -37,6 +36,8 @@ export class Jobs {
     this.closing.abort(
       new MobillmError('CLOSED', 'The model store was closed. Create another one to go on.'),
     );
-    await Promise.allSettled([...this.running]);
+    const running = [...this.running];
+    for (const [, stop] of running) stop();
+    await Promise.allSettled(running.map(([promise]) => promise));
   }
 }
