@@ -47,6 +47,7 @@ export * from './tokenizer/tokenizer.js';
 export * from './hybrid/create-hybrid-engine.js';
 export type { HybridCounts } from './hybrid/hybrid-counts.js';
 export { createEngine } from './runtime/create-engine.js';
+export { memoryAdvice } from './runtime/memory-advice.js';
 export { ggmlTypes, type GgmlType } from './gguf/ggml-types.js';
 export type * from './gguf/gguf-layout.js';
 export { ggufWeightsFile } from './gguf/gguf-weights-file.js';

@@ -22,6 +22,8 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
       .count();
 }
 
+}  // namespace
+
 Offload draft_offload(const Offload& target) {
   Offload offload;
   offload.repack = target.repack;
@@ -30,8 +32,6 @@ Offload draft_offload(const Offload& target) {
   offload.shares = {1};
   return offload;
 }
-
-}  // namespace
 
 ContextOptions draft_context(const ContextOptions& target) {
   ContextOptions options = target;
@@ -110,7 +110,10 @@ DraftModel::~DraftModel() {
 
 void DraftModel::check_memory(const ModelFile& file) const {
   const MemoryEstimate needed = estimate_memory(file, options_, offload_, *closing_);
-  require_device_memory(needed.devices, options_.context_tokens);
+  require_memory(needed.devices, [&](const DeviceMemory& row, std::uint64_t free) {
+    return model_out_of_memory(row.total(), free, options_.context_tokens,
+                               device_beside_cpu(row.device));
+  });
 }
 
 void DraftModel::load(const ModelFile& file) {

@@ -26,6 +26,10 @@ namespace mobillm::llamacpp {
 // What a context of a draft model is made with, given that of its large model.
 ContextOptions draft_context(const ContextOptions& target);
 
+// Where a draft model lies, given where its large model does: on the CPU, or whole on that one's
+// first device.
+Offload draft_offload(const Offload& target);
+
 // Weights and one cache, which follows whatever text is to be guessed on: only one generation at a
 // time is guessed ahead, so its large model's sequences share it, and what two texts have in common
 // is kept. Used on the large model's thread alone.
@@ -45,6 +49,8 @@ class DraftModel {
 
   // Guesses for one generation, which `abort` ends.
   std::unique_ptr<Drafter> make_drafter(const AbortFlag& abort);
+
+  const llama_context* context() const { return context_.get(); }
 
  private:
   class TextDrafter;

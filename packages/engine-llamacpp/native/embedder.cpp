@@ -93,7 +93,19 @@ void Embedder::check_memory(const EmbeddingShape& shape) const {
       .kv_cache = kv_cache,
       .compute = compute_formula(model_, options),
       .output = embedding_output_bytes(model_, vocabulary, options.batch_tokens)};
-  require_device_memory(share_out(needed, layers_), shape.text_tokens);
+  require_memory(share_out(needed, layers_), [&](const DeviceMemory& row, std::uint64_t free) {
+    // A model that only embeds is being opened, or was, with room for texts of its whole context.
+    if (!options_.generates) {
+      return model_out_of_memory(row.total(), free, shape.text_tokens,
+                                 device_beside_cpu(row.device));
+    }
+    return out_of_memory(
+        "To embed a text of " + std::to_string(shape.text_tokens) + " tokens needs", row.total(),
+        free, device_beside_cpu(row.device),
+        "Embed shorter texts, open the model with a smaller contextTokens or poolTokens, or close "
+        "other models or programs.",
+        {{"textTokens", static_cast<double>(shape.text_tokens)}});
+  });
 }
 
 std::size_t Embedder::row_length(const EmbeddingJob& job) const {

@@ -40,6 +40,9 @@ class Embedder {
   // Numbers of a job's row.
   std::size_t row_length(const EmbeddingJob& job) const;
 
+  // Null where nothing was to be embedded yet.
+  const llama_context* context() const { return context_.get(); }
+
  private:
   // A text, or a part of one, in a step.
   struct Item {

@@ -1,6 +1,6 @@
 #include "estimate_handle.hpp"
 
-#include "mobillm/option_reader.hpp"
+#include "memory_rows.hpp"
 #include "offload_fit.hpp"
 #include "option_structs.hpp"
 
@@ -16,10 +16,8 @@ void EstimateHandle::define(Napi::Env env, Napi::Object exports) {
 EstimateHandle::EstimateHandle(const Napi::CallbackInfo& info)
     : Handle(info), environment_(&JsEnvironment::of(info.Env())) {
   guarded(info.Env(), [&] {
-    const OptionReader options(info[0], "");
-    file_.file = read_checked_file(info[0]);
-    file_.architecture = options.string("architecture");
-    file_.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
+    file_ = read_model_file(info[0]);
+    draft_ = read_draft(info[0]);
     options_ = read_context_options(info[0]);
     offload_ = read_offload(info[0]);
     tuning_ = read_tuning_options(info[0]);
@@ -43,29 +41,27 @@ Napi::Value EstimateHandle::run(const Info& info) {
   require_open("The estimate");
   return environment(info).run(
       worker_, info.This().As<Napi::Object>(),
-      [file = file_, asked = options_, offload = offload_, tuning = tuning_, abort = abort_] {
+      [file = file_, draft = draft_, asked = options_, offload = offload_, tuning = tuning_,
+       abort = abort_] {
         // What `open` would take: a matrix of scores needs memory of its own.
         ContextOptions options = asked;
         options.flash_attention = resolve_flash_attention(
             tuned_model(file.file, file.architecture, file.vocabulary_size, offload), options,
             tuning);
-        return fit_offload(file, options, offload, *abort).estimate;
+        return fit_offload(file, options, offload, draft, *abort);
       },
-      [](Napi::Env env, const MemoryEstimate& estimate) {
+      [](Napi::Env env, const FittedOffload& fitted) {
         Napi::Object result = Napi::Object::New(env);
-        Napi::Array rows = Napi::Array::New(env, estimate.devices.size());
-        std::uint32_t index = 0;
-        for (const DeviceMemory& device : estimate.devices) {
-          Napi::Object row = Napi::Object::New(env);
-          row.Set("device", device.device);
-          row.Set("weightsBytes", static_cast<double>(device.weights));
-          row.Set("kvCacheBytes", static_cast<double>(device.kv_cache));
-          row.Set("computeBytes", static_cast<double>(device.compute));
-          row.Set("outputBytes", static_cast<double>(device.output));
-          rows.Set(index++, row);
+        result.Set("devices", memory_rows(env, fitted.devices()));
+        result.Set("exact", fitted.estimate.exact && (!fitted.draft || fitted.draft->exact));
+        Napi::Object layers = Napi::Object::New(env);
+        for (const auto& [device, count] : fitted.estimate.layers_by_device) {
+          layers.Set(device, count);
         }
-        result.Set("devices", rows);
-        result.Set("exact", estimate.exact);
+        result.Set("layersByDevice", layers);
+        const Offload& offload = fitted.offload;
+        const bool counts = offload.layers == Offload::Layers::kCount;
+        result.Set("gpuLayers", counts ? static_cast<double>(offload.count) : -2);
         return result;
       });
 }

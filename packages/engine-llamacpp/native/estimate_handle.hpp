@@ -1,6 +1,8 @@
 // The JavaScript face of a memory estimate.
 #pragma once
 
+#include <optional>
+
 #include "context_options.hpp"
 #include "memory_estimate.hpp"
 #include "mobillm/abort_flag.hpp"
@@ -27,6 +29,7 @@ class EstimateHandle : public Handle<EstimateHandle>, public Stoppable {
   JsEnvironment* environment_;  // null after `stop_now`
   AbortFlagPtr abort_ = std::make_shared<AbortFlag>();
   ModelFile file_;
+  std::optional<ModelFile> draft_;
   ContextOptions options_;
   Offload offload_;
   TuningOptions tuning_;

@@ -24,6 +24,16 @@ std::vector<DeviceMemory> memory_by_device(const llama_context* context) {
   return rows;
 }
 
+void add_rows(std::vector<DeviceMemory>& sum, const std::vector<DeviceMemory>& rows) {
+  for (const DeviceMemory& row : rows) {
+    DeviceMemory& own = row_of(sum, row.device);
+    own.weights += row.weights;
+    own.kv_cache += row.kv_cache;
+    own.compute += row.compute;
+    own.output += row.output;
+  }
+}
+
 std::vector<DeviceMemory> share_out(const DeviceMemory& whole, const LayersByDevice& layers) {
   std::uint64_t all = 0;
   for (const auto& [device, count] : layers) all += static_cast<std::uint64_t>(count);

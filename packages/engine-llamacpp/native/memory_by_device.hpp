@@ -26,6 +26,9 @@ struct DeviceMemory {
 // here; the CPU's is the first. Of a context that is only simulated, what it would take.
 std::vector<DeviceMemory> memory_by_device(const llama_context* context);
 
+// Adds rows to those of the same devices.
+void add_rows(std::vector<DeviceMemory>& sum, const std::vector<DeviceMemory>& rows);
+
 // The same of what is only known as a whole: shared out by layers, but scratch memory, which each
 // device needs, and the output, which is the CPU's.
 std::vector<DeviceMemory> share_out(const DeviceMemory& whole, const LayersByDevice& layers);

@@ -103,6 +103,7 @@ MemoryEstimate estimate_memory(const ModelFile& model_file, const ContextOptions
   MemoryEstimate estimate;
   estimate.layers = llama_model_n_layer(model.get());
   const LayersByDevice layers = parse_offload_report(log.text(), estimate.layers);
+  estimate.layers_by_device = layers;
   estimate.devices = share_out({.weights = llama_model_size(model.get())}, layers);
   estimate.exact = true;
   const auto vocabulary_size = static_cast<std::uint64_t>(model_file.vocabulary_size);

@@ -31,6 +31,7 @@ struct MemoryEstimate {
   std::vector<DeviceMemory> devices;
   // Layers of the model.
   std::int32_t layers = 0;
+  LayersByDevice layers_by_device;
 
   std::uint64_t total() const { return weights + kv_cache + compute + output; }
 };

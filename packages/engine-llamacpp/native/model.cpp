@@ -205,12 +205,12 @@ void Model::free() {
 }
 
 std::shared_ptr<LoraAdapter> Model::load_adapter(const CheckedFile& file,
-                                                 std::uint64_t tensor_bytes) {
+                                                 const std::vector<DeviceMemory>& needed) {
   embedder();  // throws CLOSED
-  const auto available = available_memory_bytes();
-  if (available && tensor_bytes > *available) {
-    throw adapter_out_of_memory(tensor_bytes, *available);
-  }
+  require_memory(needed, [](const DeviceMemory& row, std::uint64_t free) {
+    return out_of_memory("The adapter needs", row.total(), free, device_beside_cpu(row.device),
+                         "Close other adapters, models or programs.");
+  });
   const LogCapture log;
   llama_adapter_lora* loaded = load_checked_adapter(file, model_.get());
   if (loaded == nullptr) throw adapter_failed(file.path, log.last_error());
@@ -260,6 +260,24 @@ std::unique_ptr<Drafter> Model::make_drafter(const AbortFlag& abort) {
 }
 
 TokenBytes Model::token_bytes() { return vocabulary_->token_bytes(); }
+
+std::vector<DeviceMemory> Model::memory() {
+  std::vector<DeviceMemory> sum;
+  // Every context tells the weights that it computes with.
+  bool tells_weights = true;
+  for (const llama_context* context :
+       {static_cast<const llama_context*>(context_.get()), embedder().context()}) {
+    if (context == nullptr) continue;
+    std::vector<DeviceMemory> rows = memory_by_device(context);
+    if (!tells_weights) {
+      for (DeviceMemory& row : rows) row.weights = 0;
+    }
+    add_rows(sum, rows);
+    tells_weights = false;
+  }
+  if (draft_) add_rows(sum, memory_by_device(draft_->context()));
+  return sum;
+}
 
 bool Model::step_aborted() const {
   return aborted() ||
@@ -348,14 +366,18 @@ void Model::adjust(int threads, std::uint32_t batch_tokens) {
 void Model::settle_offload() {
   // An estimate needs no vocabulary, only how large one is.
   const ModelFile file{options_.file, options_.architecture, options_.vocabulary_size};
-  const FittedOffload fitted = fit_offload(file, options_.context, options_.offload, *closing_);
+  const FittedOffload fitted =
+      fit_offload(file, options_.context, options_.offload, options_.draft, *closing_);
   if (fitted.estimate.layers < static_cast<std::int32_t>(fitted.offload.count)) {
     throw InvalidArgument(InvalidArgument::Kind::kRange, "engineOptions.gpuLayers",
                           "must be at most " + std::to_string(fitted.estimate.layers) +
                               ", the layers of this model, or \"all\", but it is " +
                               std::to_string(fitted.offload.count));
   }
-  require_device_memory(fitted.estimate.devices, options_.context.context_tokens);
+  require_memory(fitted.devices(), [&](const DeviceMemory& row, std::uint64_t free) {
+    return model_out_of_memory(row.total(), free, options_.context.context_tokens,
+                               device_beside_cpu(row.device));
+  });
   options_.offload = fitted.offload;
 }
 
@@ -367,7 +389,7 @@ void Model::check_memory_for_weights() const {
   const auto bytes = std::filesystem::file_size(
       std::filesystem::path(reinterpret_cast<const char8_t*>(options_.file.path.c_str())), trouble);
   if (!available || trouble || bytes <= *available) return;
-  throw out_of_memory(bytes, *available, options_.context.context_tokens);
+  throw model_out_of_memory(bytes, *available, options_.context.context_tokens);
 }
 
 // With overcommitment the system grants any context and kills the process when it is used, so the
@@ -384,8 +406,8 @@ void Model::check_memory_for_context() const {
   const MemoryEstimate exact = estimate_memory(file, options_.context, options_.offload, *closing_);
   const std::uint64_t needed = exact.kv_cache + exact.compute + exact.output;
   if (needed > *available) {
-    throw out_of_memory(needed + exact.weights, *available + exact.weights,
-                        options_.context.context_tokens);
+    throw model_out_of_memory(needed + exact.weights, *available + exact.weights,
+                              options_.context.context_tokens);
   }
 }
 

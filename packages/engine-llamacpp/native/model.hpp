@@ -98,15 +98,20 @@ class Model final : public SequenceModel {
   // Numbers of a job's row.
   std::size_t row_length(const EmbeddingJob& job);
 
-  // Loads an adapter whose tensors have so many bytes. Throws MODEL_UNSUPPORTED, OUT_OF_MEMORY,
-  // INTEGRITY_FAILED, FILE_NOT_FOUND; CLOSED after `free`.
-  std::shared_ptr<LoraAdapter> load_adapter(const CheckedFile& file, std::uint64_t tensor_bytes);
+  // Loads an adapter whose tensors, as weights, take so much of each device. Throws
+  // MODEL_UNSUPPORTED, OUT_OF_MEMORY, INTEGRITY_FAILED, FILE_NOT_FOUND; CLOSED after `free`.
+  std::shared_ptr<LoraAdapter> load_adapter(const CheckedFile& file,
+                                            const std::vector<DeviceMemory>& needed);
   void free_adapter(LoraAdapter& adapter);
   // The set of some adapters, which is the same object for all that have it.
   AdapterSetPtr adapter_set(const std::vector<AdapterUse>& uses);
 
   // Changes threads and the size of a prefill step; 0 leaves either as it is.
   void adjust(int threads, std::uint32_t batch_tokens);
+
+  // What weights and contexts take now, as the library has allocated it, but the output; the CPU's
+  // is the first row. Throws CLOSED after `free`.
+  std::vector<DeviceMemory> memory();
 
   // The context, for sequences of a model that generates; throws CLOSED after `free`.
   llama_context* context() const;

@@ -7,6 +7,7 @@
 #include "cpu_load.hpp"
 #include "embedding_handle.hpp"
 #include "encode_batch.hpp"
+#include "memory_rows.hpp"
 #include "mobillm/adapter_handle.hpp"
 #include "mobillm/generate_options.hpp"
 #include "mobillm/option_reader.hpp"
@@ -127,6 +128,18 @@ Texts read_texts(const Napi::CallbackInfo& info) {
   return read;
 }
 
+std::vector<DeviceMemory> read_adapter_memory(Napi::Value value) {
+  if (!value.IsArray()) throw_wrong_type("devices", "an array", value);
+  const auto rows = value.As<Napi::Array>();
+  std::vector<DeviceMemory> needed;
+  for (std::uint32_t i = 0; i < rows.Length(); ++i) {
+    const OptionReader row(rows.Get(i), "devices[" + std::to_string(i) + "]");
+    needed.push_back({.device = row.string("device"),
+                      .weights = row.integer<std::uint64_t>("bytes", 0, std::uint64_t{1} << 53)});
+  }
+  return needed;
+}
+
 Napi::Value rows_object(Napi::Env env, const TokenRows& rows) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("tokens", int32_array(env, rows.tokens));
@@ -147,8 +160,8 @@ void ModelHandle::define(Napi::Env env, Napi::Object exports) {
        method<&ModelHandle::create_sequence>("createSequence"),
        method<&ModelHandle::create_embedding>("createEmbedding"),
        method<&ModelHandle::load_adapter>("loadAdapter"), method<&ModelHandle::adjust>("adjust"),
-       getter<&ModelHandle::threads>("threads"), getter<&ModelHandle::tuning>("tuning"),
-       method<&ModelHandle::close>("close")});
+       method<&ModelHandle::memory>("memory"), getter<&ModelHandle::threads>("threads"),
+       getter<&ModelHandle::tuning>("tuning"), method<&ModelHandle::close>("close")});
   exports.Set("Model", constructor);
 }
 
@@ -299,17 +312,16 @@ Napi::Value ModelHandle::create_embedding(const Info& info) {
                                  info.This().As<Napi::Object>());
 }
 
-// loadAdapter(file, tensorBytes): a promise of an Adapter.
+// loadAdapter(file, devices: { device, bytes }[]): a promise of an Adapter.
 Napi::Value ModelHandle::load_adapter(const Info& info) {
   open_vocabulary();
   const CheckedFile file = read_checked_file(info[0]);
-  const auto tensor_bytes =
-      read_integer<std::uint64_t>(info[1], "tensorBytes", 0, std::uint64_t{1} << 53);
+  const std::vector<DeviceMemory> needed = read_adapter_memory(info[1]);
   const Napi::Object self = info.This().As<Napi::Object>();
   const auto environment = &this->environment(info);
   return environment->run(
       model()->worker(), self,
-      [model = model(), file, tensor_bytes] { return model->load_adapter(file, tensor_bytes); },
+      [model = model(), file, needed] { return model->load_adapter(file, needed); },
       [this, environment](Napi::Env env, const std::shared_ptr<LoraAdapter>& adapter) {
         // The promise keeps this object.
         return AdapterHandle::create(*environment, env, adapter, this->Value());
@@ -327,6 +339,13 @@ Napi::Value ModelHandle::adjust(const Info& info) {
         return 0;
       },
       [](Napi::Env env, int) { return env.Undefined(); });
+}
+
+Napi::Value ModelHandle::memory(const Info& info) {
+  open_vocabulary();
+  return environment(info).run(
+      model()->worker(), info.This().As<Napi::Object>(),
+      [model = model()] { return model->memory(); }, memory_rows);
 }
 
 Napi::Value ModelHandle::threads(const Info& info) {

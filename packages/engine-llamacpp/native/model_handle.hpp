@@ -28,6 +28,7 @@ class ModelHandle : public ModelHandleBase<ModelHandle, Model> {
   Napi::Value create_embedding(const Info& info);
   Napi::Value load_adapter(const Info& info);
   Napi::Value adjust(const Info& info);
+  Napi::Value memory(const Info& info);
   Napi::Value threads(const Info& info);
   Napi::Value tuning(const Info& info);
   Napi::Value close(const Info& info);

@@ -4,6 +4,7 @@
 #include <llama.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct Offload {
   std::vector<std::string> devices;
   // How the layers that go to devices are shared out between them: one positive number each.
   std::vector<double> shares;
+  // Memory of each that may be used, in bytes, where that is not left to the device: as many as
+  // devices, or none.
+  std::vector<std::optional<std::uint64_t>> budgets;
   // `kFit`: as many as their free memory holds.
   Layers layers = Layers::kAll;
   // For `kCount`: this many of the last ones.

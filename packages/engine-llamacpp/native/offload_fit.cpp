@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "devices.hpp"
-#include "open_error.hpp"
+#include "draft_model.hpp"
 #include "system_memory.hpp"
 
 namespace mobillm::llamacpp {
@@ -28,25 +28,48 @@ std::uint64_t less_reserve(std::uint64_t free) {
   return free - std::min(free, reserve);
 }
 
-// Whether every device but the CPU holds its part and keeps its reserve.
-bool fits(const MemoryEstimate& estimate) {
+// What a device may hold; empty where anything goes.
+std::optional<std::uint64_t> budget_of(const Offload& offload, const std::string& device) {
+  const auto found = std::ranges::find(offload.devices, device);
+  const auto index = static_cast<std::size_t>(found - offload.devices.begin());
+  if (index < offload.budgets.size() && offload.budgets[index]) return offload.budgets[index];
+  const auto free = free_bytes(device);
+  if (!free) return std::nullopt;
+  return less_reserve(*free);
+}
+
+// Whether every device but the CPU holds its part.
+bool fits(const FittedOffload& fitted) {
   const std::string cpu = device_id(cpu_device());
-  return std::ranges::all_of(estimate.devices, [&](const DeviceMemory& row) {
+  return std::ranges::all_of(fitted.devices(), [&](const DeviceMemory& row) {
     if (row.device == cpu) return true;
-    const auto free = free_bytes(row.device);
-    return !free || row.total() <= less_reserve(*free);
+    const auto budget = budget_of(fitted.offload, row.device);
+    return !budget || row.total() <= *budget;
   });
 }
 
 }  // namespace
 
+std::vector<DeviceMemory> FittedOffload::devices() const {
+  std::vector<DeviceMemory> rows = estimate.devices;
+  if (draft) add_rows(rows, draft->devices);
+  return rows;
+}
+
 FittedOffload fit_offload(const ModelFile& file, const ContextOptions& options,
-                          const Offload& offload, const AbortFlag& abort) {
-  FittedOffload fitted{.offload = offload, .estimate = {}};
+                          const Offload& offload, const std::optional<ModelFile>& draft,
+                          const AbortFlag& abort) {
+  FittedOffload fitted{.offload = offload, .estimate = {}, .draft = {}};
+  const auto estimate_draft = [&] {
+    if (!draft) return;
+    fitted.draft =
+        estimate_memory(*draft, draft_context(options), draft_offload(fitted.offload), abort);
+  };
   const auto estimate = [&] {
     fitted.estimate = estimate_memory(file, options, fitted.offload, abort);
-    return fits(fitted.estimate);
+    return fits(fitted);
   };
+  estimate_draft();
   if (offload.layers != Offload::Layers::kFit || offload.is_cpu_only()) {
     estimate();
     return fitted;
@@ -62,18 +85,22 @@ FittedOffload fit_offload(const ModelFile& file, const ContextOptions& options,
     (estimate() ? fitting : too_many) = fitted.offload.count;
   }
   fitted.offload.count = fitting;
+  // It stays with its large model.
+  if (fitting == 0) estimate_draft();
   estimate();
   return fitted;
 }
 
-void require_device_memory(const std::vector<DeviceMemory>& devices, std::uint32_t context_tokens) {
+std::string device_beside_cpu(const std::string& id) {
+  return id == device_id(cpu_device()) ? "" : id;
+}
+
+void require_memory(
+    const std::vector<DeviceMemory>& devices,
+    const std::function<Error(const DeviceMemory& row, std::uint64_t free)>& out_of_memory) {
   for (const DeviceMemory& row : devices) {
     const auto free = free_bytes(row.device);
-    if (free && row.total() > *free) {
-      // The CPU has a row always.
-      if (devices.size() == 1) throw out_of_memory(row.total(), *free, context_tokens);
-      throw device_out_of_memory(row.device, row.total(), *free, context_tokens);
-    }
+    if (free && row.total() > *free) throw out_of_memory(row, *free);
   }
 }
 

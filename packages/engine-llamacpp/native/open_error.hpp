@@ -30,15 +30,33 @@ inline Error adapter_failed(const std::string& path, const std::string& reason) 
           {{"path", path}, {"reason", reason}}};
 }
 
-inline Error adapter_out_of_memory(std::uint64_t needed, std::uint64_t available) {
+// What is asked for needs more memory than there is: on a device beside the CPU where one is named.
+// `subject` begins the sentence; `advice` is a sentence for itself, or empty where the engine's
+// TypeScript side, which knows all options, adds what helps.
+inline Error out_of_memory(const std::string& subject, std::uint64_t needed,
+                           std::uint64_t available, const std::string& device,
+                           const std::string& advice, Error::Details details = {}) {
   const auto mebibytes = [](std::uint64_t bytes) {
     return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
   };
+  details.emplace_back("neededBytes", static_cast<double>(needed));
+  details.emplace_back("availableBytes", static_cast<double>(available));
+  if (!device.empty()) details.emplace_back("device", device);
   return {code::kOutOfMemory,
-          "The adapter needs " + mebibytes(needed) + ", but only " + mebibytes(available) +
-              " are available. Close other adapters, models or programs.",
-          {{"neededBytes", static_cast<double>(needed)},
-           {"availableBytes", static_cast<double>(available)}}};
+          subject + " " + mebibytes(needed) +
+              (device.empty() ? "" : " on the device " + device + ", where") +
+              (device.empty() ? ", but only " : " only ") + mebibytes(available) +
+              (device.empty() ? " are available." : " are free.") +
+              (advice.empty() ? "" : " " + advice),
+          std::move(details)};
+}
+
+// The same of a model with a context. The advice is the caller's.
+inline Error model_out_of_memory(std::uint64_t needed, std::uint64_t available,
+                                 std::uint32_t context_tokens, const std::string& device = "") {
+  return out_of_memory(
+      "The model with a context of " + std::to_string(context_tokens) + " tokens needs", needed,
+      available, device, "", {{"contextTokens", static_cast<double>(context_tokens)}});
 }
 
 inline Error context_failed(const std::string& reason) {
@@ -66,39 +84,6 @@ inline Error lock_failed(std::uint64_t weights, const std::string& reason,
               " KiB, could not be locked in memory: " + reason + "." + limit +
               " Or open the model with weights \"mapped\" or \"copied\".",
           std::move(details)};
-}
-
-inline Error out_of_memory(std::uint64_t needed, std::uint64_t available,
-                           std::uint32_t context_tokens) {
-  const auto mebibytes = [](std::uint64_t bytes) {
-    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
-  };
-  return {code::kOutOfMemory,
-          "The model with a context of " + std::to_string(context_tokens) + " tokens needs " +
-              mebibytes(needed) + ", but only " + mebibytes(available) +
-              " are available. Choose a smaller contextTokens or a smaller model, or close other "
-              "programs.",
-          {{"neededBytes", static_cast<double>(needed)},
-           {"availableBytes", static_cast<double>(available)},
-           {"contextTokens", static_cast<double>(context_tokens)}}};
-}
-
-// A device beside the CPU is too small for its part of a model.
-inline Error device_out_of_memory(const std::string& device, std::uint64_t needed,
-                                  std::uint64_t available, std::uint32_t context_tokens) {
-  const auto mebibytes = [](std::uint64_t bytes) {
-    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
-  };
-  return {code::kOutOfMemory,
-          "The model with a context of " + std::to_string(context_tokens) + " tokens needs " +
-              mebibytes(needed) + " on the device " + device + ", where only " +
-              mebibytes(available) +
-              " are free. Choose fewer gpuLayers, or \"auto\", a smaller contextTokens or another "
-              "device.",
-          {{"device", device},
-           {"neededBytes", static_cast<double>(needed)},
-           {"availableBytes", static_cast<double>(available)},
-           {"contextTokens", static_cast<double>(context_tokens)}}};
 }
 
 }  // namespace mobillm::llamacpp

@@ -82,6 +82,10 @@ Offload read_offload(Napi::Value value) {
     const OptionReader row(rows.Get(i), "devices[" + std::to_string(i) + "]");
     offload.devices.push_back(row.string("id"));
     offload.shares.push_back(row.number("share"));
+    offload.budgets.emplace_back();
+    if (row.has("mostBytes")) {
+      offload.budgets.back() = row.integer<std::uint64_t>("mostBytes", 0, std::uint64_t{1} << 53);
+    }
   }
   // −1: as many as fit, −2: all.
   const auto layers = options.integer<std::int32_t>("gpuLayers", -2, 1 << 20);
@@ -111,20 +115,28 @@ TuningOptions read_tuning_options(Napi::Value value) {
   return tuning;
 }
 
+ModelFile read_model_file(Napi::Value value) {
+  const OptionReader options(value, "");
+  return {read_checked_file(value), options.string("architecture"),
+          options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff)};
+}
+
+std::optional<ModelFile> read_draft(Napi::Value value) {
+  const OptionReader options(value, "");
+  if (!options.has("draft")) return std::nullopt;
+  return read_model_file(options.value("draft"));
+}
+
 OpenOptions read_open_options(Napi::Value value) {
   const OptionReader options(value, "");
   OpenOptions open;
-  open.file = read_checked_file(value);
-  open.architecture = options.string("architecture");
-  open.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
+  const ModelFile file = read_model_file(value);
+  open.file = file.file;
+  open.architecture = file.architecture;
+  open.vocabulary_size = file.vocabulary_size;
   open.context = read_context_options(value);
   open.offload = read_offload(value);
-  if (options.has("draft")) {
-    const Napi::Value draft = options.value("draft");
-    const OptionReader header(draft, "draft");
-    open.draft = ModelFile{read_checked_file(draft), header.string("architecture"),
-                           header.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff)};
-  }
+  open.draft = read_draft(value);
   open.tuning = read_tuning_options(value);
   open.weights = read_choice<WeightPlace>(options, "weights",
                                           {{"mapped", WeightPlace::kMapped},

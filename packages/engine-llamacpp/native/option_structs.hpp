@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <optional>
+
 #include "model.hpp"
 
 namespace mobillm::llamacpp {
@@ -10,6 +12,9 @@ namespace mobillm::llamacpp {
 CheckedFile read_checked_file(Napi::Value value);
 ContextOptions read_context_options(Napi::Value value);
 Offload read_offload(Napi::Value value);
+ModelFile read_model_file(Napi::Value value);
+// The draft model of `open` or an estimate, where there is to be one.
+std::optional<ModelFile> read_draft(Napi::Value value);
 TuningOptions read_tuning_options(Napi::Value value);
 
 // `on_progress` is left empty.

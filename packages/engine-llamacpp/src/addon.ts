@@ -153,7 +153,12 @@ export interface NativeContextOptions {
 /** Which devices are to hold which part of a model. */
 export interface NativeOffload {
   /** None for the CPU alone; the first one gets the first layers. */
-  readonly devices: readonly { readonly id: string; readonly share: number }[];
+  readonly devices: readonly {
+    readonly id: string;
+    readonly share: number;
+    /** Memory that may be used there; as much as is free, less a reserve, where it is not given. */
+    readonly mostBytes?: number;
+  }[];
   /** Layers that go to them; −1 for as many as fit, −2 for all. */
   readonly gpuLayers: number;
   /** Whether weights may be laid out anew for the CPU. */
@@ -178,25 +183,37 @@ export interface NativeModelFile extends NativeCheckedFile {
 }
 
 /** What an estimate is made of. */
-export type NativeEstimateOptions = NativeContextOptions &
-  NativeModelFile &
-  NativeOffload &
-  NativeTuningOptions;
+export interface NativeEstimateOptions
+  extends NativeContextOptions, NativeModelFile, NativeOffload, NativeTuningOptions {
+  /** A smaller model that guesses ahead. */
+  readonly draft?: NativeModelFile;
+}
+
+/** Memory of one device by what it is for. */
+export interface NativeDeviceMemory {
+  readonly device: string;
+  readonly weightsBytes: number;
+  readonly kvCacheBytes: number;
+  readonly computeBytes: number;
+  readonly outputBytes: number;
+}
+
+/** What {@link NativeEstimate} finds. */
+export interface NativeEstimated {
+  /** The model and its draft model together. */
+  readonly devices: readonly NativeDeviceMemory[];
+  /** Whether all of it comes from the library itself. */
+  readonly exact: boolean;
+  /** The first layers first. */
+  readonly layersByDevice: Readonly<Record<string, number>>;
+  /** As {@link NativeOffload} counts, but never −1. */
+  readonly gpuLayers: number;
+}
 
 /** An estimate under way. */
 export interface NativeEstimate {
   /** To be called once. */
-  run(): Promise<{
-    readonly devices: readonly {
-      readonly device: string;
-      readonly weightsBytes: number;
-      readonly kvCacheBytes: number;
-      readonly computeBytes: number;
-      readonly outputBytes: number;
-    }[];
-    /** Whether all of it comes from the library itself. */
-    readonly exact: boolean;
-  }>;
+  run(): Promise<NativeEstimated>;
   abort(): void;
   close(): void;
 }
@@ -287,8 +304,13 @@ export interface NativeModel {
     adapters: readonly NativeAdapter[],
     scales: readonly number[],
   ): NativeEmbedding;
-  /** Loads an adapter whose header was checked, with tensors of so many bytes in all. */
-  loadAdapter(file: NativeCheckedFile, tensorBytes: number): Promise<NativeAdapter>;
+  /** Loads an adapter whose header was checked, and whose tensors take so much of each device. */
+  loadAdapter(
+    file: NativeCheckedFile,
+    devices: readonly { readonly device: string; readonly bytes: number }[],
+  ): Promise<NativeAdapter>;
+  /** What it takes now, as the library has allocated it; the buffer of the output is not told. */
+  memory(): Promise<readonly NativeDeviceMemory[]>;
   /** 0 leaves a lever as it is. */
   adjust(threads: number, batchTokens: number): Promise<void>;
   /** To be called once. */

@@ -5,18 +5,22 @@ import {
   type EngineCapabilities,
   type EngineDriver,
   type InspectedModel,
+  type LoraAdapterFile,
   type MemoryEstimate,
+  type MemoryShortage,
   type ModelDriver,
   type ModelFiles,
   samplingFeatures,
 } from '@mobillm/core';
 import { callNative, fromNative, onAbort } from '@mobillm/core/native';
+import { adapterItems, lessAdapters } from './adapter-memory.js';
 import {
   type LlamaCppAddon,
   loadLlamaCppAddon,
   type NativeContextOptions,
   type NativeDescription,
   type NativeDevice,
+  type NativeEstimated,
   type NativeEstimateOptions,
   type NativeModel,
   type NativeModelFacts,
@@ -30,7 +34,10 @@ import {
   resolveOpenOptions,
 } from './engine-options.js';
 import { Lineage } from './lineage.js';
+import { readAdapter } from './load-adapter.js';
 import { loadBackends } from './load-backends.js';
+import { adviseMemory, withAdvice } from './memory-advice.js';
+import { memoryItems } from './memory-items.js';
 import { LlamaCppModel } from './model.js';
 import { type ModelHeader, ModelHeaders } from './model-header.js';
 import { resolveOffload } from './offload.js';
@@ -126,45 +133,43 @@ class LlamaCppDriver implements EngineDriver {
   }
 
   async estimate(files: ModelFiles, options: DriverEstimateOptions): Promise<MemoryEstimate> {
-    const { signal, contextTokens } = options;
+    const { signal, contextTokens, adapters = [] } = options;
     const own = resolveOpenOptions(options.engineOptions);
     const header = await this.#headers.read(files, signal);
     const draft = await this.#draftHeader(own, signal);
-    signal?.throwIfAborted();
-    const parts = [
-      await this.#estimate(
-        {
-          ...nativeFile(header),
-          ...contextOptions(options, own, header),
-          ...resolveOffload(this.devices, options.device, own),
-          ...this.#tuningOptions('auto', own),
-        },
-        signal,
-      ),
-    ];
-    if (draft) {
-      const context = contextOptions({ ...options, sequences: 1 }, own, draft);
-      const [device] = resolveOffload(this.devices, options.device, own).devices;
-      parts.push(
-        await this.#estimate(
-          {
-            ...nativeFile(draft),
-            ...{ ...context, guesses: false, embedTokens: 0 },
-            ...{ devices: device ? [{ ...device, share: 1 }] : [], gpuLayers: -2 },
-            repack: own.repack === 'auto',
-            ...this.#tuningOptions('auto', own),
-          },
-          signal,
-        ),
-      );
+    const loras: LoraAdapterFile[] = [];
+    for (const adapter of adapters) {
+      loras.push(await readAdapter(this.#addon, adapter, header, signal));
     }
-    const items = parts.flatMap((part) => part.items);
+    signal?.throwIfAborted();
+    const deviceBytes = lessAdapters(this.devices, options.deviceBytes, loras, own.batchTokens);
+    const offload = resolveOffload(this.devices, options.device, own, deviceBytes);
+    const { devices, exact, layersByDevice, gpuLayers } = await this.#estimate(
+      {
+        ...nativeFile(header),
+        ...(draft && { draft: nativeFile(draft) }),
+        ...contextOptions(options, own, header),
+        ...offload,
+        ...this.#tuningOptions('auto', own),
+      },
+      signal,
+    );
+    const items = [
+      ...memoryItems(devices),
+      ...adapterItems(loras, { layersByDevice, batchTokens: own.batchTokens }),
+    ];
+    const chooses = offload.devices.length > 0 && own.gpuLayers === 'auto';
     return {
       items,
       totalBytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
-      method: parts.every(({ exact }) => exact) ? 'exact' : 'formula',
+      method: exact && loras.length === 0 ? 'exact' : 'formula',
       contextTokens,
+      ...(chooses && { engineOptions: { gpuLayers: gpuLayers === -2 ? 'all' : gpuLayers } }),
     };
+  }
+
+  memoryAdvice(options: DriverEstimateOptions, shortage: MemoryShortage): readonly string[] {
+    return adviseMemory(options, shortage);
   }
 
   /** The header of the draft model, where there is to be one. */
@@ -177,27 +182,16 @@ class LlamaCppDriver implements EngineDriver {
     return this.#headers.read(files, signal);
   }
 
-  /** What one model takes by itself. */
   async #estimate(
     options: NativeEstimateOptions,
     signal: AbortSignal | undefined,
-  ): Promise<{ readonly items: MemoryEstimate['items']; readonly exact: boolean }> {
+  ): Promise<NativeEstimated> {
     const native = callNative(() => new this.#addon.Estimate(options));
     const stopListening = onAbort(signal, () => native.abort());
     try {
-      const { devices, exact } = await native.run();
+      const estimated = await native.run();
       signal?.throwIfAborted();
-      const items = devices.flatMap(({ device, ...bytes }) => [
-        { purpose: 'weights' as const, device, bytes: bytes.weightsBytes },
-        { purpose: 'kv-cache' as const, device, bytes: bytes.kvCacheBytes },
-        { purpose: 'compute' as const, device, bytes: bytes.computeBytes },
-        { purpose: 'output' as const, device, bytes: bytes.outputBytes },
-      ]);
-      // A device beside the CPU has no output, and may have no cache.
-      return {
-        items: devices.length === 1 ? items : items.filter(({ bytes }) => bytes > 0),
-        exact,
-      };
+      return estimated;
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw fromNative(error);
@@ -235,7 +229,9 @@ class LlamaCppDriver implements EngineDriver {
           }),
         }),
     );
-    const facts = await load(native, signal, () => progressFailure);
+    const facts = await load(native, signal, () => progressFailure).catch((error: unknown) => {
+      throw withAdvice(error, options);
+    });
     const weights = files.files.find((file) => file.role === 'weights');
     return new LlamaCppModel({
       addon: this.#addon,

@@ -2,18 +2,22 @@ import {
   type AdapterDriver,
   type DriverAdapterOptions,
   hashFile,
+  type LoraAdapterFile,
+  type ModelFile,
   type ModelFiles,
-  wrongValue,
   validateLoraAdapter,
+  wrongValue,
 } from '@mobillm/core';
 import { callNative, fromNative, NativeAdapterDriver } from '@mobillm/core/native';
-import type { LlamaCppAddon, NativeModel } from './addon.js';
+import { adapterBytes } from './adapter-memory.js';
+import type { LlamaCppAddon, NativeModel, NativeModelFacts } from './addon.js';
 import { byteSource, type ModelHeader } from './model-header.js';
 
 /** What an adapter is loaded for. */
 export interface AdapterBase {
   readonly addon: LlamaCppAddon;
   readonly native: NativeModel;
+  readonly facts: Pick<NativeModelFacts, 'layersByDevice'>;
   readonly header: ModelHeader;
 }
 
@@ -22,15 +26,11 @@ export interface AdapterBase {
  * checked. See `ModelDriver.loadAdapter`.
  */
 export async function loadAdapter(
-  { addon, native, header }: AdapterBase,
+  { addon, native, facts, header }: AdapterBase,
   files: ModelFiles,
   { signal, onProgress }: DriverAdapterOptions,
 ): Promise<AdapterDriver> {
-  const named = files.files.find(({ role }) => role === 'adapter');
-  if (named === undefined) {
-    throw wrongValue('files.files', 'has no file of the role "adapter"');
-  }
-  const { path, sha256: known } = named;
+  const { path, sha256: known } = adapterFile(files);
   const file = callNative(() => new addon.File(path));
   try {
     const source = byteSource(file);
@@ -41,7 +41,8 @@ export async function loadAdapter(
     signal?.throwIfAborted();
     const { byteLength: fileBytes, modifiedAt } = file;
     const checked = { path, fileBytes, modifiedAt, split: false };
-    const loaded = await callNative(() => native.loadAdapter(checked, adapter.weightBytes)).catch(
+    const needed = adapterBytes(adapter.pairs, facts.layersByDevice);
+    const loaded = await callNative(() => native.loadAdapter(checked, needed)).catch(
       (error: unknown) => {
         throw fromNative(error);
       },
@@ -61,4 +62,28 @@ export async function loadAdapter(
   } finally {
     file.close();
   }
+}
+
+/** Checks the header of an adapter's file against its model, without loading anything. */
+export async function readAdapter(
+  addon: LlamaCppAddon,
+  files: ModelFiles,
+  header: ModelHeader,
+  signal: AbortSignal | undefined,
+): Promise<LoraAdapterFile> {
+  const { path } = adapterFile(files);
+  const file = callNative(() => new addon.File(path));
+  try {
+    return await validateLoraAdapter(byteSource(file), header, signal && { signal });
+  } finally {
+    file.close();
+  }
+}
+
+function adapterFile({ files }: ModelFiles): ModelFile {
+  const named = files.find(({ role }) => role === 'adapter');
+  if (named === undefined) {
+    throw wrongValue('files.files', 'has no file of the role "adapter"');
+  }
+  return named;
 }

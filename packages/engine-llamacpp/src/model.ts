@@ -5,6 +5,7 @@ import {
   type DriverEmbedOptions,
   type DriverRerankOptions,
   type KvLineage,
+  type MemoryEstimate,
   MobillmError,
   type ModelDriver,
   type ModelFiles,
@@ -21,6 +22,7 @@ import type { LlamaCppAddon, NativeModel, NativeModelFacts, NativeTuning } from 
 import { EmbeddingQueue } from './embedding-queue.js';
 import type { Lineage } from './lineage.js';
 import { loadAdapter } from './load-adapter.js';
+import { memoryItems } from './memory-items.js';
 import type { ModelHeader } from './model-header.js';
 import { RerankPrompt } from './rerank-prompt.js';
 import { LlamaCppTokenizer } from './tokenizer.js';
@@ -159,6 +161,19 @@ export class LlamaCppModel implements ModelDriver {
     })(levers, '');
     try {
       await native.adjust(checked.threads ?? 0, checked.batchTokens ?? 0);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /**
+   * What it takes now, as the library has allocated it: weights, caches and scratch memory by device. Neither
+   * adapters nor the buffer of the output are told by it.
+   */
+  async memory(): Promise<MemoryEstimate['items']> {
+    this.#requireOpen();
+    try {
+      return memoryItems(await this.#parts.native.memory());
     } catch (error) {
       throw fromNative(error);
     }

@@ -3,7 +3,8 @@ import type { NativeOffload } from './addon.js';
 import type { ResolvedOpenOptions } from './engine-options.js';
 
 /**
- * Which devices hold which part of a model, from what `open` or `estimate` was asked for.
+ * Which devices hold which part of a model, from what `open` or `estimate` was asked for, the memory that
+ * may be used on some of them included.
  *
  * @throws InvalidArgument where the options contradict each other; MobillmError `UNSUPPORTED` for a
  * device that only helps the CPU.
@@ -12,12 +13,16 @@ export function resolveOffload(
   devices: readonly Device[],
   device: string | undefined,
   own: ResolvedOpenOptions,
+  deviceBytes: Readonly<Record<string, number>> = {},
 ): NativeOffload {
   const { tensorSplit, gpuLayers } = own;
   const repack = own.repack === 'auto';
   const shares = tensorSplit ?? { [device ?? devices[0]?.id ?? 'cpu']: 1 };
   if (tensorSplit) checkSplit(tensorSplit, devices, device);
-  const chosen = Object.entries(shares).map(([id, share]) => ({ id, share }));
+  const chosen = Object.entries(shares).map(([id, share]) => {
+    const mostBytes = deviceBytes[id];
+    return { id, share, ...(mostBytes !== undefined && { mostBytes }) };
+  });
   const kinds = chosen.map(({ id }) => devices.find((item) => item.id === id)?.kind);
   if (kinds.includes('accelerator')) {
     const { id } = chosen[kinds.indexOf('accelerator')] ?? { id: '' };

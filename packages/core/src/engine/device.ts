@@ -86,21 +86,30 @@ export interface Placement {
   };
 }
 
+/** Memory of one purpose on one device. */
+export interface MemoryItem {
+  /** What it is for. */
+  readonly purpose: 'weights' | 'adapters' | 'kv-cache' | 'compute' | 'output';
+  /** Id of the device that it lies on. */
+  readonly device: string;
+  /** Its size in bytes. */
+  readonly bytes: number;
+}
+
 /** Memory that a model will take, by what it is for and where it lies. */
 export interface MemoryEstimate {
   /** One row an item and device. */
-  readonly items: readonly {
-    /** What it is for. */
-    readonly purpose: 'weights' | 'kv-cache' | 'compute' | 'output';
-    /** Id of the device that it lies on. */
-    readonly device: string;
-    /** Its size. */
-    readonly bytes: number;
-  }[];
+  readonly items: readonly MemoryItem[];
   /** Sum of all rows. */
   readonly totalBytes: number;
-  /** `exact`: simulated by the library itself; `formula`: computed from the header. */
+  /** `exact`: simulated by the library itself; `formula`: a part of it is computed from headers. */
   readonly method: 'exact' | 'formula';
   /** Context that the estimate is for, in tokens. */
   readonly contextTokens: number;
+  /**
+   * Options of the engine that were left to it, as it chose them for this estimate: layers that a device
+   * holds, for instance. Opened with them, the model takes what is said here even when other programs have
+   * changed what is free. Absent where the engine chose none.
+   */
+  readonly engineOptions?: Readonly<Record<string, unknown>>;
 }

@@ -2,7 +2,7 @@ import type { KvLineage, KvSnapshot } from '../kv/kv-snapshot.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { Token, Tokenizer } from '../tokenizer/tokenizer.js';
 import type { EngineCapabilities } from './capabilities.js';
-import type { Device, MemoryEstimate, Placement } from './device.js';
+import type { Device, MemoryEstimate, MemoryItem, Placement } from './device.js';
 import type { ResolvedSampling } from './sampling.js';
 
 /**
@@ -39,8 +39,26 @@ export interface DriverEstimateOptions {
   readonly device?: string;
   /** Options that this engine alone has, as `open` would get them. */
   readonly engineOptions: Readonly<Record<string, unknown>>;
+  /**
+   * Files of adapters that are to be loaded and applied, each with one of the role `adapter`. None by
+   * default; only for engines that declare `adapters`.
+   */
+  readonly adapters?: readonly ModelFiles[];
+  /**
+   * Memory that may be used on devices beside the CPU, in bytes by id, in place of what they have free. An
+   * engine that shares a model out between devices by itself does so within it.
+   */
+  readonly deviceBytes?: Readonly<Record<string, number>>;
   /** Stops the estimate, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+/** Where memory is short. */
+export interface MemoryShortage {
+  /** The device; absent where it is the machine's memory, or all together. */
+  readonly device?: string;
+  /** What the model would take there; absent where that is not known. */
+  readonly items?: readonly MemoryItem[];
 }
 
 /** An engine: a back end that opens models. */
@@ -66,6 +84,12 @@ export interface EngineDriver {
    * fits; the first are the defaults. None by default.
    */
   readonly memoryVariants?: readonly Readonly<Record<string, unknown>>[];
+  /**
+   * What of these options takes memory where it is short and could take less, each as the object of "Use
+   * …": `a smaller "poolTokens"`. Nothing that would not help. Core itself speaks of the context, of
+   * smaller models and of other programs. Nothing by default.
+   */
+  memoryAdvice?(options: DriverEstimateOptions, shortage: MemoryShortage): readonly string[];
   /**
    * Loads a model.
    *

@@ -1,3 +1,4 @@
+import type { ModelFiles } from '../store/model-files.js';
 import type { MemoryEstimate } from './device.js';
 
 /** Options of {@link Engine.estimate}. */
@@ -10,14 +11,30 @@ export interface EstimateOptions {
   readonly device?: string;
   /** Options that this engine alone has; see its factory. */
   readonly engineOptions?: Readonly<Record<string, unknown>>;
+  /**
+   * Adapters that are to be loaded and applied together, as paths or files that a store resolved; none by
+   * default. Declared by `capabilities.adapters`.
+   */
+  readonly adapters?: readonly (ModelFiles | string)[];
   /** Stops the estimate. */
   readonly signal?: AbortSignal;
 }
 
+/** Memory that a model may take, by where it lies. */
+export interface MemoryBudgets {
+  /** This machine's, in bytes; what may be used now by default, less a reserve. */
+  readonly machine?: number;
+  /** That of devices beside the CPU, in bytes by id; what is free there by default. */
+  readonly devices?: Readonly<Record<string, number>>;
+}
+
 /** Options of {@link Engine.fit}. */
 export interface FitOptions {
-  /** Memory that the model may take, in bytes; what may be used now by default, less a reserve. */
-  readonly budgetBytes?: number;
+  /**
+   * Memory that the model may take, in bytes: a number for all of it together, wherever it lies, or one
+   * each for the machine and for devices. What may be used now by default, less a reserve.
+   */
+  readonly budgetBytes?: number | MemoryBudgets;
   /**
    * Contexts of one sequence that are of use, in tokens: from 512 to the model's trained context by
    * default.
@@ -25,7 +42,8 @@ export interface FitOptions {
   readonly contextTokens?: { readonly min?: number; readonly max?: number };
   /**
    * What to keep where not all fits: `precision` (the default) keeps the best number formats and
-   * shortens the context as far as `min`; `context` takes the longest context that any has.
+   * shortens the context as far as `min`; `context` takes the longest context that any has. Speed is given
+   * up before either: where the engine is free to, it leaves to the CPU what a device does not hold.
    */
   readonly prefer?: 'precision' | 'context';
   /** Sequences that may be open at once. Default 4, or what the engine allows. */
@@ -34,6 +52,8 @@ export interface FitOptions {
   readonly device?: string;
   /** Options that this engine alone has; what is given here is not searched. */
   readonly engineOptions?: Readonly<Record<string, unknown>>;
+  /** As in {@link EstimateOptions}. */
+  readonly adapters?: readonly (ModelFiles | string)[];
   /** Stops the search. */
   readonly signal?: AbortSignal;
 }

@@ -5,6 +5,7 @@ import type {
   DriverOpenOptions,
   EngineDriver,
   InspectedModel,
+  MemoryShortage,
   ModelDriver,
   SequenceDriver,
 } from '../engine/driver.js';
@@ -70,7 +71,13 @@ export class HybridDriver implements EngineDriver {
       totalBytes: own.totalBytes + other.totalBytes,
       method: own.method === 'exact' && other.method === 'exact' ? 'exact' : 'formula',
       contextTokens: options.contextTokens,
+      ...(own.engineOptions && { engineOptions: own.engineOptions }),
     };
+  }
+
+  memoryAdvice(options: DriverEstimateOptions, shortage: MemoryShortage): readonly string[] {
+    const { decode } = this.#options;
+    return decode.driver.memoryAdvice?.(joinedOptions(decode, options), shortage) ?? [];
   }
 
   async open(files: ModelFiles, options: DriverOpenOptions): Promise<ModelDriver> {

@@ -1,6 +1,6 @@
 import type { EngineCapabilities } from '../engine/capabilities.js';
 import type { Device, MemoryEstimate } from '../engine/device.js';
-import type { EngineDriver } from '../engine/driver.js';
+import type { DriverEstimateOptions, EngineDriver } from '../engine/driver.js';
 import type { Engine, Model } from '../engine/engine.js';
 import type {
   EstimateOptions,
@@ -17,7 +17,7 @@ import { fitContext } from './fit-context.js';
 import { fitModel } from './fit-model.js';
 import { unsupported } from './generation-request.js';
 import { Lifetime } from './lifetime.js';
-import { memoryLimits, totalLimit } from './memory-limits.js';
+import { memoryLimits, type MemoryPlace, totalLimit } from './memory-limits.js';
 import { ModelHandle } from './model-handle.js';
 import { toModelFiles } from './to-model-files.js';
 
@@ -65,7 +65,9 @@ export class EngineHandle implements Engine {
       const inspected = await this.#driver.inspect(resolved, signal);
       const contextTokens = checked.contextTokens ?? inspected.trainedContextTokens;
       requireTrained(contextTokens, inspected.trainedContextTokens);
-      return this.#estimate(resolved, { ...this.#common(checked), contextTokens, signal });
+      const adapters = this.#adapters(checked.adapters);
+      const asked = { ...this.#common(checked), ...adapters, contextTokens, signal };
+      return this.#estimate(resolved, asked);
     });
   }
 
@@ -75,10 +77,10 @@ export class EngineHandle implements Engine {
       const resolved = toModelFiles(files, this.capabilities);
       const common = this.#common(checked);
       const { trainedContextTokens } = await this.#driver.inspect(resolved, signal);
-      const limits =
-        checked.budgetBytes === undefined
-          ? await memoryLimits(this.devices)
-          : { machineBytes: checked.budgetBytes, devices: [] };
+      const adapters = this.#adapters(checked.adapters);
+      const budgets = checked.budgetBytes ?? {};
+      const limits = await memoryLimits(this.devices, budgets);
+      const deviceBytes = typeof budgets === 'number' ? undefined : budgets.devices;
       const budgetBytes = totalLimit(limits);
       signal.throwIfAborted();
       const maxTokens = checked.contextTokens?.max ?? trainedContextTokens;
@@ -89,7 +91,11 @@ export class EngineHandle implements Engine {
         throw wrongValue('contextTokens.min', `is ${minTokens}, more than ${maxTokens} at most`);
       }
       const own = common.engineOptions;
-      const { contextTokens, variant, estimate, reason } = await fitModel({
+      const asked = (contextTokens: number, engineOptions: Readonly<Record<string, unknown>>) => ({
+        ...{ ...common, ...adapters, contextTokens, engineOptions, signal },
+        ...(deviceBytes && { deviceBytes }),
+      });
+      const { contextTokens, engineOptions, estimate, reason } = await fitModel({
         variants: different(
           (this.#driver.memoryVariants ?? [{}]).map((item) => ({ ...item, ...own })),
         ),
@@ -97,15 +103,15 @@ export class EngineHandle implements Engine {
         minTokens,
         maxTokens,
         limits,
-        estimate: async (tokens, engineOptions) => {
+        estimate: async (tokens, variant) => {
           signal.throwIfAborted();
-          const asked = { ...common, engineOptions, contextTokens: tokens, signal };
-          return this.#estimate(resolved, asked);
+          return this.#estimate(resolved, asked(tokens, variant));
         },
+        advice: (place, variant) => this.#advice(asked(minTokens, variant), place),
       });
       signal.throwIfAborted();
       return {
-        openOptions: { ...common, contextTokens, engineOptions: variant },
+        openOptions: { ...common, contextTokens, engineOptions },
         estimate,
         ...(budgetBytes < Infinity && { budgetBytes }),
         reason,
@@ -131,6 +137,7 @@ export class EngineHandle implements Engine {
         limits: this.capabilities.estimate ? limits : { machineBytes: undefined, devices: [] },
         estimate: (tokens) =>
           this.#estimate(resolved, { ...common, contextTokens: tokens, signal }),
+        advice: (tokens, place) => this.#advice({ ...common, contextTokens: tokens }, place),
       });
       signal.throwIfAborted();
       const driver = await this.#driver.open(resolved, {
@@ -195,10 +202,25 @@ export class EngineHandle implements Engine {
     };
   }
 
-  #estimate(
-    files: ModelFiles,
-    options: Parameters<NonNullable<EngineDriver['estimate']>>[1],
-  ): Promise<MemoryEstimate> {
+  /** Adapters as an option of drivers. */
+  #adapters(adapters: readonly (ModelFiles | string)[] = []): {
+    readonly adapters?: readonly ModelFiles[];
+  } {
+    if (adapters.length === 0) return {};
+    if (!this.capabilities.adapters) throw unsupported(this.name, 'apply adapters', 'adapters');
+    return {
+      adapters: adapters.map((files, index) =>
+        toModelFiles(files, this.capabilities, 'adapter', `adapters[${index}]`),
+      ),
+    };
+  }
+
+  #advice(options: DriverEstimateOptions, { device, items }: MemoryPlace): readonly string[] {
+    const shortage = { ...(device !== undefined && { device }), items };
+    return this.#driver.memoryAdvice?.(options, shortage) ?? [];
+  }
+
+  #estimate(files: ModelFiles, options: DriverEstimateOptions): Promise<MemoryEstimate> {
     if (!this.capabilities.estimate || !this.#driver.estimate) {
       throw unsupported(this.name, 'estimate memory', 'estimate');
     }
@@ -221,11 +243,20 @@ const commonChecks = {
 
 const contextTokens = check.integer({ min: 1 });
 
-const checkEstimate = check.optionsObject({ ...commonChecks, contextTokens });
+/** What they are is checked where they are made files of a model. */
+const adapters = check.arrayOf((value) => value as ModelFiles | string);
+
+const bytes = check.integer({ min: 0 });
+
+const checkBudgets = check.optionsObject({ machine: bytes, devices: bytesById });
+
+const checkEstimate = check.optionsObject({ ...commonChecks, contextTokens, adapters });
 
 const checkFit = check.optionsObject({
   ...commonChecks,
-  budgetBytes: check.integer({ min: 0 }),
+  budgetBytes: (value: unknown, key: string) =>
+    typeof value === 'object' ? checkBudgets(value, key) : bytes(value, key),
+  adapters,
   contextTokens: check.optionsObject({ min: contextTokens, max: contextTokens }),
   prefer: check.oneOf('precision', 'context'),
 });
@@ -237,6 +268,11 @@ const checkOpen = check.optionsObject({
   chatTemplate: check.string({ nonEmpty: true }),
   onProgress: check.callback<(share: number) => void>(),
 });
+
+function bytesById(value: unknown, key: string): Readonly<Record<string, number>> {
+  const rows = Object.entries(check.record(value, key));
+  return Object.fromEntries(rows.map(([id, row]) => [id, bytes(row, `${key}.${id}`)]));
+}
 
 /** The first of each: what was given by the caller may make variants alike. */
 function different<T extends Readonly<Record<string, unknown>>>(variants: readonly T[]): T[] {

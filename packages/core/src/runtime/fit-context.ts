@@ -2,6 +2,7 @@ import type { MemoryEstimate } from '../engine/device.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import { chooseContextAsync } from '../planner/choose-context.js';
 import { formatBytes } from '../planner/format-bytes.js';
+import { memoryAdvice } from './memory-advice.js';
 import { excess, type MemoryLimits, type MemoryPlace, tightestPlace } from './memory-limits.js';
 
 /** What {@link fitContext} chooses from. */
@@ -14,6 +15,8 @@ export interface FitContextOptions {
   readonly limits: MemoryLimits;
   /** Tells the memory that a context needs; it does not fall as the context grows. */
   readonly estimate: (contextTokens: number) => Promise<MemoryEstimate>;
+  /** What the engine says of its options where memory is short. */
+  readonly advice: (contextTokens: number, place: MemoryPlace) => readonly string[];
 }
 
 /**
@@ -38,19 +41,21 @@ export async function fitContext(options: FitContextOptions): Promise<number> {
   const missing = async (tokens: number) => excess(await placeFor(tokens));
   const fitting = await chooseContextAsync(missing, 0, { maxTokens: wanted });
   if (asked === 'auto' && fitting) return fitting.contextTokens;
-  throw outOfMemory(wanted, tightest, fitting?.contextTokens);
+  throw outOfMemory(wanted, tightest, fitting?.contextTokens, options.advice(wanted, tightest));
 }
 
 function outOfMemory(
   contextTokens: number,
   { device, neededBytes, availableBytes }: MemoryPlace,
   largestContextTokens: number | undefined,
+  own: readonly string[],
 ): MobillmError {
   const where = device === undefined ? '' : ` on the device "${device}"`;
-  const advice =
+  const context =
     largestContextTokens === undefined
-      ? 'Use a smaller model or a smaller quantization of it, or free memory.'
-      : `Use a context of ${largestContextTokens} tokens at most, a smaller quantization, or free memory.`;
+      ? undefined
+      : `a context of ${largestContextTokens} tokens at most`;
+  const advice = memoryAdvice(context, own);
   return new MobillmError(
     'OUT_OF_MEMORY',
     `With a context of ${contextTokens} tokens this model needs ${formatBytes(neededBytes)} of memory${where}, and ${formatBytes(availableBytes)} are available. ${advice}`,

@@ -2,7 +2,14 @@ import type { MemoryEstimate } from '../engine/device.js';
 import { MobillmError } from '../errors/mobillm-error.js';
 import { chooseContextAsync } from '../planner/choose-context.js';
 import { formatBytes } from '../planner/format-bytes.js';
-import { excess, type MemoryLimits, tightestPlace, totalLimit } from './memory-limits.js';
+import { memoryAdvice } from './memory-advice.js';
+import {
+  excess,
+  type MemoryLimits,
+  type MemoryPlace,
+  tightestPlace,
+  totalLimit,
+} from './memory-limits.js';
 
 /** What {@link fitModel} searches. */
 export interface FitModelOptions {
@@ -21,12 +28,18 @@ export interface FitModelOptions {
     contextTokens: number,
     variant: Readonly<Record<string, unknown>>,
   ) => Promise<MemoryEstimate>;
+  /** What the engine says of its options where memory is short. */
+  readonly advice: (
+    place: MemoryPlace,
+    variant: Readonly<Record<string, unknown>>,
+  ) => readonly string[];
 }
 
 /** What fits. */
 export interface FittingModel {
   readonly contextTokens: number;
-  readonly variant: Readonly<Record<string, unknown>>;
+  /** The variant's, and those that the engine chose within it. */
+  readonly engineOptions: Readonly<Record<string, unknown>>;
   readonly estimate: MemoryEstimate;
   /** Why it is these, in a sentence with the numbers. */
   readonly reason: string;
@@ -42,12 +55,13 @@ export async function fitModel(options: FitModelOptions): Promise<FittingModel> 
   const { variants, prefer, maxTokens, limits } = options;
   const missing = (estimate: MemoryEstimate) => excess(tightestPlace(estimate, limits));
   let best: FittingModel | undefined;
-  let least: MemoryEstimate | undefined;
+  let least: Least | undefined;
   for (const variant of variants) {
     const found = await fitVariant(options, variant);
     if (!found.fits) {
-      if (found.estimate && (!least || missing(found.estimate) < missing(least))) {
-        least = found.estimate;
+      const { estimate } = found;
+      if (estimate && (!least || missing(estimate) < missing(least.estimate))) {
+        least = { estimate, variant };
       }
       continue;
     }
@@ -55,7 +69,7 @@ export async function fitModel(options: FitModelOptions): Promise<FittingModel> 
     if (best && contextTokens <= best.contextTokens) continue;
     best = {
       contextTokens,
-      variant,
+      engineOptions: { ...variant, ...found.estimate.engineOptions },
       estimate: found.estimate,
       reason: reasonFor(found.estimate, options, variant),
     };
@@ -63,6 +77,12 @@ export async function fitModel(options: FitModelOptions): Promise<FittingModel> 
   }
   if (best) return best;
   throw nothingFits(least, options);
+}
+
+/** A variant, and what its smallest context takes. */
+interface Least {
+  readonly estimate: MemoryEstimate;
+  readonly variant: Readonly<Record<string, unknown>>;
 }
 
 /** The largest context of one variant, or what its smallest takes; nothing where there is no such. */
@@ -93,7 +113,7 @@ async function fitVariant(
 }
 
 function reasonFor(
-  { contextTokens, totalBytes }: MemoryEstimate,
+  { contextTokens, totalBytes, engineOptions }: MemoryEstimate,
   { maxTokens, limits, variants }: FitModelOptions,
   variant: Readonly<Record<string, unknown>>,
 ): string {
@@ -104,21 +124,25 @@ function reasonFor(
     contextTokens === maxTokens
       ? `The largest context that was asked for, ${contextTokens} tokens, fits`
       : `A context of ${contextTokens} tokens is the largest that fits`;
-  const how = variant === variants[0] ? '' : ` with ${JSON.stringify(variant)}`;
+  const chosen = { ...(variant !== variants[0] && variant), ...engineOptions };
+  const how = Object.keys(chosen).length === 0 ? '' : ` with ${JSON.stringify(chosen)}`;
   return `${what}${how}: it takes ${numbers}.`;
 }
 
 function nothingFits(
-  least: MemoryEstimate | undefined,
-  { minTokens, limits }: FitModelOptions,
+  least: Least | undefined,
+  { minTokens, limits, advice }: FitModelOptions,
 ): MobillmError {
-  const place = least && tightestPlace(least, limits);
+  const place = least && tightestPlace(least.estimate, limits);
   const { device, neededBytes, availableBytes = totalLimit(limits) } = place ?? {};
   const need = neededBytes === undefined ? 'more' : `at least ${formatBytes(neededBytes)}`;
   const where = device === undefined ? '' : ` on the device "${device}"`;
+  const context =
+    minTokens > 1 && takesContext(place) ? 'a smaller "contextTokens.min"' : undefined;
+  const how = memoryAdvice(context, place ? advice(place, least.variant) : []);
   return new MobillmError(
     'OUT_OF_MEMORY',
-    `With a context of ${minTokens} tokens this model needs ${need} of memory${where}, and the budget is ${formatBytes(availableBytes)}. Use a smaller model or a smaller quantization of it, a smaller "contextTokens.min", or free memory.`,
+    `With a context of ${minTokens} tokens this model needs ${need} of memory${where}, and the budget is ${formatBytes(availableBytes)}. ${how}`,
     {
       retryable: true,
       details: {
@@ -129,4 +153,10 @@ function nothingFits(
       },
     },
   );
+}
+
+/** Whether a shorter context would take less there; not known of an estimate without items. */
+function takesContext(place: MemoryPlace | undefined): boolean {
+  if (!place || place.items.length === 0) return true;
+  return place.items.some(({ purpose }) => purpose === 'kv-cache' || purpose === 'compute');
 }

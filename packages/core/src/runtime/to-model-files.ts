@@ -12,13 +12,14 @@ export function toModelFiles(
   files: ModelFiles | string,
   capabilities: Pick<EngineCapabilities, 'formats'>,
   role: Extract<ModelFileRole, 'weights' | 'adapter'> = 'weights',
+  key = 'files',
 ): ModelFiles {
   const [defaultFormat] = capabilities.formats;
   if (typeof files === 'string' && files !== '' && defaultFormat !== undefined) {
-    return { format: defaultFormat, files: [{ path: checkFilePath(files, 'files'), role }] };
+    return { format: defaultFormat, files: [{ path: checkFilePath(files, key), role }] };
   }
   if (!isObject(files) || !Array.isArray(files.files)) {
-    throw wrongType('files', 'a path or the files of a stored model', files);
+    throw wrongType(key, 'a path or the files of a stored model', files);
   }
   if (!capabilities.formats.includes(files.format)) {
     throw new MobillmError(
@@ -28,9 +29,9 @@ export function toModelFiles(
     );
   }
   if (!files.files.some((file: ModelFile) => file.role === role)) {
-    throw wrongType('files.files', `a list with a file of the role "${role}"`, files.files);
+    throw wrongType(`${key}.files`, `a list with a file of the role "${role}"`, files.files);
   }
-  files.files.forEach(({ path }, index) => checkFilePath(path, `files.files[${index}].path`));
+  files.files.forEach(({ path }, index) => checkFilePath(path, `${key}.files[${index}].path`));
   return files;
 }
 

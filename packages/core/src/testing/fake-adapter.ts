@@ -10,6 +10,9 @@ import type { AppliedAdapter } from '../kv/kv-snapshot.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { FakeModel } from './fake-model.js';
 
+/** Bytes of each adapter of the fake engine. */
+export const fakeAdapterBytes = 8;
+
 /** An adapter of the fake engine. */
 export class FakeAdapter implements AdapterDriver {
   readonly model: FakeModel;
@@ -24,7 +27,7 @@ export class FakeAdapter implements AdapterDriver {
     this.info = {
       name: `Fake ${digit}`,
       sha256: String(digit).repeat(64),
-      ...{ rank: 1, alpha: 1, matrixCount: 1, weightBytes: 8 },
+      ...{ rank: 1, alpha: 1, matrixCount: 1, weightBytes: fakeAdapterBytes },
     };
   }
 

@@ -6,6 +6,7 @@ import type { KvLineage } from '../kv/kv-snapshot.js';
 import { createEngine } from '../runtime/create-engine.js';
 import type { ModelFiles } from '../store/model-files.js';
 import type { Token } from '../tokenizer/tokenizer.js';
+import { fakeAdapterBytes } from './fake-adapter.js';
 import type { FakeKvForm } from './fake-cache.js';
 import type { FakeFault } from './fake-faults.js';
 import { fakeEmbeddingLength, FakeModel, type FakeReply } from './fake-model.js';
@@ -100,16 +101,24 @@ export function createFakeDriver(options: FakeEngineOptions = {}): EngineDriver 
     capabilities: own,
     devices: [{ id: 'cpu', kind: 'cpu', name: 'Fake CPU' }],
     inspect,
-    estimate: (_files, { contextTokens, sequences }) =>
-      Promise.resolve({
+    estimate: (_files, { contextTokens, sequences, adapters = [] }) => {
+      const kept = fault === 'estimate-forgets-adapters' ? [] : adapters;
+      const kvBytes = contextTokens * bytesPerToken * Math.min(1, sequences);
+      return Promise.resolve({
         items: [
           { purpose: 'weights', device: 'cpu', bytes: info.weightBytes },
-          { purpose: 'kv-cache', device: 'cpu', bytes: contextTokens * bytesPerToken },
+          ...kept.map(() => ({
+            purpose: 'adapters' as const,
+            device: 'cpu',
+            bytes: fakeAdapterBytes,
+          })),
+          { purpose: 'kv-cache', device: 'cpu', bytes: kvBytes },
         ],
-        totalBytes: info.weightBytes + contextTokens * bytesPerToken * Math.min(1, sequences),
+        totalBytes: info.weightBytes + kept.length * fakeAdapterBytes + kvBytes,
         method: 'formula',
         contextTokens,
-      }),
+      });
+    },
     async open(files, openOptions) {
       await inspect(files);
       const shares = fault === 'progress-falls' ? [0.6, 0.3, 1] : [0.3, 0.6, 1];

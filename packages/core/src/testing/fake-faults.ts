@@ -67,6 +67,7 @@ export const fakeFaults = {
   'copy-ignores-adapters': 'let no cache be copied that was computed with others',
   'export-forgets-adapters': 'are named by a snapshot, which fits the same ones alone',
   'import-ignores-adapters': 'are named by a snapshot, which fits the same ones alone',
+  'estimate-forgets-adapters': 'are counted by estimates, in the bytes that they have',
   'closed-adapter-stays': 'end with CLOSED what has them applied, when they are closed',
   'embed-ignores-adapters': 'change vectors of texts',
   'placement-loses-layers': 'tells where every layer lies',

@@ -19,6 +19,9 @@ function estimator(fixed: number, perToken: number) {
   return { asked, estimate };
 }
 
+/** An engine that has nothing to say of its options. */
+const advice = () => [];
+
 const machine = (machineBytes: number | undefined) => ({ machineBytes, devices: [] });
 
 describe('fitting the context to the memory', () => {
@@ -26,7 +29,9 @@ describe('fitting the context to the memory', () => {
     const { asked, estimate } = estimator(1000, 10);
     const budgetBytes = 1000 + 8192 * 10;
     const limits = machine(budgetBytes);
-    expect(await fitContext({ asked: 'auto', largestTokens: 8192, limits, estimate })).toBe(8192);
+    expect(await fitContext({ asked: 'auto', largestTokens: 8192, limits, estimate, advice })).toBe(
+      8192,
+    );
     expect(asked).toEqual([8192]);
   });
 
@@ -40,7 +45,8 @@ describe('fitting the context to the memory', () => {
           const budgetBytes = fixed + affordable * perToken;
           const { estimate } = estimator(fixed, perToken);
           const limits = machine(budgetBytes);
-          const options = { asked: 'auto', largestTokens: 8192, limits, estimate } as const;
+          const asked = 'auto' as const;
+          const options = { asked, largestTokens: 8192, limits, estimate, advice };
           if (affordable < 512) {
             await expect(fitContext(options)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
             return;
@@ -60,6 +66,7 @@ describe('fitting the context to the memory', () => {
       largestTokens: 8192,
       limits: machine(2 * 2 ** 20),
       estimate,
+      advice: (tokens, { neededBytes }) => [`fewer than ${tokens}`, `less than ${neededBytes}`],
     }).catch((reason: unknown) => reason);
     expect(MobillmError.is(error, 'OUT_OF_MEMORY')).toBe(true);
     expect((error as MobillmError).details).toEqual({
@@ -68,7 +75,21 @@ describe('fitting the context to the memory', () => {
       availableBytes: 2 * 2 ** 20,
       largestContextTokens: 2048,
     });
-    expect((error as MobillmError).message).toContain('a context of 2048 tokens at most');
+    expect((error as MobillmError).message).toMatch(
+      /Use a context of 2048 tokens at most, fewer than 4096, less than 4194304, or a smaller model or a smaller quantization of it; or free memory\.$/u,
+    );
+  });
+
+  it('says nothing of a shorter context where the shortest does not fit', async () => {
+    const { estimate } = estimator(10_000_000, 1);
+    const limits = machine(1_000_000);
+    await expect(
+      fitContext({ asked: 4096, largestTokens: 8192, limits, estimate, advice }),
+    ).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      message:
+        'With a context of 4096 tokens this model needs 10 MB of memory, and 1 MB are available. Use a smaller model or a smaller quantization of it; or free memory.',
+    });
   });
 
   it('takes what was asked for where the system does not tell its memory', async () => {
@@ -78,6 +99,7 @@ describe('fitting the context to the memory', () => {
       largestTokens: 4096,
       limits: machine(undefined),
       estimate,
+      advice,
     } as const;
     expect(await fitContext(options)).toBe(4096);
     expect(asked).toEqual([]);

@@ -70,8 +70,8 @@ TextScorer::~TextScorer() { worker().stop(); }
 void TextScorer::require_memory(std::uint64_t bytes) const {
   const auto available = available_memory_bytes();
   if (!available || bytes <= *available) return;
-  throw out_of_memory(bytes, *available,
-                      static_cast<std::uint32_t>(model_.context_options().context_tokens));
+  throw out_of_memory("To read the texts with this model needs", bytes, *available, "",
+                      "Judge fewer tokens, take a smaller model, or close other programs.");
 }
 
 void TextScorer::load() {

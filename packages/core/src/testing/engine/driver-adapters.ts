@@ -9,7 +9,7 @@ import type { ModelFiles } from '../../store/model-files.js';
 import { drive, rejection, specOf, withSequence } from '../drive.js';
 import { distance, type Next, nextAfter } from './comparing.js';
 import { longPrompt, promptOf } from './driving.js';
-import type { EngineFixture } from './fixture.js';
+import { contextTokensOf, type EngineFixture } from './fixture.js';
 
 /** Adapters, loaded, applied to some sequences, and closed. */
 export function testDriverAdapters(fixture: EngineFixture): void {
@@ -73,6 +73,30 @@ export function testDriverAdapters(fixture: EngineFixture): void {
         expectOther(joined, whole, plain);
         expectOther(joined, second, plain);
         expectSame(await nextWith([...both].reverse()), joined, plain);
+      });
+    });
+
+    test('are counted by estimates, in the bytes that they have', async (skip) => {
+      const { driver, options } = fixture;
+      if (!driver.capabilities.estimate) skip('the engine does not declare "estimate"');
+      const estimate = async (adapters: readonly ModelFiles[]) => {
+        const found = await driver.estimate?.(options.files, {
+          ...{ contextTokens: contextTokensOf(options), sequences: 1, adapters },
+          engineOptions: options.engineOptions ?? {},
+        });
+        if (!found) throw new Error('estimate() gave nothing');
+        return found;
+      };
+      const rows = options.adapters ?? [];
+      const [plain, both] = [await estimate([]), await estimate(rows)];
+      await withAdapters((one, other) => {
+        const adapterBytes = both.items
+          .filter(({ purpose }) => purpose === 'adapters')
+          .reduce((sum, { bytes }) => sum + bytes, 0);
+        expect(adapterBytes).toBe(one.info.weightBytes + other.info.weightBytes);
+        expect(both.totalBytes).toBeGreaterThanOrEqual(plain.totalBytes + adapterBytes);
+        expect(both.totalBytes).toBe(both.items.reduce((sum, { bytes }) => sum + bytes, 0));
+        return Promise.resolve();
       });
     });
 
