@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Engine } from '@mobillm/core';
+import { readMemory } from '@mobillm/core/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLlamaCppEngine } from '../src/index.js';
 import { defaultModelPath, temporaryFolder, writeTinyModel } from './support/models.js';
@@ -60,6 +61,38 @@ describe('memory', () => {
     });
   });
 
+  it.runIf(process.platform === 'linux').each([
+    [{ weights: 'copied', repack: 'off' }, 1],
+    [{ weights: 'copied', repack: 'off', poolTokens: 4096, keyType: 'f32', valueType: 'f32' }, 4],
+    [{ weights: 'locked', repack: 'off', poolTokens: 2048 }, 2],
+  ])(
+    'taken with %j is what the estimate says, and is given back',
+    async (engineOptions, sequences) => {
+      const program = new URL('fixtures/take-and-give-back.mjs', import.meta.url);
+      const options = { contextTokens: 1024, sequences, engineOptions };
+      const taken = (await readMemory(program, [
+        defaultModelPath,
+        JSON.stringify(options),
+        '900',
+      ])) as unknown as Taken;
+      if (taken.code !== undefined) {
+        // This process may not lock that much, which the test after this one is about.
+        expect([engineOptions.weights, taken.code]).toEqual(['locked', 'UNSUPPORTED']);
+        return;
+      }
+      console.log(JSON.stringify(taken));
+      expect(taken.method).toBe('exact');
+      // What the library keeps beside it: the vocabulary, a cell's metadata, graphs.
+      expect(taken.openBytes).toBeLessThan(taken.totalBytes + 24 * 2 ** 20);
+      // Scratch memory is not all touched.
+      expect(taken.openBytes).toBeGreaterThan(0.8 * taken.totalBytes);
+      expect(taken.closedBytes).toBeLessThan(4 * 2 ** 20);
+      const isLocked = engineOptions.weights === 'locked';
+      expect(taken.lockedBytes > 50 * 2 ** 20).toBe(isLocked);
+      expect(taken.stillLockedBytes).toBe(0);
+    },
+  );
+
   it('of weights is locked, or it is said why it cannot be', async () => {
     if (process.platform === 'win32') return;
     const program = fileURLToPath(new URL('fixtures/open-locked.mjs', import.meta.url));
@@ -82,6 +115,17 @@ describe('memory', () => {
     }
   });
 });
+
+/** See `take-and-give-back.mjs`. */
+interface Taken {
+  readonly code?: string;
+  readonly totalBytes: number;
+  readonly method: string;
+  readonly openBytes: number;
+  readonly closedBytes: number;
+  readonly lockedBytes: number;
+  readonly stillLockedBytes: number;
+}
 
 interface Outcome {
   readonly weightBytes: number;
