@@ -1,5 +1,5 @@
 import type { Device, MemoryEstimate, MemoryItem } from '../engine/device.js';
-import type { MemoryBudgets } from '../engine/engine.js';
+import type { MemoryBudgets } from '../engine/open-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
 import { probeHardware } from '../hardware/probe-hardware.js';
 import { memoryBudget } from '../planner/memory-budget.js';
