@@ -85,6 +85,7 @@ export {
   type KvModel,
   type KvType,
 } from './planner/kv-cache.js';
+export { formatBytes } from './planner/format-bytes.js';
 export { memoryBudget } from './planner/memory-budget.js';
 export { planModel, type PlanEngine, type PlanModelOptions } from './planner/plan-model.js';
 export * from './planner/plan.js';

@@ -6,6 +6,7 @@
  * |---|---|
  * | `ADDON_INCOMPATIBLE` | The native addon was found but cannot be loaded on this machine. |
  * | `ADDON_NOT_FOUND` | No native addon for this platform and architecture is installed or built. |
+ * | `ACCESS_DENIED` | A source does not give a model without a licence that was accepted, or without a token. |
  * | `BUSY` | The session or every sequence of the model is in use, or too many calls wait. |
  * | `CLOSED` | The object was closed before the call, or while it ran. |
  * | `CONTEXT_FULL` | The prompt does not fit the context; `details` hold both token counts. |
@@ -18,9 +19,10 @@
  * | `KV_MISMATCH` | A KV snapshot or saved session was made by other weights or adapters, or another layout. |
  * | `MODEL_CONFLICT` | The store holds another model under that name. |
  * | `MODEL_INVALID` | A model or adapter file is truncated, damaged, or not of the format that it claims. |
- * | `MODEL_NOT_FOUND` | The store has no model of that name. |
+ * | `MODEL_NOT_FOUND` | The store has no model of that name, or a source has no such model, revision or file. |
  * | `MODEL_UNSUPPORTED` | A sound file whose architecture or type this engine cannot run, or an adapter made for another model. |
  * | `NATIVE_FAILURE` | The native library failed without a code of its own; `details.status` holds its number. |
+ * | `NETWORK_FAILED` | A server could not be reached, broke off, or answered something else than it was asked for. |
  * | `OUT_OF_MEMORY` | The model and its context do not fit the memory that is available. |
  * | `SCHEMA_UNSUPPORTED` | A JSON Schema has a keyword that cannot be followed; `details` hold `keyword` and `path`, and `tool` where it is of one. |
  * | `TEMPLATE_FAILED` | The model's chat template cannot be parsed or rejects the messages. |
@@ -29,6 +31,7 @@
 export type ErrorCode =
   | 'ADDON_INCOMPATIBLE'
   | 'ADDON_NOT_FOUND'
+  | 'ACCESS_DENIED'
   | 'BUSY'
   | 'CLOSED'
   | 'CONTEXT_FULL'
@@ -44,6 +47,7 @@ export type ErrorCode =
   | 'MODEL_NOT_FOUND'
   | 'MODEL_UNSUPPORTED'
   | 'NATIVE_FAILURE'
+  | 'NETWORK_FAILED'
   | 'OUT_OF_MEMORY'
   | 'SCHEMA_UNSUPPORTED'
   | 'TEMPLATE_FAILED'
@@ -53,6 +57,7 @@ export type ErrorCode =
 export const errorCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'ADDON_INCOMPATIBLE',
   'ADDON_NOT_FOUND',
+  'ACCESS_DENIED',
   'BUSY',
   'CLOSED',
   'CONTEXT_FULL',
@@ -68,6 +73,7 @@ export const errorCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'MODEL_NOT_FOUND',
   'MODEL_UNSUPPORTED',
   'NATIVE_FAILURE',
+  'NETWORK_FAILED',
   'OUT_OF_MEMORY',
   'SCHEMA_UNSUPPORTED',
   'TEMPLATE_FAILED',

@@ -7,7 +7,7 @@ export type ModelFormat =
 
 /** What one file of a model is for. */
 export type ModelFileRole =
-  'weights' | 'projector' | 'adapter' | 'tokenizer' | 'config' | 'library';
+  'weights' | 'projector' | 'adapter' | 'tokenizer' | 'config' | 'library' | 'license';
 
 /** One file of a model on this device. */
 export interface ModelFile {

@@ -16,6 +16,16 @@ export interface StoredModel {
   readonly ownership: 'linked' | 'owned';
   /** When it was added, ISO 8601. */
   readonly addedAt: string;
+  /** Where it was downloaded from; left out for a file that was added. */
+  readonly origin?: ModelOrigin;
+}
+
+/** Where a model was downloaded from. */
+export interface ModelOrigin {
+  /** The reference in its full spelling, which asks for the same model again. */
+  readonly reference: string;
+  /** Commit or digest that it meant at that time, where its source has such. */
+  readonly revision?: string;
 }
 
 /** Progress of a job over bytes, reported at most ten times a second and once at the end. */
@@ -26,6 +36,10 @@ export interface ByteProgress {
   readonly doneBytes: number;
   /** Bytes in all; `undefined` where it is not known. */
   readonly totalBytes: number | undefined;
+  /** Bytes a second over the last seconds, while something is downloaded. */
+  readonly bytesPerSecond?: number;
+  /** What is left at that rate, in seconds. */
+  readonly secondsLeft?: number;
 }
 
 /** Options of every store call that can take longer than a second. */
