@@ -20,6 +20,8 @@ export default defineConfig({
     index: 'src/index.ts',
     'file-system/node': 'src/file-system/node.ts',
     'file-system/portable': 'src/file-system/portable.ts',
+    'http/node': 'src/http/node.ts',
+    'http/portable': 'src/http/portable.ts',
   },
   format: 'esm',
   target: 'es2022',
@@ -35,8 +37,8 @@ export default defineConfig({
     };
     options.mainFields = ['module', 'main'];
   },
-  // Which file system is meant is decided where the package is used, by its export conditions.
-  external: ['#file-system', /^node:/],
+  // Which file system and network are meant is decided where the package is used, by its export conditions.
+  external: ['#file-system', '#http', /^node:/],
   // Its licence asks to go where its code goes.
   onSuccess: () => copyFile(join(gguf, 'LICENSE'), 'dist/LICENSE.huggingface-gguf'),
 });

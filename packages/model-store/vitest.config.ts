@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: {
-    alias: { '#file-system': fileURLToPath(new URL('./src/file-system/node.ts', import.meta.url)) },
+    alias: {
+      '#file-system': fileURLToPath(new URL('./src/file-system/node.ts', import.meta.url)),
+      '#http': fileURLToPath(new URL('./src/http/node.ts', import.meta.url)),
+    },
   },
-  test: { include: ['test/**/*.test.ts'] },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 30_000 },
 });
