@@ -1,6 +1,7 @@
 import { MobillmError } from '@mobillm/core';
 import type { FileSystem } from './file-system/file-system.js';
 import type { StoreLayout } from './layout.js';
+import { pause } from './pause.js';
 import { errnoOf, storeFailure } from './store-errors.js';
 import { removeTree } from './remove-tree.js';
 
@@ -47,7 +48,7 @@ export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Pro
 }
 
 /**
- * Takes the store's lock, and returns what gives it back.
+ * Takes a lock, the store's or that of a download, and returns what gives it back.
  *
  * The lock is a folder that holds one file, named after its owner. It is made elsewhere and renamed
  * into place, which succeeds only while nothing, or an empty folder, is there; so it appears with
@@ -55,54 +56,63 @@ export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Pro
  * very name: this cannot hit a lock that another process has taken meanwhile. Names of another form,
  * and folders, are nobody's; they are cleared away, as nobody could take the lock beside them.
  *
+ * Where `onWait` is given it is called while a living process keeps the lock, for as long as that is.
+ *
  * @throws MobillmError `IO_FAILED`, retryable, when a living process keeps it for 30 s.
  */
 export async function takeLock(
   fs: FileSystem,
-  layout: StoreLayout,
+  lock: string,
   work: WorkFolder,
   signal: AbortSignal,
+  onWait?: () => Promise<void>,
 ): Promise<() => Promise<void>> {
   const own = `${fs.processName()}~${work.path.slice(work.path.lastIndexOf('~') + 1)}`;
   const candidate = `${work.path}/lock`;
   try {
+    await removeTree(fs, candidate);
     await fs.makeFolder(candidate);
     await (await fs.create(`${candidate}/${own}`)).close();
   } catch (error) {
-    throw storeFailure(error, `write to "${layout.temporary}"`);
+    throw storeFailure(error, `write to "${work.path}"`);
   }
-  for (let waitedMs = 0; ; waitedMs += pollMs) {
+  for (let waitedMs = 0; ;) {
     signal.throwIfAborted();
     held.add(own);
-    if (await tryRename(fs, candidate, layout, own)) break;
-    const holder = await freeDeadLock(fs, layout);
+    if (await tryRename(fs, candidate, lock, own)) break;
+    const holder = await freeDeadLock(fs, lock);
     if (holder === undefined) continue;
+    if (onWait !== undefined) {
+      await onWait();
+      continue;
+    }
     if (waitedMs >= patienceMs) {
       throw new MobillmError(
         'IO_FAILED',
-        `Another process (${holder}) is changing the model store in "${layout.root}" and does not finish. Try again once it has ended.`,
-        { details: { holder, path: layout.lock }, retryable: true },
+        `Another process (${holder}) is changing the model store in "${folderOf(lock)}" and does not finish. Try again once it has ended.`,
+        { details: { holder, path: lock }, retryable: true },
       );
     }
     await pause(pollMs, signal);
+    waitedMs += pollMs;
   }
   return async () => {
     held.delete(own);
     // What stays behind on a failing disk is taken for a dead owner's, by this process at once and
     // by others once it has ended. An empty folder may be another process's lock already.
-    await fs.remove(`${layout.lock}/${own}`).catch(() => undefined);
-    await fs.removeFolder(layout.lock).catch(() => undefined);
+    await fs.remove(`${lock}/${own}`).catch(() => undefined);
+    await fs.removeFolder(lock).catch(() => undefined);
   };
 }
 
 async function tryRename(
   fs: FileSystem,
   from: string,
-  layout: StoreLayout,
+  lock: string,
   own: string,
 ): Promise<boolean> {
   try {
-    await fs.rename(from, layout.lock);
+    await fs.rename(from, lock);
     return true;
   } catch (error) {
     held.delete(own);
@@ -110,65 +120,54 @@ async function tryRename(
     const taken = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EPERM', 'EACCES'].includes(
       errnoOf(error) ?? '',
     );
-    const there = taken && (await fs.stat(layout.lock).catch(() => undefined)) !== undefined;
+    const there = taken && (await fs.stat(lock).catch(() => undefined)) !== undefined;
     if (there) return false;
     // Given back between the two calls.
     if (taken && ['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) return false;
-    throw storeFailure(error, `take its lock in "${layout.root}"`);
+    throw storeFailure(error, `take its lock in "${folderOf(lock)}"`);
   }
 }
 
 /** Frees the lock if its owner is dead; returns the owner if it lives. */
-async function freeDeadLock(fs: FileSystem, layout: StoreLayout): Promise<string | undefined> {
+async function freeDeadLock(fs: FileSystem, lock: string): Promise<string | undefined> {
   try {
-    const names = await fs.listFolder(layout.lock);
+    const names = await fs.listFolder(lock);
     for (const name of names) {
-      if (await isHeld(fs, layout, name)) return name;
+      if (await isHeld(fs, lock, name)) return name;
     }
     // All else is in the way: a dead owner's file, and what systems and people put into folders.
-    for (const name of names) await removeTree(fs, `${layout.lock}/${name}`);
-    await fs.removeFolder(layout.lock);
+    for (const name of names) await removeTree(fs, `${lock}/${name}`);
+    await fs.removeFolder(lock);
   } catch (error) {
     const errno = errnoOf(error) ?? '';
     if (errno === 'ENOTDIR') {
-      await removeFile(fs, layout);
+      await removeFile(fs, lock);
     } else if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(errno)) {
-      throw storeFailure(error, `free the lock of a process that has ended in "${layout.root}"`);
+      throw storeFailure(error, `free the lock of a process that has ended in "${folderOf(lock)}"`);
     }
   }
   return undefined;
 }
 
 /** Whether a name in the lock's folder is that of an owner who may be alive. */
-async function isHeld(fs: FileSystem, layout: StoreLayout, name: string): Promise<boolean> {
+async function isHeld(fs: FileSystem, lock: string, name: string): Promise<boolean> {
   const owner = ownerForm.exec(name)?.[1];
   if (owner === undefined) return false;
   const forgotten = name.includes(`~${instance}-`) && !held.has(name);
   if (forgotten || !fs.isProcessAlive(owner)) return false;
-  return (await fs.stat(`${layout.lock}/${name}`))?.kind !== 'folder';
+  return (await fs.stat(`${lock}/${name}`))?.kind !== 'folder';
 }
 
 /** Deletes a file in the place of the lock's folder, unless a lock has come there since. */
-async function removeFile(fs: FileSystem, layout: StoreLayout): Promise<void> {
+async function removeFile(fs: FileSystem, lock: string): Promise<void> {
   try {
-    await fs.remove(layout.lock);
+    await fs.remove(lock);
   } catch (error) {
-    if ((await fs.stat(layout.lock))?.kind === 'folder') return;
-    throw storeFailure(error, `delete the file "${layout.lock}", where its lock belongs`);
+    if ((await fs.stat(lock))?.kind === 'folder') return;
+    throw storeFailure(error, `delete the file "${lock}", where its lock belongs`);
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(done, ms);
-    function done() {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    }
-    function stop() {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    }
-    signal.addEventListener('abort', stop, { once: true });
-  });
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
 }

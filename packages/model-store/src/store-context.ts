@@ -36,7 +36,7 @@ export class StoreContext {
 
   /** Runs a job while holding the store's lock. */
   async locked<T>(work: WorkFolder, signal: AbortSignal, job: () => Promise<T>): Promise<T> {
-    const giveBack = await takeLock(this.fs, this.layout, work, signal);
+    const giveBack = await takeLock(this.fs, this.layout.lock, work, signal);
     try {
       return await job();
     } finally {

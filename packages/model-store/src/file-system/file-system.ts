@@ -20,6 +20,14 @@ export interface FileWriter {
   close(): Promise<void>;
 }
 
+/** A file that is written to anywhere in it, and read meanwhile. */
+export interface FileUpdater extends ByteSource {
+  /** Writes all bytes, one array after the other, from an offset on. */
+  write(parts: readonly Uint8Array[], offset: number): Promise<void>;
+  /** Settles once what was written survives a power cut. */
+  sync(): Promise<void>;
+}
+
 /** A sha256 in the making. */
 export interface Sha256 {
   /** Takes in more bytes. */
@@ -36,6 +44,8 @@ export interface Sha256 {
 export interface FileSystem {
   /** Folder of the store when the application names none; `undefined` if it has to name one. */
   defaultDirectory(): string | undefined;
+  /** Settings of the user for this and other programs (`HF_TOKEN`, `OLLAMA_MODELS`), by name. */
+  environment(): Readonly<Record<string, string | undefined>>;
   /** Makes a path absolute. */
   resolvePath(path: string): string;
   /** The path of a file after all symbolic links. */
@@ -50,6 +60,13 @@ export interface FileSystem {
   open(path: string): Promise<ByteSource>;
   /** Makes a new file for writing; `EEXIST` when something is there. */
   create(path: string): Promise<FileWriter>;
+  /**
+   * Opens a file for reading and writing anywhere, made where it is missing, and gives it a length in
+   * bytes: what is beyond is cut off, and what is added is zeros. Its `byteLength` is that before.
+   */
+  update(path: string, length: number): Promise<FileUpdater>;
+  /** Bytes that this process may still write to the disk of a folder; `undefined` if nobody knows. */
+  freeBytes(path: string): Promise<number | undefined>;
   /** Renames a file or folder in one step, replacing a file or an empty folder. */
   rename(from: string, to: string): Promise<void>;
   /**
@@ -64,6 +81,8 @@ export interface FileSystem {
   removeFolder(path: string): Promise<void>;
   /** Makes the names in a folder survive a power cut, where the system has such a call. */
   syncFolder(path: string): Promise<void>;
+  /** The CRC-32 of bytes, as zlib computes it; `before` is that of what came before them. */
+  crc32(bytes: Uint8Array, before?: number): number;
   /** Starts a sha256. */
   createSha256(): Sha256;
   /**

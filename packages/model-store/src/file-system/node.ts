@@ -9,9 +9,12 @@ import {
   rename,
   rmdir,
   stat,
+  statfs,
   unlink,
+  type FileHandle,
 } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { defaultDirectory } from './default-directory.js';
 import type { FileSystem } from './file-system.js';
 import { isProcessAlive, processName } from './process-name.js';
@@ -19,6 +22,7 @@ import { isProcessAlive, processName } from './process-name.js';
 /** Node.js, Electron and Termux. */
 export const nodeFileSystem: FileSystem = {
   defaultDirectory: () => defaultDirectory(process.platform, process.env),
+  environment: () => process.env,
   resolvePath: (path) => resolve(path).replaceAll('\\', '/'),
   realPath: (path) => realpath(path),
   async stat(path) {
@@ -40,21 +44,7 @@ export const nodeFileSystem: FileSystem = {
       const { size } = await handle.stat();
       return {
         byteLength: size,
-        async read(offset, length) {
-          const buffer = new Uint8Array(length);
-          let filled = 0;
-          while (filled < length) {
-            const { bytesRead } = await handle.read(
-              buffer,
-              filled,
-              length - filled,
-              offset + filled,
-            );
-            if (bytesRead === 0) break;
-            filled += bytesRead;
-          }
-          return buffer.subarray(0, filled);
-        },
+        read: (offset, length) => readAt(handle, offset, length),
         close: () => handle.close(),
       };
     } catch (error) {
@@ -75,6 +65,27 @@ export const nodeFileSystem: FileSystem = {
       close: () => handle.close(),
     };
   },
+  async update(path, length) {
+    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
+    try {
+      const { size } = await handle.stat();
+      if (size !== length) await handle.truncate(length);
+      return {
+        byteLength: size,
+        read: (offset, bytes) => readAt(handle, offset, bytes),
+        write: (parts, offset) => writeAt(handle, parts, offset),
+        sync: () => handle.sync(),
+        close: () => handle.close(),
+      };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  },
+  async freeBytes(path) {
+    const facts = await orUndefined(statfs(path), ['ENOENT', 'ENOSYS', 'ENOTSUP']);
+    return facts === undefined ? undefined : facts.bavail * facts.bsize;
+  },
   rename,
   link,
   remove: (path) => orUndefined(unlink(path), ['ENOENT']),
@@ -90,6 +101,7 @@ export const nodeFileSystem: FileSystem = {
       await handle.close();
     }
   },
+  crc32: (bytes, before) => crc32(bytes, before),
   createSha256() {
     const hash = createHash('sha256');
     return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
@@ -100,6 +112,35 @@ export const nodeFileSystem: FileSystem = {
 
 /** What `#file-system` means under Node; elsewhere there may be none. */
 export const fileSystem: FileSystem | undefined = nodeFileSystem;
+
+async function readAt(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const buffer = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(buffer, filled, length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
+
+async function writeAt(
+  handle: FileHandle,
+  parts: readonly Uint8Array[],
+  offset: number,
+): Promise<void> {
+  let left = parts.filter(({ byteLength }) => byteLength > 0);
+  while (left.length > 0) {
+    let { bytesWritten } = await handle.writev(left, offset);
+    offset += bytesWritten;
+    // Short writes are rare: a signal, or a disk that is nearly full.
+    left = left.flatMap((part) => {
+      const done = Math.min(bytesWritten, part.byteLength);
+      bytesWritten -= done;
+      return done === part.byteLength ? [] : [part.subarray(done)];
+    });
+  }
+}
 
 /** The result, or `undefined` for errors of these names. */
 function orUndefined<T>(promise: Promise<T>, codes: readonly string[]): Promise<T | undefined> {
