@@ -5,6 +5,7 @@ import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureDefaultModelAloud } from './default-model.mjs';
+import { ensureModelServers } from './model-servers.mjs';
 import { ensureVendorLibraries, noVendorLibraries } from './vendor-libraries.mjs';
 import { inLanes } from './lib/in-lanes.mjs';
 import { installDependencies, turbo } from './lib/pnpm.mjs';
@@ -35,6 +36,7 @@ await runMain(async () => {
   // The native build keeps every core busy by itself.
   await timed('build', () => turbo(['build', 'build:native', '--concurrency=2']));
   process.env.MOBILLM_TEST_MODEL = await timed('default model', () => ensureDefaultModelAloud());
+  Object.assign(process.env, await timed('servers of models', () => ensureModelServers()));
   const reason = noVendorLibraries();
   if (reason === undefined) {
     Object.assign(

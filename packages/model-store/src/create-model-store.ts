@@ -1,6 +1,9 @@
 import { fileSystem as ownFileSystem } from '#file-system';
-import { check, MobillmError, wrongType, type ModelStore } from '@mobillm/core';
+import { createTransport } from '#http';
+import { check, MobillmError, wrongType } from '@mobillm/core';
+import type { DeviceModelStore } from './device-model-store.js';
 import type { FileSystem } from './file-system/file-system.js';
+import { HttpClient } from './http/http-client.js';
 import { FolderModelStore } from './model-store.js';
 
 /** Options of {@link createModelStore}. */
@@ -39,7 +42,7 @@ const checkOptions = check.optionsObject({
  * @throws MobillmError `UNSUPPORTED` where there is no file system, or no folder can be chosen.
  * @throws InvalidArgument for a wrong option.
  */
-export function createModelStore(options?: ModelStoreOptions): ModelStore {
+export function createModelStore(options?: ModelStoreOptions): DeviceModelStore {
   const { directory, fileSystem, onProblem } = checkOptions(options, 'options');
   const fs = fileSystem ?? ownFileSystem;
   if (fs === undefined) {
@@ -55,5 +58,10 @@ export function createModelStore(options?: ModelStoreOptions): ModelStore {
       'The environment does not say where application data belongs. Pass the option "directory", or set MOBILLM_HOME.',
     );
   }
-  return new FolderModelStore(fs.resolvePath(folder), fs, onProblem);
+  return new FolderModelStore(
+    fs.resolvePath(folder),
+    fs,
+    new HttpClient(createTransport()),
+    onProblem,
+  );
 }

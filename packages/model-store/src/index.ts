@@ -1,2 +1,9 @@
 export { createModelStore, type ModelStoreOptions } from './create-model-store.js';
-export type { FileFacts, FileSystem, FileWriter, Sha256 } from './file-system/file-system.js';
+export type { DeviceModelStore, PullModelOptions } from './device-model-store.js';
+export type {
+  FileFacts,
+  FileSystem,
+  FileUpdater,
+  FileWriter,
+  Sha256,
+} from './file-system/file-system.js';

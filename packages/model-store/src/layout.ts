@@ -11,6 +11,8 @@ export class StoreLayout {
   readonly models: string;
   /** Work in progress, in a folder that carries the name of its process. */
   readonly temporary: string;
+  /** One folder for each file that is being downloaded, or was when its process ended. */
+  readonly downloads: string;
   /** A folder that is there while a process changes the store. */
   readonly lock: string;
 
@@ -21,6 +23,7 @@ export class StoreLayout {
     this.manifests = `${root}/manifests`;
     this.models = `${root}/models`;
     this.temporary = `${root}/temporary`;
+    this.downloads = `${root}/downloads`;
     this.lock = `${root}/lock`;
   }
 
@@ -29,14 +32,26 @@ export class StoreLayout {
    * that no two models meet, on file systems that ignore case or know few characters too.
    */
   stem(name: string): string {
-    const hash = this.fs.createSha256();
-    hash.update(new TextEncoder().encode(name));
     const readable = name
       .toLowerCase()
       .replaceAll(/[^a-z0-9._-]+/g, '-')
       .replaceAll(/^[.-]+|[.-]+$/g, '')
       .slice(0, 64);
-    return `${readable || 'model'}-${hash.digest().slice(0, 12)}`;
+    return `${readable || 'model'}-${this.sha256Of(name).slice(0, 12)}`;
+  }
+
+  /**
+   * Folder of a download: by its content where that is known, so that whoever wants the same content shares
+   * it, and else by where it comes from.
+   */
+  download(sha256: string | undefined, address: string): string {
+    return `${this.downloads}/${sha256 ?? `address-${this.sha256Of(address)}`}`;
+  }
+
+  private sha256Of(text: string): string {
+    const hash = this.fs.createSha256();
+    hash.update(new TextEncoder().encode(text));
+    return hash.digest();
   }
 
   /** The manifest of a model. */

@@ -3,7 +3,6 @@ import {
   MobillmError,
   wrongValue,
   type AddModelOptions,
-  type ModelStore,
   type StoredModel,
   type StoreJobOptions,
   type VerifyReport,
@@ -11,13 +10,21 @@ import {
 import { addModel } from './add-model.js';
 import type { FileFacts, FileSystem } from './file-system/file-system.js';
 import { hashFiles } from './hash-files.js';
+import type { DeviceModelStore, PullModelOptions } from './device-model-store.js';
+import type { HttpClient } from './http/http-client.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
 import type { ManifestState } from './manifest/manifest-folder.js';
 import { toStoredModel, type RecordedModel } from './manifest/manifest.js';
 import { checkModelName, nameOfFile, nearestNames } from './model-name.js';
 import { ProgressReporter } from './progress.js';
+import { pullModel } from './pull/pull-model.js';
+import { PullProgress } from './pull/pull-progress.js';
+import { parseReference } from './reference/parse-reference.js';
 import { removeTree } from './remove-tree.js';
+import { readText } from './read-text.js';
+import { resolveReference } from './sources/resolve-reference.js';
+import type { RemoteModel } from './sources/source.js';
 import { StoreContext } from './store-context.js';
 import { changedFile, fileNotFound, storeFailure, unreadable } from './store-errors.js';
 
@@ -38,12 +45,39 @@ const checkAddOptions = check.optionsObject({
   sha256: sha256Text,
 });
 
+const address: check.Check<string> = (value, key) => {
+  const reference = parseReference(value, key);
+  if (reference.source !== 'url') throw wrongValue(key, 'is not an address');
+  return reference.url;
+};
+const defaultConnections = 6;
+const checkPullOptions = check.optionsObject({
+  ...jobShape,
+  name: checkModelName,
+  mirrors: check.arrayOf(address),
+  connections: check.integer({ min: 1, max: 8 }),
+});
+
+/** Without a sha256 nothing tells whether a mirror has the same bytes. */
+function checkMirrors({ files }: RemoteModel): void {
+  if (files.length === 1 && files[0]?.sha256 !== undefined) return;
+  throw wrongValue(
+    'options.mirrors',
+    'can be given for a model in one file whose sha256 is known. Add "#sha256=…" to the address',
+  );
+}
+
 /** A store in a folder. Every call opens and closes what it needs, so that processes share a store. */
-export class FolderModelStore implements ModelStore {
+export class FolderModelStore implements DeviceModelStore {
   private readonly jobs = new Jobs();
   private readonly context: StoreContext;
 
-  constructor(root: string, fs: FileSystem, onProblem?: (error: MobillmError) => void) {
+  constructor(
+    root: string,
+    fs: FileSystem,
+    private readonly client: HttpClient,
+    onProblem?: (error: MobillmError) => void,
+  ) {
     this.context = new StoreContext(fs, new StoreLayout(root, fs), onProblem);
   }
 
@@ -54,6 +88,43 @@ export class FolderModelStore implements ModelStore {
     return this.jobs.run(options?.signal, (signal) => {
       const progress = new ProgressReporter(options?.onProgress);
       return addModel(this.context, { path: file, name, placement, sha256 }, progress, signal);
+    });
+  }
+
+  async pull(reference: string, options?: PullModelOptions): Promise<StoredModel> {
+    const wanted = parseReference(reference);
+    const checked = checkPullOptions(options, 'options');
+    return this.jobs.run(options?.signal, async (signal) => {
+      const progress = new ProgressReporter(options?.onProgress);
+      if (wanted.source === 'file') {
+        const path = this.context.fs.resolvePath(wanted.path);
+        const { name = nameOfFile(path) } = checked;
+        const request = { path, name, placement: 'link', sha256: undefined } as const;
+        return addModel(this.context, request, progress, signal);
+      }
+      const model = await resolveReference(wanted, {
+        client: this.client,
+        environment: this.context.fs.environment(),
+        readText: (path) => readText(this.context.fs, path),
+        sha256: (bytes) => {
+          const hash = this.context.fs.createSha256();
+          hash.update(bytes);
+          return hash.digest();
+        },
+        signal,
+      });
+      const { name = checkModelName(model.name, 'the name of the model'), mirrors = [] } = checked;
+      if (mirrors.length > 0) checkMirrors(model);
+      const request = {
+        model,
+        name,
+        mirrors: mirrors.map((url) => ({ url })),
+        connections: checked.connections ?? defaultConnections,
+      };
+      const pulling = new PullProgress(progress);
+      const stored = await pullModel(this.context, this.client, request, pulling, signal);
+      pulling.finish();
+      return stored;
     });
   }
 
@@ -136,8 +207,9 @@ export class FolderModelStore implements ModelStore {
     );
   }
 
-  close(): Promise<void> {
-    return this.jobs.close();
+  async close(): Promise<void> {
+    await this.jobs.close();
+    await this.client.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -14,6 +14,10 @@ const cannotLink = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP',
 /** A file of a model on its way into the store. */
 export interface FileToPlace {
   readonly path: string;
+  /** Name that it gets; that of its path by default. */
+  readonly fileName?: string;
+  /** Whether it may be renamed where the file system has no second names, rather than copied. */
+  readonly isDownload?: boolean;
   readonly fileBytes: number;
   readonly sha256: string;
 }
@@ -36,9 +40,13 @@ export async function stageFiles(
   try {
     await fs.makeFolder(folder);
     for (const file of files) {
-      const target = `${folder}/${baseName(file.path)}`;
+      const target = `${folder}/${nameOf(file)}`;
       if (await tryLink(fs, file.path, target)) {
         doneBytes += file.fileBytes;
+        continue;
+      }
+      if (file.isDownload) {
+        await fs.rename(file.path, target);
         continue;
       }
       await copyFile(fs, file, target, signal, (bytes) => {
@@ -71,7 +79,11 @@ export async function placeFiles(
   } catch (error) {
     throw storeFailure(error, `keep the files of "${name}"`);
   }
-  return files.map(({ path }) => `${folder}/${baseName(path)}`);
+  return files.map((file) => `${folder}/${nameOf(file)}`);
+}
+
+function nameOf({ path, fileName }: FileToPlace): string {
+  return fileName ?? baseName(path);
 }
 
 /** The last part of a path. */

@@ -1,4 +1,10 @@
-import type { ModelDescription, ModelFileRole, ModelFiles, StoredModel } from '@mobillm/core';
+import type {
+  ModelDescription,
+  ModelFileRole,
+  ModelFiles,
+  ModelOrigin,
+  StoredModel,
+} from '@mobillm/core';
 import { checkModelName } from '../model-name.js';
 import { schemaVersion } from '../layout.js';
 
@@ -20,6 +26,7 @@ export interface Manifest {
   readonly addedAt: string;
   readonly files: readonly ManifestFile[];
   readonly description: ModelDescription;
+  readonly origin?: ModelOrigin;
 }
 
 /** Thrown by {@link parseManifest}; its message says what is wrong, as the end of a sentence. */
@@ -37,12 +44,19 @@ export interface RecordedModel extends StoredModel {
 
 /** The model that a manifest records, with the paths of owned files made absolute. */
 export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
-  const { name, format, ownership, addedAt, description } = manifest;
+  const { name, format, ownership, addedAt, description, origin } = manifest;
   const files = manifest.files.map((file) => ({
     ...file,
     path: ownership === 'owned' ? `${root}/${file.path}` : file.path,
   }));
-  return { name, files: { format, files, name }, description, ownership, addedAt };
+  return {
+    name,
+    files: { format, files, name },
+    description,
+    ownership,
+    addedAt,
+    ...(origin !== undefined && { origin }),
+  };
 }
 
 /**
@@ -73,6 +87,9 @@ export function parseManifest(text: string): Manifest {
     addedAt,
     files,
     description: parseDescription(object(root['description'], '"description"')),
+    ...(root['origin'] !== undefined && {
+      origin: parseOrigin(object(root['origin'], '"origin"')),
+    }),
   };
 }
 
@@ -97,8 +114,16 @@ function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
       'tokenizer',
       'config',
       'library',
+      'license',
     ]),
     sha256,
+  };
+}
+
+function parseOrigin(fields: Fields): ModelOrigin {
+  return {
+    reference: string(fields, 'reference'),
+    ...(fields['revision'] !== undefined && { revision: string(fields, 'revision') }),
   };
 }
 

@@ -1,0 +1,224 @@
+import { MobillmError, type StoredModel } from '@mobillm/core';
+import { downloadFile } from '../download/download.js';
+import { recordBytes } from '../download/journal.js';
+import type { MirrorAddress } from '../download/mirror.js';
+import { pieceBytes } from '../download/piece-map.js';
+import type { FileSystem } from '../file-system/file-system.js';
+import { inspectGguf } from '../gguf/inspect-gguf.js';
+import type { HttpClient } from '../http/http-client.js';
+import { takeLock, type WorkFolder } from '../lock.js';
+import { toStoredModel } from '../manifest/manifest.js';
+import { pause } from '../pause.js';
+import { stageFiles } from '../place-files.js';
+import { ProgressReporter } from '../progress.js';
+import { recordModel, type FileToRecord } from '../record-model.js';
+import type { RemoteFile, RemoteModel } from '../sources/source.js';
+import type { StoreContext } from '../store-context.js';
+import { storeFailure } from '../store-errors.js';
+import type { PullProgress } from './pull-progress.js';
+
+/** How often a process that waits for another one's download looks how far it is. */
+const watchMs = 500;
+
+/** A checked pull, its reference resolved. */
+export interface PullRequest {
+  readonly model: RemoteModel;
+  /** Name in the store. */
+  readonly name: string;
+  /** Further addresses of the same bytes, for a model of one file. */
+  readonly mirrors: readonly MirrorAddress[];
+  readonly connections: number;
+}
+
+/**
+ * Downloads what is missing of a model and records it. Whatever ends it, what has come is kept for the
+ * next time.
+ */
+export async function pullModel(
+  context: StoreContext,
+  client: HttpClient,
+  request: PullRequest,
+  progress: PullProgress,
+  signal: AbortSignal,
+): Promise<StoredModel> {
+  const present = await alreadyThere(context, request);
+  if (present !== undefined) return present;
+  const { files } = request.model;
+  for (const file of files) progress.expect(file.fileName, file.fileBytes);
+  return context.working(async (work) => {
+    const fetched: FetchedFile[] = [];
+    try {
+      for (const file of files) {
+        for (;;) {
+          const found = await fetchFile(context, client, request, file, work, progress, signal);
+          if (found !== undefined) {
+            fetched.push(found);
+            break;
+          }
+          // The process that was waited for may have recorded the whole model.
+          const meanwhile = await alreadyThere(context, request);
+          if (meanwhile !== undefined) return meanwhile;
+        }
+      }
+      const stored = await recordPulled(context, request, fetched, work, signal);
+      for (const { folder } of fetched) await forget(context, folder);
+      return stored;
+    } finally {
+      for (const { release } of fetched) await release?.();
+    }
+  });
+}
+
+/** Checks what has come, and records it. What is no model is deleted. */
+async function recordPulled(
+  context: StoreContext,
+  { model, name }: PullRequest,
+  fetched: readonly FetchedFile[],
+  work: WorkFolder,
+  signal: AbortSignal,
+): Promise<StoredModel> {
+  const { fs } = context;
+  const { origin } = model;
+  const silent = new ProgressReporter(undefined);
+  const folder = await stageFiles(fs, fetched, work, silent, signal);
+  const first = fetched.find(({ role }) => role === 'weights');
+  const inspecting = inspectGguf(fs, `${folder}/${first?.fileName}`, silent, signal);
+  const { description } = await inspecting.catch(async (error: unknown) => {
+    if (MobillmError.is(error, 'MODEL_INVALID')) {
+      for (const file of fetched) await forget(context, file.folder);
+    }
+    throw error;
+  });
+  return recordModel(
+    context,
+    {
+      name,
+      format: 'gguf',
+      placement: 'move',
+      files: fetched,
+      description,
+      origin,
+      staged: { work, folder },
+    },
+    () => Promise.resolve(),
+    silent,
+    signal,
+  );
+}
+
+/** The model of that name, if it has exactly what the source offers. */
+async function alreadyThere(
+  { manifests, layout, fs }: StoreContext,
+  { model, name }: PullRequest,
+): Promise<StoredModel | undefined> {
+  const found = await manifests.read(name);
+  if (found?.state !== 'sound') return undefined;
+  const { manifest } = found;
+  const known =
+    manifest.origin?.reference === model.origin.reference &&
+    manifest.origin.revision === model.origin.revision;
+  const same = (file: RemoteFile, index: number) =>
+    file.sha256 === undefined ? known : manifest.files[index]?.sha256 === file.sha256;
+  if (manifest.files.length !== model.files.length || !model.files.every(same)) return undefined;
+  const stored = toStoredModel(manifest, layout.root);
+  for (const { path, fileBytes } of stored.files.files) {
+    const facts = await fs.stat(path).catch(() => undefined);
+    if (facts?.fileBytes !== fileBytes) return undefined;
+  }
+  return stored;
+}
+
+interface FetchedFile extends FileToRecord {
+  readonly fileName: string;
+  /** Folder of its download; none for content that the store had. */
+  readonly folder?: string;
+  /** Lets others have the download. */
+  readonly release?: () => Promise<void>;
+}
+
+/**
+ * Downloads one file, unless a model of the store has its content. `undefined` when another process
+ * was downloading it meanwhile, and has ended.
+ */
+async function fetchFile(
+  context: StoreContext,
+  client: HttpClient,
+  request: PullRequest,
+  file: RemoteFile,
+  work: WorkFolder,
+  progress: PullProgress,
+  signal: AbortSignal,
+): Promise<FetchedFile | undefined> {
+  const { fs, layout, onProblem } = context;
+  const { fileName, role } = file;
+  const kept = await findContent(context, file);
+  if (kept !== undefined) {
+    progress.advance(fileName, kept.fileBytes, kept.fileBytes);
+    return { ...kept, fileName, role };
+  }
+  const folder = layout.download(file.sha256, `${file.addresses[0]?.url}`);
+  const path = `${folder}/content`;
+  try {
+    await fs.makeFolder(folder);
+  } catch (error) {
+    throw storeFailure(error, `make the folder "${folder}"`);
+  }
+  const seen = { waiting: false };
+  const release = await takeLock(fs, `${folder}/lock`, work, signal, async () => {
+    seen.waiting = true;
+    progress.advance(fileName, await journalledBytes(fs, `${path}.journal`), file.fileBytes);
+    await pause(watchMs, signal);
+  });
+  try {
+    if (seen.waiting && (await fs.stat(path)) === undefined) {
+      await release();
+      return undefined;
+    }
+    const { fileBytes, sha256 } = await downloadFile(fs, client, {
+      mirrors: [...file.addresses, ...request.mirrors],
+      path,
+      totalBytes: file.fileBytes,
+      sha256: file.sha256,
+      connections: request.connections,
+      signal,
+      onBytes: (doneBytes, totalBytes) => progress.advance(fileName, doneBytes, totalBytes),
+      onMirrorDropped: (_, error) => onProblem?.(error),
+    });
+    return { path, fileName, role, fileBytes, sha256, folder, release, isDownload: true };
+  } catch (error) {
+    await release();
+    throw storeFailure(error, 'keep a download');
+  }
+}
+
+/** A file of some model in the store, or linked by it, with this content. */
+async function findContent(
+  { manifests, layout, fs }: StoreContext,
+  { sha256 }: RemoteFile,
+): Promise<Pick<FileToRecord, 'path' | 'fileBytes' | 'sha256'> | undefined> {
+  if (sha256 === undefined) return undefined;
+  for (const found of await manifests.readAll()) {
+    if (found.state !== 'sound') continue;
+    const model = toStoredModel(found.manifest, layout.root);
+    const file = model.files.files.find((candidate) => candidate.sha256 === sha256);
+    if (file === undefined) continue;
+    const { path, fileBytes } = file;
+    const facts = await fs.stat(path).catch(() => undefined);
+    if (facts?.kind === 'file' && facts.fileBytes === fileBytes) return { path, fileBytes, sha256 };
+  }
+  return undefined;
+}
+
+/** About how much a download has that another process is busy with. */
+async function journalledBytes(fs: FileSystem, journal: string): Promise<number> {
+  const facts = await fs.stat(journal).catch(() => undefined);
+  return ((facts?.fileBytes ?? 0) / recordBytes) * pieceBytes;
+}
+
+/** Deletes what is left of a download; a failure is nobody's trouble, the next pull sweeps it. */
+async function forget({ fs }: StoreContext, folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  for (const name of ['content', 'content.journal', 'content.journal.new']) {
+    await fs.remove(`${folder}/${name}`).catch(() => undefined);
+  }
+}

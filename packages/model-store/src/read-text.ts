@@ -1,0 +1,20 @@
+import type { FileSystem } from './file-system/file-system.js';
+
+/** Tokens, pointers and settings are short. */
+const maxBytes = 2 ** 16;
+
+/** A short text file; `undefined` where there is none, it is no file, or it is long. */
+export async function readText(fs: FileSystem, path: string): Promise<string | undefined> {
+  try {
+    const facts = await fs.stat(path);
+    if (facts?.kind !== 'file' || facts.fileBytes > maxBytes) return undefined;
+    const source = await fs.open(path);
+    try {
+      return new TextDecoder().decode(await source.read(0, maxBytes));
+    } finally {
+      await source.close();
+    }
+  } catch {
+    return undefined;
+  }
+}

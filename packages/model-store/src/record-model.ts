@@ -1,0 +1,145 @@
+import {
+  MobillmError,
+  type ModelDescription,
+  type ModelFileRole,
+  type ModelOrigin,
+  type StoredModel,
+} from '@mobillm/core';
+import { toStoredModel, type Manifest } from './manifest/manifest.js';
+import type { WorkFolder } from './lock.js';
+import { deletableOriginals, deleteOriginals, liesInStore } from './originals.js';
+import { placeFiles, stageFiles, type FileToPlace } from './place-files.js';
+import type { ProgressReporter } from './progress.js';
+import { removeTree } from './remove-tree.js';
+import type { StoreContext } from './store-context.js';
+
+/** A file whose content is known. */
+export interface FileToRecord extends FileToPlace {
+  readonly role: ModelFileRole;
+}
+
+/** A model that is ready to be recorded. */
+export interface ModelToRecord {
+  readonly name: string;
+  readonly format: Manifest['format'];
+  readonly placement: 'link' | 'move';
+  readonly files: readonly FileToRecord[];
+  readonly description: ModelDescription;
+  readonly origin?: ModelOrigin;
+  /** Folder of `work` in which the files have been staged already. */
+  readonly staged?: { readonly work: WorkFolder; readonly folder: string };
+}
+
+/**
+ * Records a model, and takes its files in where it is to own them. What is there already under that name
+ * and with that content is returned. `checkUnchanged` throws if the files are no longer those that
+ * were looked at.
+ *
+ * @throws MobillmError `MODEL_CONFLICT` when the name is taken by other content.
+ */
+export async function recordModel(
+  context: StoreContext,
+  model: ModelToRecord,
+  checkUnchanged: () => Promise<void>,
+  progress: ProgressReporter,
+  signal: AbortSignal,
+): Promise<StoredModel> {
+  const known = await sameModel(context, model);
+  if (known !== undefined) return known;
+  const { name, format, placement, files, description, origin } = model;
+  const { fs, layout, manifests } = context;
+  const takesIn = placement === 'move' || (await anyLiesInStore(context, files));
+  const toManifest = (paths: readonly string[]): Manifest => ({
+    name,
+    format,
+    ownership: takesIn ? 'owned' : 'linked',
+    addedAt: new Date().toISOString(),
+    files: files.map(({ fileBytes, role, sha256 }, index) => ({
+      path: paths[index] ?? '',
+      fileBytes,
+      role,
+      sha256,
+    })),
+    description,
+    ...(origin !== undefined && { origin }),
+  });
+  const working = <T>(job: (work: WorkFolder) => Promise<T>) =>
+    model.staged === undefined ? context.working(job) : job(model.staged.work);
+  return working(async (work) => {
+    // Copying can take minutes, so it is done before the lock is taken.
+    const staged =
+      model.staged?.folder ??
+      (takesIn ? await stageFiles(fs, files, work, progress, signal) : undefined);
+    return context.locked(work, signal, async () => {
+      // Another process may have added it meanwhile.
+      const known = await sameModel(context, model);
+      if (known !== undefined) return known;
+      // Or taken in the very file that is to be linked.
+      if (staged === undefined) await checkUnchanged();
+      const originals = placement === 'move' ? await deletableOriginals(context, name, files) : [];
+      const paths =
+        staged === undefined
+          ? files.map(({ path }) => path)
+          : await placeFiles(fs, layout, name, staged, files);
+      const manifest = toManifest(paths);
+      try {
+        await manifests.write(manifest, work.path);
+      } catch (error) {
+        if (staged !== undefined) await dropUnrecorded(context, name);
+        throw error;
+      }
+      await deleteOriginals(context, originals);
+      return toStoredModel(manifest, layout.root);
+    });
+  });
+}
+
+async function anyLiesInStore(
+  context: StoreContext,
+  files: readonly FileToPlace[],
+): Promise<boolean> {
+  for (const { path } of files) if (await liesInStore(context, path)) return true;
+  return false;
+}
+
+/** The model of that name if nothing is left to do for it; throws if other content has the name. */
+async function sameModel(
+  { fs, layout, manifests }: StoreContext,
+  { name, placement, files }: ModelToRecord,
+): Promise<StoredModel | undefined> {
+  const found = await manifests.read(name);
+  if (found === undefined) return undefined;
+  if (found.state === 'damaged') throw found.error;
+  const { manifest } = found;
+  const same =
+    manifest.files.length === files.length &&
+    manifest.files.every(({ sha256 }, index) => sha256 === files[index]?.sha256);
+  const model = toStoredModel(manifest, layout.root);
+  if (!same) {
+    throw new MobillmError(
+      'MODEL_CONFLICT',
+      `The store has another model under the name "${name}". Remove that one first, or choose another name.`,
+      { details: { name, path: model.files.files[0]?.path } },
+    );
+  }
+  // What was linked is to be taken in.
+  if (placement === 'move' && manifest.ownership === 'linked') return undefined;
+  // The same content elsewhere replaces a file that has gone.
+  for (const { path, fileBytes } of model.files.files) {
+    const facts = await fs.stat(path).catch(() => undefined);
+    if (facts?.fileBytes !== fileBytes) return undefined;
+  }
+  return model;
+}
+
+/** Takes back files that could not be recorded; the originals are still there. */
+async function dropUnrecorded(
+  { fs, layout, manifests }: StoreContext,
+  name: string,
+): Promise<void> {
+  const found = await manifests.read(name).catch(() => 'unknown' as const);
+  // A record that owns files, or cannot be read, may need them.
+  if (found === 'unknown' || found?.state === 'damaged') return;
+  if (found?.manifest.ownership === 'owned') return;
+  await removeTree(fs, `${layout.root}/${layout.ownedFolder(name)}`).catch(() => undefined);
+}

@@ -1,0 +1,118 @@
+import { MobillmError } from '@mobillm/core';
+import { refusedBy } from '../http/network-errors.js';
+import type { ModelScopeReference } from '../reference/model-reference.js';
+import { formatReference } from '../reference/parse-reference.js';
+import { chooseFiles, type RepositoryFile } from './choose-files.js';
+import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
+import { nameOfRepositoryFile } from './repository-name.js';
+import type { RemoteFile, Source, SourceContext } from './source.js';
+import { fileNameOf } from './url-source.js';
+
+const maxAnswerBytes = 16 * 2 ** 20;
+/** The hub cuts its lists there, without a word. */
+const mostListed = 3000;
+
+/**
+ * A model of ModelScope: `MODELSCOPE_ENDPOINT`, or www.modelscope.cn. `MODELSCOPE_API_TOKEN` is sent to the
+ * hub alone.
+ */
+export const modelScopeSource: Source<ModelScopeReference> = async (reference, context) => {
+  const { repository, revision = 'master', selection } = reference;
+  const hub = openHub(context);
+  const files = await listFiles(hub, repository, revision, context);
+  const { weights, projector } = chooseFiles(repository, files, selection);
+  const toRemote = (file: RepositoryFile, role: RemoteFile['role']): RemoteFile => {
+    const query = new URLSearchParams({ Revision: revision, FilePath: file.path });
+    return {
+      fileName: fileNameOf(encodeURIComponent(file.path.slice(file.path.lastIndexOf('/') + 1))),
+      role,
+      fileBytes: file.fileBytes,
+      ...(file.sha256 !== undefined && { sha256: file.sha256 }),
+      addresses: [
+        {
+          url: `${hub.endpoint}/api/v1/models/${repository}/repo?${query.toString()}`,
+          authorization: hub.authorization,
+        },
+      ],
+    };
+  };
+  return {
+    name: nameOfRepositoryFile(repository, weights[0]?.path ?? ''),
+    format: 'gguf',
+    files: [
+      ...weights.map((file) => toRemote(file, 'weights')),
+      ...(projector === undefined ? [] : [toRemote(projector, 'projector')]),
+    ],
+    origin: { reference: formatReference(reference) },
+  };
+};
+
+interface Hub {
+  readonly endpoint: string;
+  readonly authorization: string | undefined;
+}
+
+function openHub({ environment }: SourceContext): Hub {
+  const set = (environment['MODELSCOPE_ENDPOINT'] || 'https://www.modelscope.cn').replace(
+    /\/+$/,
+    '',
+  );
+  const endpoint = /^https?:\/\//.test(set) ? set : `https://${set}`;
+  if (!URL.canParse(endpoint)) {
+    throw new MobillmError(
+      'NETWORK_FAILED',
+      `MODELSCOPE_ENDPOINT is "${set}", which is no address.`,
+    );
+  }
+  const token = environment['MODELSCOPE_API_TOKEN']?.trim() ?? '';
+  return {
+    endpoint,
+    authorization: /^[\x21-\x7e]+$/.test(token) ? `Bearer ${token}` : undefined,
+  };
+}
+
+async function listFiles(
+  hub: Hub,
+  repository: string,
+  revision: string,
+  { client, signal }: SourceContext,
+): Promise<RepositoryFile[]> {
+  const query = new URLSearchParams({ Revision: revision, Recursive: 'true' });
+  const url = `${hub.endpoint}/api/v1/models/${repository}/repo/files?${query.toString()}`;
+  const answer = await client.get(url, { authorization: hub.authorization, signal });
+  const { status } = answer;
+  if (status !== 200) answer.cancel();
+  if (status === 401 || status === 403) {
+    throw new MobillmError(
+      'ACCESS_DENIED',
+      `ModelScope does not give "${repository}" to you. Set MODELSCOPE_API_TOKEN, or accept its licence at ${hub.endpoint}/models/${repository}.`,
+      { details: { repository, status } },
+    );
+  }
+  if (status === 404) {
+    throw new MobillmError(
+      'MODEL_NOT_FOUND',
+      `ModelScope has no repository "${repository}" with the revision "${revision}".`,
+      { details: { repository, revision } },
+    );
+  }
+  if (status !== 200) throw refusedBy(url, status, `the repository "${repository}"`);
+  const data = fieldsOf(fieldsOf(await client.json(answer, maxAnswerBytes, signal))['Data']);
+  const list = listOf(data['Files'], url);
+  if (list.length >= mostListed) {
+    throw new MobillmError(
+      'MODEL_UNSUPPORTED',
+      `The repository "${repository}" has more files than ModelScope lists. Name the file's address instead (https://…).`,
+      { details: { repository } },
+    );
+  }
+  return list.flatMap((entry) => {
+    const fields = fieldsOf(entry);
+    const path = textOf(fields['Path']);
+    const fileBytes = bytesOf(fields['Size']);
+    if (fields['Type'] === 'tree' || path === undefined || fileBytes === undefined) return [];
+    if (path.split('/').some((name) => name === '' || name === '.' || name === '..')) return [];
+    const sha256 = sha256Of(fields['Sha256']);
+    return [{ path, fileBytes, ...(sha256 !== undefined && { sha256 }) }];
+  });
+}
