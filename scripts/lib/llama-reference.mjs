@@ -13,12 +13,18 @@ export class LlamaReference {
   #child;
   #lines;
 
-  constructor(modelPath, { context, batch, threads }) {
+  /**
+   * @param {string} modelPath
+   * @param {{ context: number, batch: number, threads: number, flashAttention?: 'auto' | 'on' | 'off' }} settings
+   * of the library; the kind of attention is its own choice by default
+   */
+  constructor(modelPath, { context, batch, threads, flashAttention = 'auto' }) {
     this.#child = spawn(
       program,
       [
         ...[modelPath, '--ignore-end', '--context', String(context)],
         ...['--batch', String(batch), '--threads', String(threads)],
+        ...['--flash-attention', flashAttention],
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );

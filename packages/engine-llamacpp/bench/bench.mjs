@@ -38,7 +38,9 @@ const engine = await DriverRunner.open(
   { format: 'gguf', files: [{ path: modelPath, role: 'weights' }] },
   settings,
 );
-const reference = new LlamaReference(modelPath, settings);
+// What is compared is the cost of the engine, and not that of its choice.
+const flashAttention = engine.model.placement().tuning.flashAttention.value ? 'on' : 'off';
+const reference = new LlamaReference(modelPath, { ...settings, flashAttention });
 const samples = { engine: [], reference: [] };
 // The first round warms both up: pages of the model, buffers, compiled JavaScript.
 for (let round = -1; round < rounds; round++) {
@@ -64,7 +66,7 @@ for (let round = 0; round < 7; round++) aborts.push(await engine.abortLatency(pr
 let llamaBench;
 if (values['llama-bench']) {
   const measure = await prepareLlamaBench(modelPath, {
-    ...{ threads, batch: settings.batch, prefillTokens, decodeTokens },
+    ...{ threads, batch: settings.batch, flashAttention, prefillTokens, decodeTokens },
   });
   const theirs = { prefill: [], decode: [] };
   const ours = { prefill: [], decode: [] };
@@ -109,6 +111,7 @@ const compared = (key, tokens) => {
 const report = {
   model: modelPath,
   threads,
+  flashAttention,
   rounds,
   sameTokens,
   prefillCpu: compared('prefillCpuMs', prefillTokens),
@@ -128,7 +131,9 @@ if (values.json) {
     console.log(
       `${name.padEnd(26)}${ours.toFixed(1).padStart(10)}${theirs.toFixed(1).padStart(12)}${share.toFixed(3).padStart(9)}   ≥ 0.97`,
     );
-  console.log(`${modelPath}, ${threads} thread(s), ${rounds} rounds in turns, lower quartiles`);
+  console.log(
+    `${modelPath}, ${threads} thread(s), flash attention ${flashAttention}, ${rounds} rounds in turns, lower quartiles`,
+  );
   console.log(
     `${''.padEnd(26)}${'engine'.padStart(10)}${'llama.cpp'.padStart(12)}${'ratio'.padStart(9)}`,
   );

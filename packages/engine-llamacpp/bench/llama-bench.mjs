@@ -26,7 +26,7 @@ async function build() {
 /** Builds it where it is missing and gives a function that measures once: tokens a second. */
 export async function prepareLlamaBench(
   modelPath,
-  { threads, batch, prefillTokens, decodeTokens },
+  { threads, batch, flashAttention, prefillTokens, decodeTokens },
 ) {
   await build();
   return () => {
@@ -35,6 +35,7 @@ export async function prepareLlamaBench(
       [
         ...['-m', modelPath, '-t', String(threads), '-b', String(batch), '-ub', String(batch)],
         ...['-p', String(prefillTokens), '-n', String(decodeTokens), '-r', '1', '-o', 'json'],
+        ...['-fa', flashAttention],
       ],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
     );

@@ -1,8 +1,8 @@
 // Generates with llama.cpp alone, as its own examples do, sharing no code with the engine: what the
 // engine must equal token for token, and what it must not be slower than.
 //
-//   reference_generate <model.gguf> [--context N] [--batch N] [--threads N] [--temperature F --seed
-//   N]
+//   reference_generate <model.gguf> [--context N] [--batch N] [--threads N]
+//                      [--flash-attention auto|on|off] [--temperature F --seed N]
 //
 // Reads one job a line from standard input, `<tokens to sample> <prompt token> <prompt token> …`,
 // and answers each with one line of JSON. Each job starts with an empty context and ends early at a
@@ -36,6 +36,13 @@ double cpu_ms() { return 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER
   std::exit(1);
 }
 
+llama_flash_attn_type flash_attention_of(const std::string& word) {
+  if (word == "auto") return LLAMA_FLASH_ATTN_TYPE_AUTO;
+  if (word == "on") return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  if (word == "off") return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  fail("--flash-attention is auto, on or off");
+}
+
 void decode(llama_context* context, std::vector<llama_token>& tokens, std::size_t from,
             std::size_t count) {
   llama_batch batch = llama_batch_get_one(tokens.data() + from, static_cast<std::int32_t>(count));
@@ -50,6 +57,7 @@ int main(int argc, char** argv) {
   std::uint32_t context_tokens = 4096;
   std::uint32_t batch_tokens = 512;
   int threads = 1;
+  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   float temperature = 0;
   std::uint32_t seed = 0;
   bool ignore_end = false;
@@ -67,6 +75,8 @@ int main(int argc, char** argv) {
       batch_tokens = static_cast<std::uint32_t>(std::atoi(value));
     } else if (option == "--threads") {
       threads = std::atoi(value);
+    } else if (option == "--flash-attention") {
+      flash_attention = flash_attention_of(value);
     } else if (option == "--temperature") {
       temperature = std::strtof(value, nullptr);
     } else if (option == "--seed") {
@@ -87,6 +97,7 @@ int main(int argc, char** argv) {
   params.n_ubatch = batch_tokens;
   params.n_threads = threads;
   params.n_threads_batch = threads;
+  params.flash_attn_type = flash_attention;
   params.no_perf = true;
   llama_context* context = llama_init_from_model(model, params);
   if (context == nullptr) fail("the context could not be made");

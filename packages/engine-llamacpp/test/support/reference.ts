@@ -21,7 +21,7 @@ export interface ReferenceJob {
 /** Generates with llama.cpp alone, each job in an empty context. */
 export function runReference(
   jobs: readonly ReferenceJob[],
-  options: Readonly<Record<string, number>> = {},
+  options: Readonly<Record<string, number | string>> = {},
 ): readonly ReferenceResult[] {
   if (!existsSync(program)) {
     throw new Error(`${program} is missing: run "npm run build:native" in this package first.`);
