@@ -45,8 +45,9 @@ export function contextCandidates(range: ContextRange): readonly number[] {
 }
 
 /**
- * Finds the largest context whose estimate fits. The estimator must not fall as the context grows; it
- * is asked at most eight times for contexts up to a million tokens. `undefined` when not even the smallest fits.
+ * Finds the largest context whose estimate fits. Where the estimator falls as the context grows, what is
+ * found fits, too, but need not be the largest. It is asked at most eight times for contexts up to a million
+ * tokens. `undefined` when not even the smallest fits.
  *
  * @throws InvalidArgument for a range that is none, or available bytes that are no number.
  */

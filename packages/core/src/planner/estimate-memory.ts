@@ -1,5 +1,11 @@
 import type { ModelDescription } from '../store/model-description.js';
-import { kvCacheBytes, kvCells, slidingLayers, type KvCacheSettings } from './kv-cache.js';
+import {
+  type KvCacheSettings,
+  type KvType,
+  kvCacheBytes,
+  kvCells,
+  slidingLayers,
+} from './kv-cache.js';
 import type { PlanMemory } from './plan.js';
 
 /** What the memory of an open model depends on besides the model. */
@@ -8,13 +14,21 @@ export interface MemorySettings extends KvCacheSettings {
   readonly outputRows: number;
   /** Processor architecture as Node names it; decides which weights are rearranged. */
   readonly arch: string;
+  /**
+   * What a matrix of attention scores may take, in bytes: attention is computed with one where it takes
+   * no more and the values are not quantized, and by blocks (flash attention) otherwise. 0 by default.
+   */
+  readonly matrixBytes?: number;
 }
 
 /** Intermediate results are f32. */
 const floatBytes = 4;
 
-/** The attention mask is f16. */
+/** The attention mask is f16; beside a matrix of scores it is f32 as they are. */
 const maskBytes = 2;
+
+/** Formats of values that a matrix of scores can be multiplied with. */
+const matrixTypes: ReadonlySet<KvType> = new Set(['f32', 'f16', 'bf16']);
 
 /** Rows of weights that the processor multiplies are quantized to 8 bits: 34 bytes for 32 values. */
 const quantizedInputBytes = 34 / 32;
@@ -43,8 +57,9 @@ const rearrangedTypes: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Memory of an open model by llama.cpp's accounting on a CPU with flash attention. How the formulas
- * were found and how far they are off stands in `docs/planner.md`.
+ * Memory of an open model by llama.cpp's accounting on a CPU. How the formulas were found and how far
+ * they are off stands in `docs/planner.md`. It can fall where the context grows: where a matrix of scores
+ * would take more than `matrixBytes`.
  */
 export function estimateMemory(model: ModelDescription, settings: MemorySettings): PlanMemory {
   const parts = {
@@ -90,7 +105,27 @@ function computeBytes(model: ModelDescription, settings: MemorySettings): number
   const output =
     rows * (model.vocabularySize + 2 * model.embeddingLength) +
     (rows < tokens ? tokens * 2 * model.embeddingLength : 0);
-  return Math.max(tokens * layerRow, floatBytes * output);
+  const blocks = Math.max(tokens * layerRow, floatBytes * output);
+  return Math.max(blocks, tokens * matrixRow(model, settings));
+}
+
+/**
+ * With a matrix of scores, the moment at which it is there: a row of every head and of the mask, three
+ * rows of the residual stream, the queries, what becomes of them, and a key and a value. 0 without one.
+ */
+function matrixRow(model: ModelDescription, settings: MemorySettings): number {
+  const { contextTokens, batchTokens, matrixBytes = 0, valueType } = settings;
+  const { attentionHeads, embeddingLength, keyLength, valueLength, kvHeads } = model;
+  const scores = floatBytes * attentionHeads * batchTokens * contextTokens;
+  if (scores > matrixBytes || !matrixTypes.has(valueType)) return 0;
+  const { full } = kvCells(model, settings);
+  return (
+    floatBytes *
+    ((attentionHeads + 1) * full +
+      3 * embeddingLength +
+      attentionHeads * (keyLength + valueLength) +
+      kvHeads * (keyLength + valueLength))
+  );
 }
 
 function overheadBytes(model: ModelDescription, settings: MemorySettings): number {

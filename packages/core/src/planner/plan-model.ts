@@ -86,7 +86,7 @@ export function planModel(options: PlanModelOptions): Plan {
   const { hardware, engine } = options;
   const model = checkModel(options.model);
   const device = chooseDevice(engine, options.device);
-  const { settings, range } = resolveSettings(options, engine, model);
+  const { settings, range } = resolveSettings(options, engine, device, model);
   const budget = memoryBudget(hardware, device);
   const budgetBytes = budget.budgetBytes ?? Infinity;
 
@@ -146,9 +146,13 @@ export function planModel(options: PlanModelOptions): Plan {
   };
 }
 
+/** What a matrix of attention scores takes at most on the CPU: the same number stands in the engine. */
+const llamaCppMatrixBytes = 128 * 2 ** 20;
+
 function resolveSettings(
   options: PlanModelOptions,
   engine: PlanEngine,
+  device: Device,
   model: ModelDescription,
 ): { settings: MemorySettings; range: ContextRange } {
   const trained = model.trainedContextTokens;
@@ -176,6 +180,8 @@ function resolveSettings(
       batchTokens: options.batchTokens ?? 512,
       kvPool: options.kvPool ?? 'shared',
       outputRows: sequences,
+      ...(engine.name === 'llamacpp' &&
+        device.kind === 'cpu' && { matrixBytes: llamaCppMatrixBytes }),
       arch: options.hardware.arch,
     },
     range:

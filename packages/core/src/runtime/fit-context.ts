@@ -13,7 +13,7 @@ export interface FitContextOptions {
   readonly largestTokens: number;
   /** Memory that may be used. */
   readonly limits: MemoryLimits;
-  /** Tells the memory that a context needs; it does not fall as the context grows. */
+  /** Tells the memory that a context needs; where that falls as the context grows, a larger one may fit. */
   readonly estimate: (contextTokens: number) => Promise<MemoryEstimate>;
   /** What the engine says of its options where memory is short. */
   readonly advice: (contextTokens: number, place: MemoryPlace) => readonly string[];

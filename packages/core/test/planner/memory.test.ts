@@ -46,6 +46,38 @@ describe('measured against llama.cpp', () => {
   );
 });
 
+/** SmolLM2-135M as above with a matrix of scores: context, batch, bytes of compute. */
+const withMatrix = [
+  [512, 512, 17_178_688],
+  [1024, 512, 27_664_448],
+  [2048, 512, 48_635_968],
+  [4096, 512, 90_579_008],
+  [7168, 512, 153_493_568],
+  [4096, 64, 11_322_432],
+  [8192, 128, 43_616_320],
+] as const;
+
+describe('measured against llama.cpp with a matrix of scores', () => {
+  const matrixBytes = 128 * 2 ** 20;
+
+  it.each(withMatrix)('context %i, batch %i', (contextTokens, batchTokens, compute) => {
+    const { computeBytes } = estimateMemory(models.smol, {
+      ...settings,
+      ...{ contextTokens, batchTokens, matrixBytes },
+    });
+    expect(Math.abs(computeBytes / compute - 1)).toBeLessThan(0.001);
+  });
+
+  it('goes back to blocks where the matrix takes more than it may, or cannot be multiplied', () => {
+    const at = (own: Partial<MemorySettings>) =>
+      estimateMemory(models.smol, { ...settings, ...own }).computeBytes;
+    const large = { contextTokens: 8192, matrixBytes };
+    expect(at(large)).toBe(at({ contextTokens: 8192 }));
+    expect(at({ matrixBytes, valueType: 'q8_0' })).toBe(at({ valueType: 'q8_0' }));
+    expect(at({ matrixBytes, keyType: 'q8_0' })).toBeGreaterThan(at({ keyType: 'q8_0' }));
+  });
+});
+
 describe('KV cache', () => {
   it('takes layers · heads · (key + value) · 2 bytes a token', () => {
     expect(kvBytesPerToken(models.llama8)).toBe(32 * 8 * (128 + 128) * 2);

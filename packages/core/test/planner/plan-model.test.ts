@@ -51,6 +51,18 @@ describe('planModel', () => {
     });
   });
 
+  it('counts the matrix of scores that llama.cpp computes attention with on the CPU', () => {
+    const compute = (own: Partial<PlanModelOptions>) => plan(own).memory.computeBytes;
+    const llamacpp = compute({ contextTokens: 4096 });
+    // 4 bytes × 9 heads × 512 tokens × 4096 cells, and what lies beside it.
+    expect(llamacpp).toBeGreaterThan(75_497_472);
+    const blocks = compute({ contextTokens: 4096, valueType: 'q8_0' });
+    expect(blocks).toBeLessThan(20_000_000);
+    expect(compute({ contextTokens: 4096, engine: { ...engine, name: 'other' } })).toBe(blocks);
+    const gpu = { id: 'gpu0', kind: 'gpu', name: 'A card' } as const;
+    expect(compute({ contextTokens: 4096, engine: { ...engine, devices: [gpu] } })).toBe(blocks);
+  });
+
   it('takes no more than 8192 tokens unasked, and the trained context when asked', () => {
     expect(plan({ model: models.qwen05 }).contextTokens).toBe(8192);
     const asked = plan({ model: models.qwen05, contextTokens: 32_768 });
