@@ -25,11 +25,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFirstLine = "mobillm calibration 1";
+constexpr std::string_view kFirstLine = "mobillm calibration 2";
 // Far more than `write` writes: nothing larger is read.
 constexpr std::size_t kMostBytes = 16384;
 constexpr int kMostThreads = 4096;
-constexpr int kMostHeads = 1 << 20;
 
 fs::path to_path(const std::string& utf8) {
   return fs::path(reinterpret_cast<const char8_t*>(utf8.c_str()));
@@ -75,14 +74,14 @@ std::string number_text(std::optional<int> number) {
   return number ? std::to_string(*number) : "unknown";
 }
 
-// Reads what `number_text` writes, from 1 to `most`, into `number`; false where it is not that.
-bool read_number(std::string_view text, int most, std::optional<int>& number) {
+// Reads what `number_text` writes of threads into `number`; false where it is not that.
+bool read_threads(std::string_view text, std::optional<int>& number) {
   if (text == "unknown") return true;
   int value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   if (result.ec != std::errc() || result.ptr != text.data() + text.size()) return false;
   number = value;
-  return value >= 1 && value <= most;
+  return value >= 1 && value <= kMostThreads;
 }
 
 // A file that nobody else has, beside its later name.
@@ -162,7 +161,6 @@ std::string format_calibration(const Calibration& calibration, std::string_view 
   std::string text(kFirstLine);
   text += "\nkey " + one_line(key);
   text += "\nthreads " + number_text(calibration.threads);
-  text += "\nheads " + number_text(calibration.heads);
   text += "\nflash-attention ";
   text += !calibration.flash_attention ? "unknown" : *calibration.flash_attention ? "on" : "off";
   text += calibration.contended ? "\ncontended yes\n" : "\ncontended no\n";
@@ -174,16 +172,12 @@ std::optional<Calibration> parse_calibration(std::string_view text, std::string_
     return std::nullopt;
   }
   const auto threads = take_value(text, "threads ");
-  const auto heads = take_value(text, "heads ");
   const auto flash = take_value(text, "flash-attention ");
   const auto contended = take_value(text, "contended ");
-  if (!threads || !heads || !flash || !contended || !text.empty()) return std::nullopt;
+  if (!threads || !flash || !contended || !text.empty()) return std::nullopt;
 
   Calibration calibration;
-  if (!read_number(*threads, kMostThreads, calibration.threads) ||
-      !read_number(*heads, kMostHeads, calibration.heads)) {
-    return std::nullopt;
-  }
+  if (!read_threads(*threads, calibration.threads)) return std::nullopt;
   if (*flash != "unknown") {
     if (*flash != "on" && *flash != "off") return std::nullopt;
     calibration.flash_attention = *flash == "on";

@@ -14,8 +14,6 @@ struct Calibration {
   std::optional<int> threads;
   // Whether attention by blocks is faster than with a matrix of scores.
   std::optional<bool> flash_attention;
-  // Query heads of the model, with the former: what a matrix of scores takes depends on them.
-  std::optional<int> heads;
   // Whether others kept the processors busy meanwhile: good to begin with, and to be measured
   // again.
   bool contended = false;

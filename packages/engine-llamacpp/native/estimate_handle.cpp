@@ -45,9 +45,8 @@ Napi::Value EstimateHandle::run(const Info& info) {
        abort = abort_] {
         // What `open` would take: a matrix of scores needs memory of its own.
         ContextOptions options = asked;
-        options.flash_attention = resolve_flash_attention(
-            tuned_model(file.file, file.architecture, file.vocabulary_size, offload), options,
-            tuning);
+        options.flash_attention =
+            resolve_flash_attention(tuned_model(file, offload), options, tuning);
         return fit_offload(file, options, offload, draft, *abort);
       },
       [](Napi::Env env, const FittedOffload& fitted) {

@@ -18,6 +18,8 @@ struct ModelFile {
   CheckedFile file;
   std::string architecture;
   std::uint32_t vocabulary_size = 0;
+  // Query heads of a layer; 0 where it does not say one number for all.
+  std::uint32_t attention_heads = 0;
 };
 
 struct MemoryEstimate {

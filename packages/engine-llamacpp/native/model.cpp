@@ -21,9 +21,7 @@ namespace mobillm::llamacpp {
 
 Model::Model(OpenOptions options)
     : options_(std::move(options)),
-      tuning_(options_.tuning,
-              tuned_model(options_.file, options_.architecture, options_.vocabulary_size,
-                          options_.offload),
+      tuning_(options_.tuning, tuned_model(options_.source, options_.offload),
               [this](std::function<void()> job) { worker_.post(std::move(job)); }) {
   const int allowed = allowed_processors();
   if (options_.tuning.threads > allowed) {
@@ -98,9 +96,9 @@ void Model::load_weights() {
     return !self->aborted();
   };
   params.progress_callback_user_data = this;
-  model_.reset(load_checked(options_.file, params));
+  model_.reset(load_checked(options_.source.file, params));
   if (aborted()) throw llamacpp::aborted();
-  if (model_ == nullptr) throw load_failed(options_.file.path, log.last_error());
+  if (model_ == nullptr) throw load_failed(options_.source.file.path, log.last_error());
   facts_.layers = llama_model_n_layer(model_.get());
   facts_.layers_by_device = parse_offload_report(log.text(), facts_.layers);
   if (facts_.layers_by_device.empty()) {
@@ -116,7 +114,7 @@ void Model::load_weights() {
   // What it arranged anew for this processor lies in memory twice: nobody reads it in the file
   // again.
   if (options_.weights == WeightPlace::kMapped && logs_copied_weights(log.text())) {
-    release_mapped_pages(options_.file.path, options_.file.split);
+    release_mapped_pages(options_.source.file.path, options_.source.file.split);
   }
 }
 
@@ -124,19 +122,20 @@ void Model::load_weights() {
 void Model::require_usable() const {
   const std::string architecture = metadata_text(model_.get(), "general.architecture");
   if (!llama_model_has_decoder(model_.get()) || llama_model_has_encoder(model_.get())) {
-    throw load_failed(options_.file.path, "it is made of an encoder and a decoder, or of speech");
+    throw load_failed(options_.source.file.path,
+                      "it is made of an encoder and a decoder, or of speech");
   }
   if (llama_model_is_diffusion(model_.get()) || architecture == "wavtokenizer-dec") {
-    throw load_failed(options_.file.path, "it does not generate token by token");
+    throw load_failed(options_.source.file.path, "it does not generate token by token");
   }
   // Tokens that see those behind them have logits, but for no token that is still to come.
   if (options_.context.generates == sees_whole_texts(model_.get())) {
-    throw load_failed(options_.file.path, "its header says otherwise than the library");
+    throw load_failed(options_.source.file.path, "its header says otherwise than the library");
   }
   const llama_vocab* vocabulary = llama_model_get_vocab(model_.get());
   if (llama_vocab_n_tokens(vocabulary) == 0 ||
       llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_NONE) {
-    throw load_failed(options_.file.path, "it has no vocabulary");
+    throw load_failed(options_.source.file.path, "it has no vocabulary");
   }
 }
 
@@ -154,7 +153,7 @@ void Model::make_context() {
   if (context_ == nullptr) throw context_failed(log.last_error());
   tuning_.read_context_log(log.text());
   if (llama_get_memory(context_.get()) == nullptr) {
-    throw load_failed(options_.file.path, "it keeps no cache to generate from");
+    throw load_failed(options_.source.file.path, "it keeps no cache to generate from");
   }
   thread_pool_.add(context_.get());
 }
@@ -162,13 +161,13 @@ void Model::make_context() {
 void Model::load_draft() {
   if (!options_.context.generates || !cuts_back()) {
     throw Error(code::kUnsupported,
-                "Nothing can be guessed ahead of the model in " + options_.file.path +
+                "Nothing can be guessed ahead of the model in " + options_.source.file.path +
                     ": wrong guesses could not be taken out of its cache again. Open it without "
                     "draftModel.",
-                {{"path", options_.file.path}});
+                {{"path", options_.source.file.path}});
   }
   draft_.emplace(*options_.draft, options_.context, options_.offload, thread_pool_, closing_);
-  draft_->adopt_vocabulary(*vocabulary_, options_.file.path);
+  draft_->adopt_vocabulary(*vocabulary_, options_.source.file.path);
 }
 
 void Model::learn_facts() {
@@ -364,10 +363,8 @@ void Model::adjust(int threads, std::uint32_t batch_tokens) {
 }
 
 void Model::settle_offload() {
-  // An estimate needs no vocabulary, only how large one is.
-  const ModelFile file{options_.file, options_.architecture, options_.vocabulary_size};
   const FittedOffload fitted =
-      fit_offload(file, options_.context, options_.offload, options_.draft, *closing_);
+      fit_offload(options_.source, options_.context, options_.offload, options_.draft, *closing_);
   if (fitted.estimate.layers < static_cast<std::int32_t>(fitted.offload.count)) {
     throw InvalidArgument(InvalidArgument::Kind::kRange, "engineOptions.gpuLayers",
                           "must be at most " + std::to_string(fitted.estimate.layers) +
@@ -387,7 +384,8 @@ void Model::check_memory_for_weights() const {
   const auto available = available_memory_bytes();
   std::error_code trouble;
   const auto bytes = std::filesystem::file_size(
-      std::filesystem::path(reinterpret_cast<const char8_t*>(options_.file.path.c_str())), trouble);
+      std::filesystem::path(reinterpret_cast<const char8_t*>(options_.source.file.path.c_str())),
+      trouble);
   if (!available || trouble || bytes <= *available) return;
   throw model_out_of_memory(bytes, *available, options_.context.context_tokens);
 }
@@ -401,8 +399,8 @@ void Model::check_memory_for_context() const {
                               compute_formula(model_.get(), options_.context);
   // Far away from the limit, rough is enough and costs nothing.
   if (rough < *available / 2) return;
-  const ModelFile file{options_.file, metadata_text(model_.get(), "general.architecture"),
-                       static_cast<std::uint32_t>(vocabulary_->size())};
+  ModelFile file = options_.source;
+  file.vocabulary_size = static_cast<std::uint32_t>(vocabulary_->size());
   const MemoryEstimate exact = estimate_memory(file, options_.context, options_.offload, *closing_);
   const std::uint64_t needed = exact.kv_cache + exact.compute + exact.output;
   if (needed > *available) {

@@ -42,9 +42,7 @@ enum class WeightPlace {
 };
 
 struct OpenOptions {
-  CheckedFile file;
-  std::string architecture;           // as the header names it
-  std::uint32_t vocabulary_size = 0;  // as the header has it
+  ModelFile source;
   ContextOptions context;
   Offload offload;
   std::optional<ModelFile> draft;  // of a smaller model, which guesses tokens ahead

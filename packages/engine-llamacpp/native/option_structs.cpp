@@ -50,6 +50,16 @@ CheckedFile read_checked_file(Napi::Value value) {
   return file;
 }
 
+ModelFile read_model_file(Napi::Value value) {
+  const OptionReader options(value, "");
+  ModelFile model;
+  model.file = read_checked_file(value);
+  model.architecture = options.string("architecture");
+  model.vocabulary_size = options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff);
+  model.attention_heads = options.integer<std::uint32_t>("attentionHeads", 0, 1 << 20);
+  return model;
+}
+
 ContextOptions read_context_options(Napi::Value value) {
   const OptionReader options(value, "");
   ContextOptions context;
@@ -115,12 +125,6 @@ TuningOptions read_tuning_options(Napi::Value value) {
   return tuning;
 }
 
-ModelFile read_model_file(Napi::Value value) {
-  const OptionReader options(value, "");
-  return {read_checked_file(value), options.string("architecture"),
-          options.integer<std::uint32_t>("vocabularySize", 0, 0x7fffffff)};
-}
-
 std::optional<ModelFile> read_draft(Napi::Value value) {
   const OptionReader options(value, "");
   if (!options.has("draft")) return std::nullopt;
@@ -130,10 +134,7 @@ std::optional<ModelFile> read_draft(Napi::Value value) {
 OpenOptions read_open_options(Napi::Value value) {
   const OptionReader options(value, "");
   OpenOptions open;
-  const ModelFile file = read_model_file(value);
-  open.file = file.file;
-  open.architecture = file.architecture;
-  open.vocabulary_size = file.vocabulary_size;
+  open.source = read_model_file(value);
   open.context = read_context_options(value);
   open.offload = read_offload(value);
   open.draft = read_draft(value);

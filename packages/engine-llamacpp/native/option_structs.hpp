@@ -10,9 +10,9 @@
 namespace mobillm::llamacpp {
 
 CheckedFile read_checked_file(Napi::Value value);
+ModelFile read_model_file(Napi::Value value);
 ContextOptions read_context_options(Napi::Value value);
 Offload read_offload(Napi::Value value);
-ModelFile read_model_file(Napi::Value value);
 // The draft model of `open` or an estimate, where there is to be one.
 std::optional<ModelFile> read_draft(Napi::Value value);
 TuningOptions read_tuning_options(Napi::Value value);

@@ -32,12 +32,17 @@ constexpr int kStepsARound = 4;
 constexpr Milliseconds kSlowStep{200};
 constexpr int kDecodeSteps = 8;
 constexpr int kAttentionRounds = 2;
-// What a turn is taken to be: a prompt and an answer of so many tokens.
+// What a conversation is taken to be: a prompt, and then so many turns of a short message, computed
+// in one step, and an answer.
 constexpr double kPromptTokens = 512;
+constexpr std::uint32_t kMessageTokens = 16;
 constexpr double kAnswerTokens = 128;
+constexpr double kTurns = 4;
+// How often the step of a short message is measured.
+constexpr int kMessageSteps = 3;
 // Differences below these are none.
 constexpr double kSameSpeed = 1.03;
-constexpr double kWorthMemory = 0.95;
+constexpr double kWorthOtherKind = 0.95;
 
 ContextOptions probe_options(const ContextOptions& options) {
   ContextOptions own = options;
@@ -55,19 +60,22 @@ void keep_least(double& least, double milliseconds) { least = std::min(least, mi
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 // Least times of one kind of attention.
-struct TurnTimes {
+struct StepTimes {
   double prompt_token_ms = kNever;
+  double message_ms = kNever;
   double answer_token_ms = kNever;
 
-  double turn_ms() const {
-    return kPromptTokens * prompt_token_ms + kAnswerTokens * answer_token_ms;
+  // The first message is a part of the prompt.
+  double conversation_ms() const {
+    return kPromptTokens * prompt_token_ms + (kTurns - 1) * message_ms +
+           kTurns * kAnswerTokens * answer_token_ms;
   }
 };
 
-// Fills a context and decodes behind that. `depth` is how far it gets within its budget the first
-// time, and how far it goes then.
-bool measure_turn(const ProbeSubject& subject, llama_flash_attn_type flash, int threads,
-                  std::uint32_t& depth, TurnTimes& times) {
+// Fills a context, and computes short messages and tokens of answers behind that. `depth` is how
+// far it gets within its budget the first time, and how far it goes then.
+bool measure_steps(const ProbeSubject& subject, llama_flash_attn_type flash, int threads,
+                   std::uint32_t& depth, StepTimes& times) {
   SpeedProbe probe(subject, flash);
   probe.use_threads(threads);
   const std::uint32_t step = probe_options(subject.options).batch_tokens;
@@ -81,6 +89,11 @@ bool measure_turn(const ProbeSubject& subject, llama_flash_attn_type flash, int 
     if (depth == 0 && Clock::now() - start > kFillBudget) break;
   }
   depth = probe.tokens();
+  for (int i = 0; i < kMessageSteps; ++i) {
+    const auto took = probe.compute(std::min(step, kMessageTokens));
+    if (!took) return false;
+    keep_least(times.message_ms, *took);
+  }
   for (int i = 0; i < kDecodeSteps; ++i) {
     const auto took = probe.compute(1);
     if (!took) return false;
@@ -161,16 +174,16 @@ std::optional<int> measure_threads(const ProbeSubject& subject, llama_flash_attn
 }
 
 std::optional<AttentionTimes> measure_attention(const ProbeSubject& subject, int threads) {
-  TurnTimes blocks;
-  TurnTimes matrix;
+  StepTimes blocks;
+  StepTimes matrix;
   std::uint32_t depth = 0;
   for (int round = 0; round < kAttentionRounds; ++round) {
-    if (!measure_turn(subject, LLAMA_FLASH_ATTN_TYPE_ENABLED, threads, depth, blocks) ||
-        !measure_turn(subject, LLAMA_FLASH_ATTN_TYPE_DISABLED, threads, depth, matrix)) {
+    if (!measure_steps(subject, LLAMA_FLASH_ATTN_TYPE_ENABLED, threads, depth, blocks) ||
+        !measure_steps(subject, LLAMA_FLASH_ATTN_TYPE_DISABLED, threads, depth, matrix)) {
       return std::nullopt;
     }
   }
-  return AttentionTimes{blocks.turn_ms(), matrix.turn_ms()};
+  return AttentionTimes{blocks.conversation_ms(), matrix.conversation_ms()};
 }
 
 int choose_count(const std::vector<int>& counts, const std::vector<double>& milliseconds) {
@@ -183,7 +196,7 @@ int choose_count(const std::vector<int>& counts, const std::vector<double>& mill
 }
 
 bool choose_blocks(const AttentionTimes& times) {
-  return times.with_matrix_ms > kWorthMemory * times.with_blocks_ms;
+  return times.with_blocks_ms < kWorthOtherKind * times.with_matrix_ms;
 }
 
 }  // namespace mobillm::llamacpp

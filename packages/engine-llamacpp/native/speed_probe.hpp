@@ -52,7 +52,7 @@ class SpeedProbe {
 std::optional<int> measure_threads(const ProbeSubject& subject, llama_flash_attn_type flash,
                                    const std::vector<int>& counts);
 
-// What a turn of a conversation takes, computed with attention by blocks and with a matrix of
+// What a conversation of some turns takes, computed with attention by blocks and with a matrix of
 // scores.
 struct AttentionTimes {
   double with_blocks_ms = 0;
@@ -62,8 +62,8 @@ std::optional<AttentionTimes> measure_attention(const ProbeSubject& subject, int
 
 // The count to take of those with such times: the fewest within a few per cent of the fastest.
 int choose_count(const std::vector<int>& counts, const std::vector<double>& milliseconds);
-// Whether to take attention by blocks: unless the other one gains more than a few per cent, since
-// that one takes more memory.
+// Whether to take attention by blocks: where it gains more than a few per cent over a matrix of
+// scores, which is what is taken before anything is measured.
 bool choose_blocks(const AttentionTimes& times);
 
 }  // namespace mobillm::llamacpp

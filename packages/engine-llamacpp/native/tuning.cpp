@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds kRest{500};
 constexpr int kMostInterruptions = 5;
 // Processors that others may keep busy without that a measurement is one of contention.
 constexpr double kQuietProcessors = 0.25;
-// What a matrix of scores may take for being faster.
+// What a matrix of scores may take.
 constexpr std::uint64_t kMatrixBytes = std::uint64_t{128} << 20;
 
 bool is_quantized(ggml_type type) { return ggml_is_quantized(type); }
@@ -43,21 +43,36 @@ std::string calibration_key(const TunedModel& model, const ContextOptions& conte
 
 // Whether a matrix of scores, a row for each token of a step and head and a column for each cell,
 // is small enough to be had for being faster.
-bool affords_matrix(const ContextOptions& context, int heads) {
+bool affords_matrix(const TunedModel& model, const ContextOptions& context) {
+  if (model.heads == 0) return false;
   const std::uint64_t cells = context.cells();
-  return cells * context.batch_tokens * sizeof(float) <=
-         kMatrixBytes / static_cast<std::uint64_t>(std::max(1, heads));
+  return cells * context.batch_tokens * sizeof(float) <= kMatrixBytes / model.heads;
 }
 
-bool takes_matrix(const Calibration& calibration, const ContextOptions& context) {
-  return calibration.flash_attention == false && calibration.heads.has_value() &&
-         affords_matrix(context, *calibration.heads);
-}
-
-// Whether the kind of attention is for a measurement to decide.
-bool is_open(const TunedModel& model, const ContextOptions& context, const TuningOptions& options) {
+// Whether the kind of attention is for the engine to choose.
+bool is_open(const TunedModel& model, const ContextOptions& context) {
   return context.flash_attention == LLAMA_FLASH_ATTN_TYPE_AUTO &&
-         !is_quantized(context.value_type) && model.cpu_only && options.calibrates;
+         !is_quantized(context.value_type) && model.cpu_only && context.generates;
+}
+
+struct AttentionChoice {
+  llama_flash_attn_type type;
+  Source source;
+};
+
+// The kind of attention, given which is faster where that was measured.
+AttentionChoice choose_attention(const TunedModel& model, const ContextOptions& context,
+                                 std::optional<bool> blocks_are_faster) {
+  if (context.flash_attention != LLAMA_FLASH_ATTN_TYPE_AUTO) {
+    return {context.flash_attention, Source::kGiven};
+  }
+  if (is_quantized(context.value_type)) return {LLAMA_FLASH_ATTN_TYPE_AUTO, Source::kRequired};
+  if (!is_open(model, context)) return {LLAMA_FLASH_ATTN_TYPE_AUTO, Source::kDefault};
+  if (blocks_are_faster == true) return {LLAMA_FLASH_ATTN_TYPE_AUTO, Source::kCached};
+  // Where the faster one would take too much memory, what is measured did not decide.
+  if (!affords_matrix(model, context)) return {LLAMA_FLASH_ATTN_TYPE_AUTO, Source::kDefault};
+  return {LLAMA_FLASH_ATTN_TYPE_DISABLED,
+          blocks_are_faster.has_value() ? Source::kCached : Source::kDefault};
 }
 
 // Whether a step was one of decoding alone.
@@ -68,12 +83,12 @@ bool decodes(std::span<const StepItem> items) {
 
 }  // namespace
 
-TunedModel tuned_model(const CheckedFile& file, const std::string& architecture,
-                       std::uint32_t vocabulary_size, const Offload& offload) {
-  return {.architecture = architecture,
-          .vocabulary_size = vocabulary_size,
+TunedModel tuned_model(const ModelFile& file, const Offload& offload) {
+  return {.architecture = file.architecture,
+          .vocabulary_size = file.vocabulary_size,
           .layers = offload.model_layers,
-          .file_bytes = file.stamp.bytes,
+          .heads = file.attention_heads,
+          .file_bytes = file.file.stamp.bytes,
           .cpu_only = offload.is_cpu_only(),
           .repacked = offload.repack};
 }
@@ -92,11 +107,11 @@ CalibrationFile calibration_file(const TunedModel& model, const ContextOptions& 
 llama_flash_attn_type resolve_flash_attention(const TunedModel& model,
                                               const ContextOptions& context,
                                               const TuningOptions& options) {
-  if (!is_open(model, context, options)) return context.flash_attention;
-  const auto kept =
-      calibration_file(model, context, read_processors(options.system_root), options).read();
-  return kept && takes_matrix(*kept, context) ? LLAMA_FLASH_ATTN_TYPE_DISABLED
-                                              : LLAMA_FLASH_ATTN_TYPE_AUTO;
+  std::optional<Calibration> kept;
+  if (is_open(model, context) && options.calibrates) {
+    kept = calibration_file(model, context, read_processors(options.system_root), options).read();
+  }
+  return choose_attention(model, context, kept.value_or(Calibration{}).flash_attention).type;
 }
 
 Tuning::Tuning(TuningOptions options, TunedModel model,
@@ -117,21 +132,13 @@ void Tuning::begin(ContextOptions& context) {
   const std::lock_guard lock(mutex_);
   calibration_ = kept.value_or(Calibration{});
   wants_threads_ = measurable && options_.threads == 0 && (old || !kept->threads);
-  wants_flash_ =
-      measurable && is_open(model_, context, options_) && (old || !kept->flash_attention);
-  if (context.flash_attention != LLAMA_FLASH_ATTN_TYPE_AUTO) {
-    facts_.flash_source = Source::kGiven;
-  } else if (is_quantized(context.value_type)) {
-    facts_.flash_source = Source::kRequired;
-  } else if (is_open(model_, context, options_) && calibration_.flash_attention) {
-    const bool matrix = takes_matrix(calibration_, context);
-    if (matrix) context.flash_attention = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    // Where the faster one would take too much memory, what is measured did not decide.
-    facts_.flash_source =
-        matrix != *calibration_.flash_attention ? Source::kCached : Source::kDefault;
-    facts_.flash_measured = calibration_.flash_attention;
-  }
-  facts_.flash = context.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  const bool open = is_open(model_, context);
+  wants_flash_ = measurable && open && (old || !kept->flash_attention);
+  if (open) facts_.flash_measured = calibration_.flash_attention;
+  const auto choice = choose_attention(model_, context, calibration_.flash_attention);
+  context.flash_attention = choice.type;
+  facts_.flash_source = choice.source;
+  facts_.flash = choice.type != LLAMA_FLASH_ATTN_TYPE_DISABLED;
 }
 
 void Tuning::read_context_log(const std::string& log) {
@@ -264,7 +271,6 @@ bool Tuning::measure(const IdleWorker& self) {
       if (times && !interrupted) {
         measured.contended = contended();
         measured.flash_attention = choose_blocks(*times);
-        measured.heads = std::max(1, llama_model_n_head(weights_));
         keep(measured, true);
       }
     }

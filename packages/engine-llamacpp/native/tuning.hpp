@@ -15,10 +15,10 @@
 
 #include "affinity.hpp"
 #include "calibration_file.hpp"
-#include "checked_file.hpp"
 #include "context_options.hpp"
 #include "cpu_load.hpp"
 #include "idle_worker.hpp"
+#include "memory_estimate.hpp"
 #include "mobillm/sequence.hpp"
 #include "offload.hpp"
 #include "processors.hpp"
@@ -46,13 +46,13 @@ struct TunedModel {
   std::string architecture;
   std::uint32_t vocabulary_size = 0;
   std::uint32_t layers = 0;
+  std::uint32_t heads = 0;  // of a layer, for queries; 0: not known
   std::uint64_t file_bytes = 0;
   bool cpu_only = true;
   bool repacked = true;
 };
 
-TunedModel tuned_model(const CheckedFile& file, const std::string& architecture,
-                       std::uint32_t vocabulary_size, const Offload& offload);
+TunedModel tuned_model(const ModelFile& file, const Offload& offload);
 
 // Where a value comes from.
 enum class Source {
@@ -81,8 +81,11 @@ struct TuningFacts {
 CalibrationFile calibration_file(const TunedModel& model, const ContextOptions& context,
                                  const Processors& processors, const TuningOptions& options);
 
-// The kind of attention for these options where the user leaves it to the engine; also for an
-// estimate, which has to count what `open` will take. Reads what was measured before.
+// The kind of attention for these options; also for an estimate, which has to count what `open`
+// will take. Where the user leaves it to the engine, it is on the CPU what was measured before, and
+// a matrix of scores where nothing was: attention by blocks computes steps of 2 to 63 tokens row by
+// row, which is what the next message of a chat is made of. Other devices, matrices that take much
+// memory, and models made for vectors alone keep the library's choice.
 llama_flash_attn_type resolve_flash_attention(const TunedModel& model,
                                               const ContextOptions& context,
                                               const TuningOptions& options);

@@ -180,6 +180,7 @@ export interface NativeModelFile extends NativeCheckedFile {
   readonly architecture: string;
   readonly vocabularySize: number;
   readonly modelLayers: number;
+  readonly attentionHeads: number;
 }
 
 /** What an estimate is made of. */

@@ -270,8 +270,12 @@ class LlamaCppDriver implements EngineDriver {
 
 /** What the addon is told of a checked file. */
 function nativeFile(header: ModelHeader): NativeModelFile {
-  const { path, fileBytes, modifiedAt, split, architecture, vocabularySize, modelLayers } = header;
-  return { path, fileBytes, modifiedAt, split, architecture, vocabularySize, modelLayers };
+  const { path, fileBytes, modifiedAt, split, architecture } = header;
+  const { vocabularySize, modelLayers, attentionHeads } = header;
+  return {
+    ...{ path, fileBytes, modifiedAt, split, architecture },
+    ...{ vocabularySize, modelLayers, attentionHeads },
+  };
 }
 
 function contextOptions(

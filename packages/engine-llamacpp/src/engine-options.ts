@@ -66,9 +66,9 @@ export interface LlamaCppOpenOptions {
    */
   readonly poolTokens?: number;
   /**
-   * Attention without a matrix of scores in memory. `auto` (the default): where the library supports it,
-   * unless the other kind was measured to be faster here and takes 128 MiB at most; see `calibrate`. It
-   * never changes while a model is open.
+   * Attention without a matrix of scores in memory. `auto` (the default): on the CPU with the matrix where
+   * that takes 128 MiB at most, unless it was measured to be the slower one here, see `calibrate`; on other
+   * devices, and in models that only embed, as the library chooses. It never changes while a model is open.
    */
   readonly flashAttention?: 'auto' | 'on' | 'off';
   /**

@@ -31,6 +31,8 @@ export interface ModelHeader {
   readonly tensors: readonly GgufTensor[];
   /** Layers, as the header has them; 0 where it does not say. */
   readonly modelLayers: number;
+  /** Query heads of a layer; 0 where the header does not say one number for all. */
+  readonly attentionHeads: number;
 }
 
 /** Architectures whose tokens see those behind them: the same list stands in `model_header.cpp`. */
@@ -131,7 +133,8 @@ export class ModelHeaders {
       architecture,
       trainedContextTokens: trained,
       tensors: [...tensors, ...others],
-      modelLayers: layersOf(metadata.get(`${architecture}.block_count`)?.value),
+      modelLayers: countOf(metadata.get(`${architecture}.block_count`)?.value),
+      attentionHeads: countOf(metadata.get(`${architecture}.attention.head_count`)?.value),
       vocabularySize: metadata.get('tokenizer.ggml.tokens')?.elementCount ?? 0,
       generates:
         !encoders.has(architecture) &&
@@ -144,13 +147,13 @@ export class ModelHeaders {
 }
 
 /** A count that is one: whether the library takes it is the library's business. */
-function layersOf(count: unknown): number {
+function countOf(count: unknown): number {
   const isCount = typeof count === 'number' && Number.isInteger(count);
-  return isCount && count >= 0 && count <= largestLayerCount ? count : 0;
+  return isCount && count >= 0 && count <= largestCount ? count : 0;
 }
 
 /** What the addon reads at most. */
-const largestLayerCount = 2 ** 20;
+const largestCount = 2 ** 20;
 
 /** The name of a part as the library forms it, from that of the first: `x-00002-of-00003.gguf`. */
 function partPath(first: string, part: number, parts: number): string {

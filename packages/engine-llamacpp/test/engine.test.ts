@@ -148,7 +148,7 @@ describe('the llama.cpp engine', () => {
       valueType: 'f32',
       tuning: {
         threads: 'given',
-        flashAttention: { value: true, source: 'default' },
+        flashAttention: { value: false, source: 'default' },
         calibrating: false,
       },
     });

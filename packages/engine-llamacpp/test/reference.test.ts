@@ -28,7 +28,8 @@ const prompts = [
   `${'All work and no play makes Jack a dull boy. '.repeat(60)}The end.`,
 ];
 
-const settings = { context: 1024, batch: 512, threads: 1 };
+// The kind of attention is what the engine takes here by itself.
+const settings = { context: 1024, batch: 512, threads: 1, 'flash-attention': 'off' };
 
 describe('beside llama.cpp itself, with the same batch and threads', () => {
   let driver: EngineDriver;
@@ -42,6 +43,7 @@ describe('beside llama.cpp itself, with the same batch and threads', () => {
       threads: settings.threads,
       engineOptions: { batchTokens: settings.batch },
     });
+    expect(model.placement().tuning!.flashAttention.value).toBe(false);
   });
 
   afterAll(async () => {

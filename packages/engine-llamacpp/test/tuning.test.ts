@@ -76,7 +76,7 @@ describe('what is measured after the first answer', () => {
     const model = await open(engine);
     const atFirst = model.placement.tuning!;
     expect(atFirst).toMatchObject({
-      flashAttention: { value: true, source: 'default' },
+      flashAttention: { value: false, source: 'default' },
       calibrating: true,
     });
     expect(['default', 'contention']).toContain(atFirst.threads);
@@ -84,14 +84,13 @@ describe('what is measured after the first answer', () => {
     const tuning = await calibrated(model);
     // The kind of attention stays what it was.
     expect(tuning.flashAttention).toEqual({
-      value: true,
+      value: false,
       source: 'default',
       measured: expect.any(Boolean) as boolean,
     });
     const lines = kept();
     expect(lines['key']).toContain(model.placement.library);
     expect(lines['flash-attention']).toBe(tuning.flashAttention.measured ? 'on' : 'off');
-    expect(lines['heads']).toBe('9');
     expect(lines['threads']).toBe(String(model.placement.threads));
     // Measured beside others, it is not the last word.
     if (lines['contended'] === 'no') expect(tuning.threads).toBe('measured');
@@ -114,29 +113,31 @@ describe('what is measured after the first answer', () => {
     await model.close();
   });
 
-  it('decides the kind of attention at opening, as if it had been asked for', async () => {
-    rewriteLines(1, 'off');
-    const exact = { keyType: 'f32', valueType: 'f32' };
-    const answerOf = async (model: Model) => {
-      const { flashAttention } = model.placement.tuning!;
-      const { text } = await model.generate(greedy);
-      await model.close();
-      return { flashAttention, text };
-    };
-    const cached = await answerOf(await open(engine));
-    expect(cached.flashAttention).toEqual({ value: false, source: 'cached', measured: false });
-    const off = await answerOf(await open(engine, { flashAttention: 'off' }, 1));
-    expect(off.flashAttention).toEqual({ value: false, source: 'given' });
-    expect(cached.text).toBe(off.text);
-    const on = await answerOf(await open(engine, { flashAttention: 'on' }));
-    expect(on.flashAttention).toEqual({ value: true, source: 'given' });
-    // It was measured with another format of the cache.
-    const other = await answerOf(await open(engine, { ...exact, calibrate: 'on' }));
-    expect(other.flashAttention).toEqual({ value: true, source: 'default' });
-  });
+  it.each([false, true])(
+    'decides the attention as if it had been asked for: %s',
+    async (blocks) => {
+      rewriteLines(1, blocks ? 'on' : 'off');
+      const exact = { keyType: 'f32', valueType: 'f32' };
+      const answerOf = async (model: Model) => {
+        const { flashAttention } = model.placement.tuning!;
+        const { text } = await model.generate(greedy);
+        await model.close();
+        return { flashAttention, text };
+      };
+      const cached = await answerOf(await open(engine));
+      expect(cached.flashAttention).toEqual({ value: blocks, source: 'cached', measured: blocks });
+      const asked = { flashAttention: blocks ? 'on' : 'off' } as const;
+      const given = await answerOf(await open(engine, asked, 1));
+      expect(given.flashAttention).toEqual({ value: blocks, source: 'given' });
+      expect(cached.text).toBe(given.text);
+      // It was measured with another format of the cache.
+      const other = await answerOf(await open(engine, { ...exact, calibrate: 'on' }));
+      expect(other.flashAttention).toEqual({ value: false, source: 'default' });
+    },
+  );
 
   it('is counted by estimates', async () => {
-    rewriteLines(1, 'off');
+    rewriteLines(1, 'on');
     const computeBytes = async (own: OpenOptions['engineOptions']) => {
       const { items } = await engine.estimate(defaultModelPath, {
         contextTokens: 1024,
@@ -144,10 +145,12 @@ describe('what is measured after the first answer', () => {
       });
       return items.find(({ purpose }) => purpose === 'compute')!.bytes;
     };
+    const on = await computeBytes({ flashAttention: 'on' });
     const off = await computeBytes({ flashAttention: 'off' });
-    expect(await computeBytes({})).toBe(off);
-    expect(await computeBytes({ flashAttention: 'on' })).toBeLessThan(off);
-    expect(await computeBytes({ calibrate: 'off' })).toBeLessThan(off);
+    expect(on).toBeLessThan(off);
+    expect(await computeBytes({})).toBe(on);
+    expect(await computeBytes({ calibrate: 'off' })).toBe(off);
+    expect(await computeBytes({ calibrate: 'off', valueType: 'q8_0' })).toBeLessThan(off);
   });
 
   it('takes no attention that would need much memory for being faster', async () => {
@@ -194,13 +197,13 @@ describe('what is measured after the first answer', () => {
     await model.close();
   });
 
-  it.each(['', 'mobillm calibration 1\nkey', 'x'.repeat(100_000), '\0\0\0\n\xff'])(
+  it.each(['', 'mobillm calibration 2\nkey', 'x'.repeat(100_000), '\0\0\0\n\xff'])(
     'is measured anew where the file holds garbage (%#)',
     async (garbage) => {
       rewrite(() => garbage);
       const model = await open(engine);
       expect(model.placement.tuning).toMatchObject({
-        flashAttention: { value: true, source: 'default' },
+        flashAttention: { value: false, source: 'default' },
         calibrating: true,
       });
       expect(model.placement.tuning!.threads).not.toBe('cached');

@@ -58,10 +58,11 @@ OpenOptions TextScorer::adapt(OpenOptions options, ScorerUse use, WeightTable& w
 }
 
 TextScorer::TextScorer(OpenOptions options, ScorerUse use)
-    : loaded_bytes_(options.file.stamp.bytes + (use == ScorerUse::kSpeed
-                                                    ? 0
-                                                    : std::uint64_t{options.context.batch_tokens} *
-                                                          options.vocabulary_size * sizeof(float))),
+    : loaded_bytes_(options.source.file.stamp.bytes +
+                    (use == ScorerUse::kSpeed
+                         ? 0
+                         : std::uint64_t{options.context.batch_tokens} *
+                               options.source.vocabulary_size * sizeof(float))),
       model_(adapt(std::move(options), use, weights_)) {}
 
 TextScorer::~TextScorer() { worker().stop(); }

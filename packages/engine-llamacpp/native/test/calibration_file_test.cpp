@@ -25,8 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const Calibration kFull{.threads = 3, .flash_attention = false, .heads = 9, .contended = false};
-const Calibration kOther{.threads = 1234, .flash_attention = true, .heads = {}, .contended = true};
+const Calibration kFull{.threads = 3, .flash_attention = false, .contended = false};
+const Calibration kOther{.threads = 1234, .flash_attention = true, .contended = true};
 
 // A folder that is gone at the end.
 struct Folder {
@@ -57,8 +57,7 @@ void what_is_written_is_read_again() {
   const CalibrationFile file(below, "a device, a build, a model");
   CHECK(!file.read());
   for (const Calibration& calibration :
-       {kFull, kOther, Calibration{},
-        Calibration{.threads = 1, .flash_attention = {}, .heads = {}}}) {
+       {kFull, kOther, Calibration{}, Calibration{.threads = 1, .flash_attention = {}}}) {
     CHECK(file.write(calibration));
     CHECK(file.read() == calibration);
   }
@@ -91,19 +90,17 @@ void garbage_counts_as_nothing() {
   }
   CHECK(!parse_calibration(good + "\n", "key"));
   CHECK(!parse_calibration(good + "more", "key"));
-  const std::string head = "mobillm calibration 1\nkey key\n";
-  for (const char* rest :
-       {"threads 0\nheads 9\nflash-attention on\ncontended no\n",
-        "threads -1\nheads 9\nflash-attention on\ncontended no\n",
-        "threads 4097\nheads 9\nflash-attention on\ncontended no\n",
-        "threads 99999999999999999999\nheads 9\nflash-attention on\ncontended no\n",
-        "threads 2 \nheads 9\nflash-attention on\ncontended no\n",
-        "threads 2\nheads 0\nflash-attention on\ncontended no\n",
-        "threads 2\nheads x\nflash-attention on\ncontended no\n",
-        "threads\nheads 9\nflash-attention on\ncontended no\n",
-        "threads 2\nheads 9\nflash-attention maybe\ncontended no\n",
-        "threads 2\nheads 9\nflash-attention on\ncontended\n",
-        "heads 9\nflash-attention on\nthreads 2\ncontended no\n"}) {
+  const std::string head = "mobillm calibration 2\nkey key\n";
+  for (const char* rest : {"threads 0\nflash-attention on\ncontended no\n",
+                           "threads -1\nflash-attention on\ncontended no\n",
+                           "threads 4097\nflash-attention on\ncontended no\n",
+                           "threads 99999999999999999999\nflash-attention on\ncontended no\n",
+                           "threads 2 \nflash-attention on\ncontended no\n",
+                           "threads x\nflash-attention on\ncontended no\n",
+                           "threads\nflash-attention on\ncontended no\n",
+                           "threads 2\nflash-attention maybe\ncontended no\n",
+                           "threads 2\nflash-attention on\ncontended\n",
+                           "flash-attention on\nthreads 2\ncontended no\n"}) {
     CHECK(!parse_calibration(head + rest, "key"));
     put(file.path(), head + rest);
     CHECK(!file.read());

@@ -16,10 +16,10 @@ void the_fewest_of_the_fastest_is_taken() {
   CHECK_EQUAL(choose_count({1}, {3}), 1);
 }
 
-void a_matrix_has_to_gain_something() {
+void blocks_have_to_gain_something() {
   CHECK(choose_blocks({.with_blocks_ms = 100, .with_matrix_ms = 120}));
-  CHECK(choose_blocks({.with_blocks_ms = 100, .with_matrix_ms = 100}));
-  CHECK(choose_blocks({.with_blocks_ms = 100, .with_matrix_ms = 97}));
+  CHECK(!choose_blocks({.with_blocks_ms = 100, .with_matrix_ms = 103}));
+  CHECK(!choose_blocks({.with_blocks_ms = 100, .with_matrix_ms = 100}));
   CHECK(!choose_blocks({.with_blocks_ms = 100, .with_matrix_ms = 90}));
 }
 
@@ -27,5 +27,5 @@ void a_matrix_has_to_gain_something() {
 
 int main() {
   the_fewest_of_the_fastest_is_taken();
-  a_matrix_has_to_gain_something();
+  blocks_have_to_gain_something();
 }

@@ -19,6 +19,7 @@ namespace {
 const TunedModel kModel{.architecture = "llama",
                         .vocabulary_size = 100,
                         .layers = 2,
+                        .heads = 9,
                         .file_bytes = 1000,
                         .cpu_only = true,
                         .repacked = true};
@@ -104,19 +105,22 @@ void what_is_left_open_is_to_be_measured() {
   on_a_thread([] {
     const Phone phone("0-1", 0, 2);
     const Opened opened(phone.options());
-    CHECK(opened.context.flash_attention == LLAMA_FLASH_ATTN_TYPE_AUTO);
+    // Till then the CPU takes a matrix of scores.
+    CHECK(opened.context.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED);
     const TuningFacts facts = opened.tuning.facts();
     CHECK(facts.threads == Source::kDefault || opened.threads() == 1);
     CHECK(facts.flash_source == Source::kDefault);
-    CHECK(facts.flash && !facts.flash_measured);
+    CHECK(!facts.flash && !facts.flash_measured);
     CHECK(facts.calibrating);
+    CHECK(resolve_flash_attention(kModel, context_options(), phone.options()) ==
+          LLAMA_FLASH_ATTN_TYPE_DISABLED);
   });
 }
 
 void nothing_is_measured_where_that_is_off() {
   on_a_thread([] {
     const Phone phone("0-1", 0, 2);
-    keep(phone, context_options(), {.threads = 1, .flash_attention = false, .heads = 1});
+    keep(phone, context_options(), {.threads = 1, .flash_attention = true});
     TuningOptions options = phone.options();
     options.calibrates = false;
     const Opened opened(options);
@@ -124,7 +128,10 @@ void nothing_is_measured_where_that_is_off() {
     CHECK(!facts.calibrating);
     // Nor is taken what was measured before.
     CHECK(facts.threads != Source::kCached);
-    CHECK(facts.flash && facts.flash_source == Source::kDefault);
+    CHECK(!facts.flash && facts.flash_source == Source::kDefault);
+    CHECK(!facts.flash_measured);
+    CHECK(resolve_flash_attention(kModel, context_options(), options) ==
+          LLAMA_FLASH_ATTN_TYPE_DISABLED);
   });
 }
 
@@ -133,7 +140,7 @@ void quantized_values_leave_no_choice() {
     const Phone phone("0-1", 0, 2);
     ContextOptions context = context_options();
     context.value_type = GGML_TYPE_Q8_0;
-    keep(phone, context, {.threads = 1, .flash_attention = false, .heads = 1});
+    keep(phone, context, {.threads = 1, .flash_attention = false});
     const Opened opened(phone.options(), context);
     const TuningFacts facts = opened.tuning.facts();
     CHECK(facts.flash && facts.flash_source == Source::kRequired);
@@ -144,7 +151,7 @@ void quantized_values_leave_no_choice() {
 void what_was_measured_before_is_taken() {
   on_a_thread([] {
     const Phone phone("0-1", 0, 2);
-    keep(phone, context_options(), {.threads = 1, .flash_attention = false, .heads = 9});
+    keep(phone, context_options(), {.threads = 1, .flash_attention = false});
     const Opened opened(phone.options());
     CHECK_EQUAL(opened.threads(), 1);
     CHECK(opened.context.flash_attention == LLAMA_FLASH_ATTN_TYPE_DISABLED);
@@ -155,18 +162,73 @@ void what_was_measured_before_is_taken() {
     CHECK(!facts.calibrating);
     CHECK(resolve_flash_attention(kModel, context_options(), phone.options()) ==
           LLAMA_FLASH_ATTN_TYPE_DISABLED);
+  });
+}
+
+void blocks_that_were_measured_to_be_faster_are_taken() {
+  on_a_thread([] {
+    const Phone phone("0-1", 0, 2);
+    keep(phone, context_options(), {.threads = 1, .flash_attention = true});
+    const Opened opened(phone.options());
+    CHECK(opened.context.flash_attention == LLAMA_FLASH_ATTN_TYPE_AUTO);
+    const TuningFacts facts = opened.tuning.facts();
+    CHECK(facts.flash && facts.flash_source == Source::kCached);
+    CHECK(facts.flash_measured == true);
+    CHECK(resolve_flash_attention(kModel, context_options(), phone.options()) ==
+          LLAMA_FLASH_ATTN_TYPE_AUTO);
     // Another model knows nothing of it.
     TunedModel other = kModel;
     other.file_bytes += 1;
     CHECK(resolve_flash_attention(other, context_options(), phone.options()) ==
-          LLAMA_FLASH_ATTN_TYPE_AUTO);
+          LLAMA_FLASH_ATTN_TYPE_DISABLED);
   });
+}
+
+// Where the engine has no choice of its own, the library's is kept.
+void check_library_chooses(const ContextOptions& context, const TunedModel& model) {
+  on_a_thread([&] {
+    const Phone phone("0-1", 0, 2);
+    const Opened opened(phone.options(), context, model);
+    CHECK(opened.context.flash_attention == LLAMA_FLASH_ATTN_TYPE_AUTO);
+    const TuningFacts facts = opened.tuning.facts();
+    CHECK(facts.flash && facts.flash_source == Source::kDefault);
+    CHECK(resolve_flash_attention(model, context, phone.options()) == LLAMA_FLASH_ATTN_TYPE_AUTO);
+  });
+}
+
+void the_library_chooses_where_no_matrix_is_known_to_do() {
+  // 512 tokens × 4 bytes × 8 heads × 8192 cells are 128 MiB.
+  TunedModel eight = kModel;
+  eight.heads = 8;
+  ContextOptions context = context_options();
+  context.context_tokens = 8192;
+  on_a_thread([&] {
+    const Phone phone("0-1", 0, 2);
+    CHECK(resolve_flash_attention(eight, context, phone.options()) ==
+          LLAMA_FLASH_ATTN_TYPE_DISABLED);
+  });
+  ContextOptions more = context;
+  more.context_tokens += 256;
+  check_library_chooses(more, eight);
+  more = context;
+  more.pool_tokens = 8448;
+  check_library_chooses(more, eight);
+  check_library_chooses(context, kModel);
+  TunedModel unknown = kModel;
+  unknown.heads = 0;
+  check_library_chooses(context_options(), unknown);
+  TunedModel offloaded = kModel;
+  offloaded.cpu_only = false;
+  check_library_chooses(context_options(), offloaded);
+  ContextOptions vectors = context_options();
+  vectors.generates = false;
+  check_library_chooses(vectors, kModel);
 }
 
 void a_matrix_that_takes_much_memory_is_not_taken() {
   on_a_thread([] {
     const Phone phone("0-1", 0, 2);
-    keep(phone, context_options(), {.threads = 1, .flash_attention = false, .heads = 32});
+    keep(phone, context_options(), {.threads = 1, .flash_attention = false});
     ContextOptions large = context_options();
     large.context_tokens = 65536;
     const Opened opened(phone.options(), large);
@@ -180,8 +242,7 @@ void a_matrix_that_takes_much_memory_is_not_taken() {
 void what_was_measured_beside_others_is_measured_again() {
   on_a_thread([] {
     const Phone phone("0-1", 0, 2);
-    keep(phone, context_options(),
-         {.threads = 1, .flash_attention = true, .heads = 9, .contended = true});
+    keep(phone, context_options(), {.threads = 1, .flash_attention = true, .contended = true});
     const Opened opened(phone.options());
     CHECK_EQUAL(opened.threads(), 1);
     CHECK(opened.tuning.facts().calibrating);
@@ -191,7 +252,7 @@ void what_was_measured_beside_others_is_measured_again() {
 void a_broken_file_counts_as_none() {
   on_a_thread([] {
     const Phone phone("0-1", 0, 2);
-    keep(phone, context_options(), {.threads = 1, .flash_attention = false, .heads = 9});
+    keep(phone, context_options(), {.threads = 1, .flash_attention = false});
     std::ofstream(phone.kept()) << "threads 4096";
     const Opened opened(phone.options());
     CHECK(opened.tuning.facts().threads != Source::kCached);
@@ -202,7 +263,7 @@ void a_broken_file_counts_as_none() {
 void more_threads_than_there_are_are_not_believed() {
   on_a_thread([] {
     const Phone phone("0-1", 0, 2);
-    keep(phone, context_options(), {.threads = 4096, .flash_attention = true, .heads = 9});
+    keep(phone, context_options(), {.threads = 4096, .flash_attention = true});
     const Opened opened(phone.options());
     CHECK(opened.threads() <= 2);
   });
@@ -314,6 +375,7 @@ void the_library_may_have_no_other_attention() {
     const Phone phone("0-1", 0, 2);
     TuningOptions options = phone.options();
     options.threads = 1;
+    keep(phone, context_options(), {.threads = 1, .flash_attention = true, .contended = true});
     Opened opened(options);
     CHECK(opened.tuning.facts().calibrating);
     opened.tuning.read_context_log("llama_context: flash_attn = auto\nall is well\n");
@@ -334,6 +396,8 @@ int main() {
   nothing_is_measured_where_that_is_off();
   quantized_values_leave_no_choice();
   what_was_measured_before_is_taken();
+  blocks_that_were_measured_to_be_faster_are_taken();
+  the_library_chooses_where_no_matrix_is_known_to_do();
   a_matrix_that_takes_much_memory_is_not_taken();
   what_was_measured_beside_others_is_measured_again();
   a_broken_file_counts_as_none();
