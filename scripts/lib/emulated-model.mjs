@@ -29,9 +29,10 @@ export class EmulatedModel {
       },
     );
     const model = new EmulatedModel(child);
-    const { library, arch } = await model.#next();
+    const { library, arch, kernels } = await model.#next();
     if (arch !== 'arm64') throw new Error(`the program under qemu runs on ${arch}`);
     model.library = library;
+    model.kernels = kernels;
     return model;
   }
 
