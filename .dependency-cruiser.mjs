@@ -134,6 +134,7 @@ export default {
         '/build/',
         '/build-release/',
         '/build-sanitize/',
+        '/build-arm64(-release)?/',
         '/vendor/',
         '/\\.turbo/',
         '/test/fixtures/',
