@@ -4,6 +4,7 @@ import type { KvLayer, KvSnapshot } from '../kv/kv-snapshot.js';
 import { sliceKvSnapshot } from '../kv/slice-kv-snapshot.js';
 import type { Token } from '../tokenizer/tokenizer.js';
 import { type AdapterSet, driverUses, noAdapters } from './adapter-set.js';
+import { commonTokens, type Undertaking } from './coming-beginning.js';
 import { PausableBatches } from './pausable-batches.js';
 import { PoolPlaces } from './pool-places.js';
 
@@ -16,7 +17,7 @@ export type SequenceState = 'idle' | 'borrowed' | 'resting' | 'running' | 'evict
 
 /** A driver's sequence together with the tokens that its cache stands for. */
 export class CachedSequence {
-  readonly #driver: SequenceDriver;
+  #driver: SequenceDriver;
   /** Tokens in the cache; as many as the driver says that it holds. */
   #tokens: Token[] = [];
   /** What the last generation gives, while or after it is read. */
@@ -33,14 +34,24 @@ export class CachedSequence {
   inherited = false;
   /** Tokens that a run on it has been promised room for; kept by its pool. */
   reservedTokens = 0;
+  /** What the run on it computes or imports, as long as it has that room; kept by its pool. */
+  undertakes: Undertaking | undefined;
+  readonly #onGrowth: () => void;
 
-  constructor(driver: SequenceDriver) {
+  /** @param onGrowth told when a run has computed more of it. */
+  constructor(driver: SequenceDriver, onGrowth: () => void = () => undefined) {
     this.#driver = driver;
+    this.#onGrowth = onGrowth;
   }
 
   /** Tokens in the cache. */
   get tokenCount(): number {
     return this.#driver.tokenCount;
+  }
+
+  /** Tokens in the cache that are known here, too: what was imported is not before it is noted. */
+  get knownTokens(): number {
+    return Math.min(this.tokenCount, this.#tokens.length);
   }
 
   /** Tokens in the cache that belong to the conversation in whose hands it is. */
@@ -58,7 +69,7 @@ export class CachedSequence {
   /** The saved cache that the tokens behind those are of, and how many at the beginning still are. */
   #imported: { readonly sha256: string; readonly tokenCount: number } | undefined;
   /** Where in a shared pool its tokens lie. */
-  readonly places = new PoolPlaces();
+  places = new PoolPlaces();
 
   /** Tokens cached or promised. */
   get heldTokens(): number {
@@ -92,10 +103,7 @@ export class CachedSequence {
   sharedTokens(prompt: readonly Token[], adapters: AdapterSet): number {
     if (adapters.key !== this.#adapters.key) return 0;
     // While it generates, what it was fed runs ahead of what is cached.
-    const limit = Math.min(prompt.length, this.#tokens.length, this.tokenCount);
-    let shared = 0;
-    while (shared < limit && prompt[shared] === this.#tokens[shared]) shared++;
-    return shared;
+    return commonTokens(prompt, this.#tokens, this.knownTokens);
   }
 
   /**
@@ -190,6 +198,19 @@ export class CachedSequence {
     return true;
   }
 
+  /** Trades caches with another one, while nobody works on either. */
+  trade(other: CachedSequence): void {
+    // What is being given up is cut at any moment, wherever it is then.
+    if (this.#givingUp || other.#givingUp) return;
+    [this.#driver, other.#driver] = [other.#driver, this.#driver];
+    [this.#tokens, other.#tokens] = [other.#tokens, this.#tokens];
+    [this.#adapters, other.#adapters] = [other.#adapters, this.#adapters];
+    [this.#imported, other.#imported] = [other.#imported, this.#imported];
+    [this.places, other.places] = [other.places, this.places];
+    [this.exactTokens, other.exactTokens] = [other.exactTokens, this.exactTokens];
+    [this.copyableTokens, other.copyableTokens] = [other.copyableTokens, this.copyableTokens];
+  }
+
   /** Appends tokens and generates; keeps the record of the cache through breaks and aborts. */
   async *generate(
     newTokens: readonly Token[],
@@ -204,6 +225,7 @@ export class CachedSequence {
     try {
       for await (const batch of batches.read()) {
         for (const token of batch.tokens) fed.push(token);
+        this.#onGrowth();
         yield batch;
       }
     } finally {
@@ -220,6 +242,12 @@ export class CachedSequence {
    */
   get unreadSince(): number | undefined {
     return this.#batches?.unreadSince ?? this.#waitsSince;
+  }
+
+  /** Of so many milliseconds without a reader those that are left; all of them while none is missed. */
+  patienceLeft(patienceMs: number): number {
+    const { unreadSince } = this;
+    return unreadSince === undefined ? patienceMs : unreadSince + patienceMs - performance.now();
   }
 
   /** Notes that the run on it has something for its reader before it goes on. */

@@ -6,6 +6,7 @@ import type { AdapterHandle } from './adapter-handle.js';
 import { type AdapterSet, noAdapters } from './adapter-set.js';
 import { allOf } from './all-of.js';
 import { CachedSequence } from './cached-sequence.js';
+import { ComingBeginning, type Waiter } from './coming-beginning.js';
 import { maxWaiting } from './job-limit.js';
 import { onAbort } from './on-abort.js';
 import { PoolPlaces } from './pool-places.js';
@@ -28,8 +29,10 @@ export class SequencePool {
   /** Borrowers that wait, first come first served. */
   readonly #queue: symbol[] = [];
   readonly #watchers = new Set<() => void>();
-  /** Runs that wait for room, in the order in which they came. */
+  /** Runs that wait for room, or for a beginning, in the order in which they came. */
   readonly #waiting: Claim[] = [];
+  /** Runs that have come. */
+  #claims = 0;
   readonly #patienceMs: number;
   /** Sequences that are being created. */
   #creating = 0;
@@ -163,6 +166,9 @@ export class SequencePool {
    * this one gives up its own cache, so that they can end, and waits for one of them to. A run whose reader
    * has not read for a while would keep it waiting for ever: it has to give way, too.
    *
+   * Where another run computes, or imports, a longer beginning of these tokens than anybody has yet, that is
+   * waited for and taken over. If that run ends before, one of those that wait goes on from what there is.
+   *
    * With `shifts` tokens that the prompt leaves out may be taken out of the middle of the cache. Only what
    * was computed with the same `adapters` counts. `imports` is the sha256 of a saved cache of these tokens
    * that is about to be imported: what another one has imported of that is taken over, too.
@@ -184,44 +190,58 @@ export class SequencePool {
   ): Promise<number> {
     const wanted = Math.min(tokens.length + moreTokens, this.#model.contextTokens);
     const closesGaps = shifts && this.#capabilities.removeTokens;
+    this.#tradeForMost(sequence, tokens, adapters);
     await sequence.reuse(tokens, { shifts: closesGaps, adapters });
     // One that goes on is waited for by the others: it may pass them, and its end is what they need.
     const goesOn = sequence.reservedTokens > 0;
-    const claim: Claim = { sequence, wanted, imports };
+    const number = ++this.#claims;
+    const claim: Claim = {
+      ...{ sequence, tokens, wanted, imports, number, goesOn },
+      awaits: undefined,
+      letDown: false,
+    };
     this.#waiting.push(claim);
     // What was cut off may be what somebody waits for, who has the first right to it.
     this.#changed();
     try {
-      return await this.#makeRoom(claim, tokens, goesOn, signal);
+      return await this.#makeRoom(claim, signal);
     } finally {
       this.#waiting.splice(this.#waiting.indexOf(claim), 1);
       this.#changed();
     }
   }
 
-  async #makeRoom(
-    claim: Claim,
-    tokens: readonly Token[],
-    goesOn: boolean,
-    signal: AbortSignal,
-  ): Promise<number> {
-    const { sequence, wanted, imports } = claim;
+  async #makeRoom(claim: Claim, signal: AbortSignal): Promise<number> {
+    const { sequence, wanted, goesOn } = claim;
     const refused = new Set<CachedSequence>();
     for (;;) {
       signal.throwIfAborted();
+      if (claim.awaits?.isDue(this.#patienceMs)) {
+        await this.#change(signal, claim.awaits.sequence.patienceLeft(this.#patienceMs));
+        continue;
+      }
+      if (claim.awaits?.isLaterThan(claim) && !claim.awaits.isThere) claim.letDown = true;
       const others = [...this.#sequences].filter((other) => other !== sequence);
       const donors = others.filter((other) => !refused.has(other));
-      const donor = this.#donor(sequence, donors, tokens, imports);
-      const [first] = this.#waiting;
+      const donor = this.#donor(claim, donors);
+      claim.awaits = this.#coming(claim, donors, donor?.usable ?? sequence.tokenCount);
+      if (claim.awaits) {
+        // Who waits for room behind it need not wait for this one meanwhile.
+        this.#changed();
+        continue;
+      }
+      const first = this.#waiting.find(({ awaits }) => !awaits);
       const ahead = goesOn || first === claim ? undefined : first;
       if (this.#fits(claim, others, donor, ahead)) {
         sequence.reservedTokens = wanted;
+        sequence.undertakes = claim;
         if (!donor || (await sequence.copyFrom(donor.sequence, donor.usable))) {
           return sequence.tokenCount;
         }
         // It was cut meanwhile, or can only be copied whole. Without it there may be no room.
         refused.add(donor.sequence);
         sequence.reservedTokens = 0;
+        this.#changed();
         continue;
       }
       const unused = others.filter((other) => isUnused(other) && other.tokenCount > 0);
@@ -257,8 +277,7 @@ export class SequencePool {
       )
       .sort((a, b) => (a.unreadSince ?? 0) - (b.unreadSince ?? 0))[0];
     if (!isFirst) return this.#change(signal);
-    const leftMs =
-      (stalled?.unreadSince ?? performance.now()) + this.#patienceMs - performance.now();
+    const leftMs = stalled?.patienceLeft(this.#patienceMs) ?? this.#patienceMs;
     // Nobody tells when a reader stops reading: looked at from time to time.
     if (!stalled || leftMs > 0) return this.#change(signal, leftMs);
     try {
@@ -288,23 +307,62 @@ export class SequencePool {
     return PoolPlaces.count([[own, wanted], ...held]) <= this.#model.kvPoolTokens;
   }
 
-  /** Who has more of some tokens cached than a sequence itself, and lets it be copied. */
+  /** Who has more of a run's tokens cached than its own sequence, and lets it be copied. */
   #donor(
-    { tokenCount, adapters }: CachedSequence,
+    { sequence, tokens, imports }: Claim,
     others: readonly CachedSequence[],
-    tokens: readonly Token[],
-    imports: string | undefined,
   ): Donor | undefined {
-    const { copySequence, truncate } = this.#capabilities;
-    if (!copySequence) return undefined;
+    if (!this.#capabilities.copySequence) return undefined;
+    const { adapters } = sequence;
     let best: Donor | undefined;
     for (const other of others) {
       if (other.state === 'evicting' || other.state === 'closing') continue;
-      const usable = Math.min(other.usableTokens(tokens, adapters), other.lentTokens(imports));
-      if (truncate === 'all-or-nothing' && usable < other.tokenCount) continue;
-      if (usable > (best?.usable ?? tokenCount)) best = { sequence: other, usable };
+      const usable = this.#usable(other, tokens, adapters, imports);
+      if (usable > (best?.usable ?? sequence.tokenCount)) best = { sequence: other, usable };
     }
     return best;
+  }
+
+  /** How many cached tokens of a sequence can be had for a prompt, where the rest can be left behind. */
+  #usable(
+    other: CachedSequence,
+    tokens: readonly Token[],
+    adapters: AdapterSet,
+    imports?: string,
+  ): number {
+    const usable = Math.min(other.usableTokens(tokens, adapters), other.lentTokens(imports));
+    const cuts = this.#capabilities.truncate === 'exact';
+    return cuts || usable === other.tokenCount ? usable : 0;
+  }
+
+  /**
+   * Where caches cannot be copied: gives what was left behind on a sequence that a session has just taken
+   * for what was left behind elsewhere, if that is most of a prompt. For less it is worth keeping.
+   */
+  #tradeForMost(sequence: CachedSequence, tokens: readonly Token[], adapters: AdapterSet): void {
+    if (this.#capabilities.copySequence || sequence.ownTokens > 0) return;
+    const usable = (other: CachedSequence) => this.#usable(other, tokens, adapters);
+    const best = this.#bestIdle(usable);
+    const least = Math.max(usable(sequence), tokens.length / 2);
+    if (best && usable(best) > least) sequence.trade(best);
+  }
+
+  /** What a run can have from another one, and has not yet, if it waits. */
+  #coming(
+    claim: Claim,
+    others: readonly CachedSequence[],
+    available: number,
+  ): ComingBeginning | undefined {
+    const { copySequence, truncate } = this.#capabilities;
+    // Where caches cannot be cut, the other one's has grown too long to be copied when it is there.
+    if (!copySequence || truncate === 'all-or-nothing' || claim.goesOn) return undefined;
+    return ComingBeginning.find(claim, others, available, this.#patienceMs);
+  }
+
+  /** Wakes who waits for what a sequence now has. */
+  #grown(sequence: CachedSequence): void {
+    const isThere = ({ awaits }: Claim) => awaits?.sequence === sequence && awaits.isThere;
+    if (this.#waiting.some(isThere)) this.#changed();
   }
 
   /** Drops what was cached with an adapter that nobody applies any more, and waits for who still has it. */
@@ -365,7 +423,10 @@ export class SequencePool {
   async #create(state: 'resting' | 'borrowed'): Promise<CachedSequence> {
     this.#creating++;
     try {
-      const sequence = new CachedSequence(await this.#model.createSequence());
+      const driver = await this.#model.createSequence();
+      const sequence: CachedSequence = new CachedSequence(driver, () => {
+        this.#grown(sequence);
+      });
       this.#sequences.add(sequence);
       this.#use(sequence, state);
       return sequence;
@@ -406,7 +467,10 @@ export class SequencePool {
 
   #set(sequence: CachedSequence, state: CachedSequence['state']): void {
     sequence.state = state;
-    if (isUnused(sequence)) sequence.reservedTokens = 0;
+    if (isUnused(sequence)) {
+      sequence.reservedTokens = 0;
+      sequence.undertakes = undefined;
+    }
     this.#changed();
   }
 
@@ -440,11 +504,12 @@ export class SequencePool {
 }
 
 /** A run that wants so many tokens to have room. */
-interface Claim {
-  readonly sequence: CachedSequence;
+interface Claim extends Waiter {
   readonly wanted: number;
-  /** Sha256 of the saved cache that it is for, if any. */
-  readonly imports: string | undefined;
+  /** Whether it had room before, and only wants more. */
+  readonly goesOn: boolean;
+  /** What it waits for before it wants room. */
+  awaits: ComingBeginning | undefined;
 }
 
 /** A sequence whose first tokens another one can use. */

@@ -46,6 +46,7 @@ export const fakeFaults = {
   'copy-takes-everything': 'take over the beginning of another cache, each going its own way',
   'copy-keeps-own-cache': 'lose what they had cached to what they take over',
   'copy-refuses': 'computes a prompt once for several answers',
+  'copy-waits-for-end': 'computes a beginning once for prompts that come at once',
   'copy-forgets-logits': 'sample from logits that came with a whole cache',
   'embed-ignores-abort': 'are given up for an abort, with its reason',
   'embed-mixes-texts': 'have the same vectors together and alone',

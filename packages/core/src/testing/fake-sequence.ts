@@ -120,6 +120,8 @@ export class FakeSequence implements SequenceDriver {
     const { fault, capabilities } = this.#model;
     const count = source.#cache.length;
     if (count < tokenCount || fault === 'copy-refuses') return false;
+    const works = this.#model.workingBeside(this.#cache).includes(source.#cache);
+    if (works && fault === 'copy-waits-for-end') return false;
     const alike = source.#adapters.seed === this.#adapters.seed;
     if (!alike && fault !== 'copy-ignores-adapters') return false;
     const whole = count === tokenCount;

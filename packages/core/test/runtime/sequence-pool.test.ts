@@ -1,75 +1,12 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { EngineCapabilities } from '../../src/engine/capabilities.js';
-import type { GenerateSpec, ModelDriver, SequenceDriver } from '../../src/engine/driver.js';
+import type { SequenceDriver } from '../../src/engine/driver.js';
 import type { KvSnapshot } from '../../src/kv/kv-snapshot.js';
 import { MobillmError } from '../../src/errors/mobillm-error.js';
 import type { CachedSequence } from '../../src/runtime/cached-sequence.js';
-import { SequencePool } from '../../src/runtime/sequence-pool.js';
+import { counting, fill, numbers, poolOf } from './counting-sequences.js';
 
 const { signal } = new AbortController();
-const contextTokens = 100;
-
-/** A sequence that only counts, and may tell when it is cut, and which copies it makes. */
-function counting(
-  onTruncate: () => void = () => undefined,
-  copies: (sourceTokens: number, tokens: number) => boolean = () => true,
-): SequenceDriver {
-  let tokenCount = 0;
-  let closed = false;
-  return {
-    get tokenCount() {
-      return tokenCount;
-    },
-    async *generate(tokens) {
-      tokenCount += tokens.length;
-      const { length: prefilledTokens } = tokens;
-      yield { tokens: [], prefilledTokens, prefillMs: 0, decodeMs: 0, finish: 'max-tokens' };
-    },
-    truncate(count) {
-      if (closed) return Promise.reject(new MobillmError('CLOSED', 'It was closed.'));
-      onTruncate();
-      tokenCount = count;
-      return Promise.resolve(count);
-    },
-    copyFrom(source, count) {
-      if (source.tokenCount < count || !copies(source.tokenCount, count)) {
-        return Promise.resolve(false);
-      }
-      tokenCount = count;
-      return Promise.resolve(true);
-    },
-    close() {
-      closed = true;
-      return Promise.resolve();
-    },
-  };
-}
-
-/** A pool over a model of which only this is asked. */
-function poolOf(
-  createSequence: () => Promise<SequenceDriver>,
-  limit: number,
-  capabilities: Partial<
-    Pick<EngineCapabilities, 'copySequence' | 'removeTokens' | 'truncate'>
-  > = {},
-  patienceMs?: number,
-): SequencePool {
-  const model = { contextTokens, kvPoolTokens: contextTokens, createSequence };
-  const declared = {
-    ...({ copySequence: false, removeTokens: false, truncate: 'exact' } as const),
-    ...capabilities,
-  };
-  return new SequencePool(model as unknown as ModelDriver, limit, declared, patienceMs);
-}
-
-const numbers = (length: number) => Array.from({ length }, (_, token) => token);
-
-async function fill(sequence: CachedSequence, tokens: number | readonly number[]): Promise<void> {
-  const added = typeof tokens === 'number' ? numbers(tokens) : tokens;
-  const run = sequence.generate(added, {} as GenerateSpec, signal);
-  for await (const _ of run);
-}
 
 describe('a pool of sequences', () => {
   it('sees the room that another one leaves while a run gives up its own cache', async () => {

@@ -5,9 +5,10 @@ import { MobillmError } from '../../errors/mobillm-error.js';
 import { createEngine } from '../../runtime/create-engine.js';
 import type { SamplesRun } from '../../stream/samples-run.js';
 import { rejection } from '../drive.js';
+import { longPrompt } from './driving.js';
 import { type EngineFixture, suiteOpenOptions } from './fixture.js';
 
-/** Several answers to one prompt. */
+/** Several answers to one prompt, or to prompts that begin alike. */
 export function testEngineSamples(fixture: EngineFixture): void {
   describe('as an engine that gives several answers', () => {
     let engine: Engine;
@@ -42,6 +43,21 @@ export function testEngineSamples(fixture: EngineFixture): void {
           expect(cachedTokens).toBe(promptTokens - 1);
         }
       }
+    });
+
+    it('computes a beginning once for prompts that come at once', async (context) => {
+      const { copySequence, truncate } = engine.capabilities;
+      if (!copySequence || truncate !== 'exact' || n < 2) {
+        context.skip('the engine does not declare "copySequence" of parts');
+      }
+      const head = longPrompt(fixture.model, 96);
+      const ends = new Set(model.tokenizer.encode(' one two three'));
+      const runs = [...ends]
+        .slice(0, n)
+        .map((end) => model.generate({ tokens: [...head, end], maxTokens: 8, temperature: 0 }));
+      const results = await Promise.all(runs);
+      const cached = results.map(({ usage }) => usage.cachedTokens).sort((a, b) => a - b);
+      expect(cached).toEqual([0, ...Array.from({ length: n - 1 }, () => head.length)]);
     });
 
     it('gives each answer a seed of its own, and streams what the results then hold', async (context) => {
