@@ -78,7 +78,7 @@ export interface Model {
   /**
    * Opens a conversation that {@link Session.save} wrote, with its cache. As often as wanted: a session
    * that was saved with a system message alone serves as a beginning that many share, and where the
-   * engine declares `copySequence` what they share is in memory once.
+   * engine declares `copySequence` what they share is in memory once, also when they are restored at once.
    *
    * A cache that does not fit this model, or is damaged, is no error: `restored` of the session says
    * so, and the conversation is computed again.
@@ -88,8 +88,11 @@ export interface Model {
    */
   restoreSession(path: string, options?: RestoreSessionOptions): Promise<Session>;
   /**
-   * Generates once, without a session. A cache left by an earlier call is used where the prompts
-   * begin alike.
+   * Generates once, without a session. A cache left by an earlier call, or by a session that was closed,
+   * is used where the prompts begin alike. Where the engine declares `copySequence`, and caches that can be
+   * cut, calls that come at once compute what their prompts begin with in common once, from 32 tokens on:
+   * one computes it, and the others begin when it is there. If that one is aborted or fails, another goes on
+   * from what there is; they wait no longer than a second for one whose events nobody reads.
    *
    * Past the number of sequences that the model was opened with, up to 64 generations wait their turn;
    * one more fails with `BUSY`, as does one for which no sequence can become free because sessions

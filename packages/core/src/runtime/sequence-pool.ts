@@ -33,6 +33,8 @@ export class SequencePool {
   readonly #waiting: Claim[] = [];
   /** Runs that have come. */
   #claims = 0;
+  /** Whether nobody has been refused a part of a cache, as by models that can only copy whole ones. */
+  #copiesParts = true;
   readonly #patienceMs: number;
   /** Sequences that are being created. */
   #creating = 0;
@@ -216,7 +218,7 @@ export class SequencePool {
     const refused = new Set<CachedSequence>();
     for (;;) {
       signal.throwIfAborted();
-      if (claim.awaits?.isDue(this.#patienceMs)) {
+      if (this.#copiesParts && claim.awaits?.isDue(this.#patienceMs)) {
         await this.#change(signal, claim.awaits.sequence.patienceLeft(this.#patienceMs));
         continue;
       }
@@ -241,6 +243,7 @@ export class SequencePool {
         // It was cut meanwhile, or can only be copied whole. Without it there may be no room.
         refused.add(donor.sequence);
         sequence.reservedTokens = 0;
+        if (donor.sequence.knownTokens > donor.usable) this.#copiesParts = false;
         this.#changed();
         continue;
       }
@@ -354,8 +357,9 @@ export class SequencePool {
     available: number,
   ): ComingBeginning | undefined {
     const { copySequence, truncate } = this.#capabilities;
-    // Where caches cannot be cut, the other one's has grown too long to be copied when it is there.
-    if (!copySequence || truncate === 'all-or-nothing' || claim.goesOn) return undefined;
+    // When it is there, the other one goes on: where only whole caches are copied, it would be in vain.
+    const copiesParts = copySequence && truncate === 'exact' && this.#copiesParts;
+    if (!copiesParts || claim.goesOn) return undefined;
     return ComingBeginning.find(claim, others, available, this.#patienceMs);
   }
 

@@ -131,6 +131,26 @@ describe('a beginning that another run computes', () => {
     }
   });
 
+  it('is not waited for any more where only whole caches turn out to be copied', async () => {
+    const wholeOnly = (has: number, wants: number) => has === wants;
+    const make = () => Promise.resolve(counting(undefined, wholeOnly, stepTokens));
+    const pool = poolOf(make, 3, { copySequence: true });
+    const [leader, ...others] = [
+      await pool.take(signal),
+      await pool.take(signal),
+      await pool.take(signal),
+    ];
+    for (const sequence of [leader, ...others]) await pool.wake(sequence, signal);
+    const short = numbers(33);
+    await pool.prepare(leader, short, 0, signal);
+    const waiting = others.map((sequence) => pool.prepare(sequence, short, 0, signal));
+    await settle();
+    const run = compute(leader, short);
+    for (let step = 0; step < 4; step++) await run.next();
+    // Neither waits for the other one now.
+    expect(await Promise.all(waiting)).toEqual([0, 0]);
+  });
+
   it('is not waited for where other adapters are applied to it', async () => {
     const { pool, all } = await working(2);
     const [leader, one] = all as [CachedSequence, CachedSequence];

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Engine, GenerateOptions, Model, Session } from '../../src/engine/engine.js';
+import type { Engine, Model, Session } from '../../src/engine/engine.js';
+import type { GenerateOptions } from '../../src/engine/generation-options.js';
 import type { GenerationResult } from '../../src/stream/generation-event.js';
 import {
   createFakeEngine,
