@@ -7,7 +7,7 @@ const nodeOnly = [
   '^packages/core/src/native/(load-addon|platform-package)-node\\.ts$',
   // What `src/rpc/node.ts` brings in, and a program.
   '^packages/engine-llamacpp/src/rpc/(cli|probe-rpc-server|rpc-server-process|start-rpc-server)\\.ts$',
-  '^packages/engine-llamacpp/src/optimize/cli\\.ts$',
+  '^packages/engine-llamacpp/src/(command-line|optimize/cli)\\.ts$',
   // Runs Python and a linker: a door of its own, for Node alone.
   '^packages/engine-mlc/src/compile/',
   '^packages/[^/]+/(test|bench|scripts)/',

@@ -35,7 +35,7 @@ export async function runProgram<T extends NonNullable<ParseArgsConfig['options'
     process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
   }
   try {
-    const { help, name, options } = program;
+    const { help, options } = program;
     // Whoever asks for help gets it, whatever else is wrong.
     if (process.argv.slice(2).includes('--help')) {
       process.stdout.write(help);

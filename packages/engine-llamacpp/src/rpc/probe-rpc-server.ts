@@ -58,15 +58,17 @@ export async function probeRpcServer(
   const stopListening = onAbort(signal, () => conversation.end(signal?.reason));
   try {
     await conversation.connected();
-    const [hello] = await conversation.ask([
-      [commands.hello, Buffer.alloc(capabilityBytes), 4 + capabilityBytes],
+    const hello = await conversation.askOne([
+      commands.hello,
+      Buffer.alloc(capabilityBytes),
+      4 + capabilityBytes,
     ]);
-    const [major, minor] = [hello!.readUInt8(0), hello!.readUInt8(1)];
+    const [major, minor] = [hello.readUInt8(0), hello.readUInt8(1)];
     if (major !== protocol.major || minor > protocol.minor) {
       throw conversation.otherVersion(major, minor);
     }
-    const [counted] = await conversation.ask([[commands.deviceCount, Buffer.alloc(0), 4]]);
-    const count = counted!.readUInt32LE(0);
+    const counted = await conversation.askOne([commands.deviceCount, Buffer.alloc(0), 4]);
+    const count = counted.readUInt32LE(0);
     if (count < 1 || count > maxDevices) throw conversation.senseless(`${count} devices`);
     const answers = await conversation.ask(
       Array.from({ length: count }, (_, index) => deviceQuestions(index)).flat(),
@@ -146,6 +148,12 @@ class Conversation {
     return this.#wait(() => this.#unreached('no connection came about in time'));
   }
 
+  /** Asks one question. */
+  async askOne(question: Question): Promise<Buffer> {
+    const [answer = Buffer.alloc(0)] = await this.ask([question]);
+    return answer;
+  }
+
   /**
    * Asks questions at once, and waits for the answers of all of them.
    *
@@ -212,7 +220,7 @@ class Conversation {
       this.#settle = (failure) => {
         clearTimeout(timer);
         this.#settle = undefined;
-        if (failure) reject(failure.error as Error);
+        if (failure) reject(failure.error);
         else resolve();
       };
       if (this.#failure) this.#settle(this.#failure);
