@@ -7,5 +7,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    // What is bounded by counting takes seconds on a busy machine.
+    testTimeout: 30_000,
   },
 });

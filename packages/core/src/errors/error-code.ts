@@ -4,9 +4,9 @@
  *
  * | code | meaning |
  * |---|---|
+ * | `ACCESS_DENIED` | A source does not give a model without a licence that was accepted, or without a token. |
  * | `ADDON_INCOMPATIBLE` | The native addon was found but cannot be loaded on this machine. |
  * | `ADDON_NOT_FOUND` | No native addon for this platform and architecture is installed or built. |
- * | `ACCESS_DENIED` | A source does not give a model without a licence that was accepted, or without a token. |
  * | `BUSY` | The session or every sequence of the model is in use, or too many calls wait. |
  * | `CLOSED` | The object was closed before the call, or while it ran. |
  * | `CONTEXT_FULL` | The prompt does not fit the context; `details` hold both token counts. |
@@ -29,9 +29,9 @@
  * | `UNSUPPORTED` | This engine, model or platform does not have the capability; see `capabilities`. |
  */
 export type ErrorCode =
+  | 'ACCESS_DENIED'
   | 'ADDON_INCOMPATIBLE'
   | 'ADDON_NOT_FOUND'
-  | 'ACCESS_DENIED'
   | 'BUSY'
   | 'CLOSED'
   | 'CONTEXT_FULL'
@@ -55,9 +55,9 @@ export type ErrorCode =
 
 /** All codes at run time, to check a code that crossed a process or language border. */
 export const errorCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'ACCESS_DENIED',
   'ADDON_INCOMPATIBLE',
   'ADDON_NOT_FOUND',
-  'ACCESS_DENIED',
   'BUSY',
   'CLOSED',
   'CONTEXT_FULL',

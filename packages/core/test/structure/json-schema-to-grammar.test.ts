@@ -590,7 +590,7 @@ describe('a schema is bounded', () => {
       type: 'object',
       properties: {
         id: { type: 'integer', minimum: 1 },
-        name: { type: 'string', maxLength: 100 },
+        name: { type: 'string', maxLength: 20 },
         kind: { enum: ['a', 'b', 'c'] },
         created: { type: 'string', format: 'date' },
         next: { $ref: `#/$defs/p${(at * 7 + 1) % 200}` },
