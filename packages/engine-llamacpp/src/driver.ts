@@ -162,7 +162,8 @@ class LlamaCppDriver implements EngineDriver {
     return {
       items,
       totalBytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
-      method: exact && loras.length === 0 ? 'exact' : 'formula',
+      // With several devices the library's simulation counts more for computing than they then take.
+      method: exact && loras.length === 0 && offload.devices.length < 2 ? 'exact' : 'formula',
       contextTokens,
       ...(chooses && { engineOptions: { gpuLayers: gpuLayers === -2 ? 'all' : gpuLayers } }),
     };

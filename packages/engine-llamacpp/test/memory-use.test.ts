@@ -28,12 +28,17 @@ const matrix: readonly Asked[] = [
   { sequences: 16, poolTokens: 2048 },
   { batchTokens: 32 },
   { batchTokens: 1024, flashAttention: 'off' },
-  { keyType: 'q8_0', valueType: 'q8_0' },
   { keyType: 'f32', valueType: 'f32', flashAttention: 'off' },
-  { valueType: 'q8_0', flashAttention: 'on', poolTokens: 1024, sequences: 2 },
+  { valueType: 'bf16', flashAttention: 'on', poolTokens: 1024, sequences: 2 },
   { repack: 'off' },
   { embedTokens: 256 },
   { embedTokens: 300, flashAttention: 'off', batchTokens: 64, keyType: 'f32' },
+];
+
+/** What the heads of the tiny model, of 16 numbers, are too short for. */
+const quantized: readonly Asked[] = [
+  { keyType: 'q8_0', valueType: 'q8_0' },
+  { valueType: 'q4_0', flashAttention: 'on', poolTokens: 1024, sequences: 2 },
 ];
 
 /** The same where a part of it is elsewhere. */
@@ -42,7 +47,6 @@ const offloaded: readonly Asked[] = [
   { device: 'rpc0', gpuLayers: 1 },
   { device: 'rpc0', gpuLayers: 3, flashAttention: 'off', keyType: 'f32', batchTokens: 64 },
   { device: 'rpc0', gpuLayers: 0 },
-  { device: 'rpc0', tensorSplit: { rpc0: 1, rpc1: 3 }, valueType: 'q8_0' },
   { device: 'rpc0', gpuLayers: 2, embedTokens: 256 },
 ];
 
@@ -85,10 +89,10 @@ describe('an estimate', () => {
     const all = await Promise.all(
       Array.from({ length: Math.min(sequences, 4) }, () => model.createSequence()),
     );
-    const tokens = Array.from({ length: 200 }, (_, index) => (index * 37) % 250);
+    const tokens = Array.from({ length: 100 }, (_, index) => (index * 37) % 250);
     const spec = greedySpec(model, { maxTokens: 8, endTokens: new Set(), speculation: 'auto' });
     for (const [index, sequence] of all.entries()) {
-      await collect(sequence, tokens.slice(0, 200 - 60 * index), spec);
+      await collect(sequence, tokens.slice(0, 100 - 25 * index), spec);
     }
     await Promise.all(all.map((sequence) => collect(sequence, [1, 2, 3], spec)));
     const { embedTokens = 0 } = engineOptions as LlamaCppOpenOptions;
@@ -104,7 +108,7 @@ describe('an estimate', () => {
   const compare = async (path: string, asked: Asked) => {
     const options = optionsOf(asked);
     const { items, method } = await driver.estimate!(filesOf(path), options);
-    const model = await driver.open(filesOf(path), { ...options, threads: 2 });
+    const model = await driver.open(filesOf(path), { ...options, threads: 1 });
     try {
       await work(model, options);
       return { method, said: sums(items), taken: sums(await (model as LlamaCppModel).memory()) };
@@ -119,16 +123,31 @@ describe('an estimate', () => {
     expect(method).toBe('exact');
   });
 
-  it.each(matrix)('says to the byte what SmolLM2 takes with %j', async (asked) => {
-    const { method, said, taken } = await compare(defaultModelPath, asked);
-    expect(taken).toEqual(said);
-    expect(method).toBe('exact');
-  });
+  it.each([...matrix, ...quantized])(
+    'says to the byte what SmolLM2 takes with %j',
+    async (asked) => {
+      const { method, said, taken } = await compare(defaultModelPath, asked);
+      expect(taken).toEqual(said);
+      expect(method).toBe('exact');
+    },
+  );
 
   it.each(offloaded)('says by device what a model takes with %j', async (asked) => {
     const { method, said, taken } = await compare(tinyPath, asked);
     expect(taken).toEqual(said);
     expect(method).toBe('exact');
+  });
+
+  it('says what two devices take at most', async () => {
+    const split = { device: 'rpc0', tensorSplit: { rpc0: 1, rpc1: 3 } };
+    const { method, said, taken } = await compare(tinyPath, split);
+    // The library's simulation counts more of the last one than is then allocated, by about as much as an
+    // attention mask.
+    expect(method).toBe('formula');
+    const { 'rpc1 compute': most, ...rest } = said;
+    expect(taken).toEqual({ ...rest, 'rpc1 compute': taken['rpc1 compute'] });
+    expect(taken['rpc1 compute']).toBeLessThanOrEqual(most!);
+    expect(taken['rpc1 compute']).toBeGreaterThan(0.7 * most!);
   });
 
   it.each([{}, { flashAttention: 'off' }, ...offloaded] as const)(
@@ -150,7 +169,7 @@ describe('an estimate', () => {
         await driver.estimate!(filesOf(tinyPath), { ...options, adapters }),
       ];
       expect([plain.method, with1.method]).toEqual(['exact', 'formula']);
-      const model = await driver.open(filesOf(tinyPath), { ...options, threads: 2 });
+      const model = await driver.open(filesOf(tinyPath), { ...options, threads: 1 });
       const adapter = await model.loadAdapter!(adapters[0]!, {});
       const sequence = await model.createSequence();
       await sequence.setAdapters!([{ adapter, scale: 1 }]);

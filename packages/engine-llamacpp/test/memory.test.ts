@@ -73,7 +73,7 @@ describe('memory', () => {
       const taken = (await readMemory(program, [
         defaultModelPath,
         JSON.stringify(options),
-        '900',
+        '520',
       ])) as unknown as Taken;
       if (taken.code !== undefined) {
         // This process may not lock that much, which the test after this one is about.
@@ -86,7 +86,9 @@ describe('memory', () => {
       expect(taken.openBytes).toBeLessThan(taken.totalBytes + 24 * 2 ** 20);
       // Scratch memory is not all touched.
       expect(taken.openBytes).toBeGreaterThan(0.8 * taken.totalBytes);
-      expect(taken.closedBytes).toBeLessThan(4 * 2 ** 20);
+      // A few pieces of the allocator's and of JavaScript's stay; whether they become more, `leak.test.ts`
+      // tells.
+      expect(taken.closedBytes).toBeLessThan(8 * 2 ** 20);
       const isLocked = engineOptions.weights === 'locked';
       expect(taken.lockedBytes > 50 * 2 ** 20).toBe(isLocked);
       expect(taken.stillLockedBytes).toBe(0);

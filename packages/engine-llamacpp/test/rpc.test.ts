@@ -114,7 +114,7 @@ describe('two RPC servers on this machine', () => {
     const { items, method } = await estimate({ tensorSplit: { rpc0: 1, rpc1: 1 } });
     const bytesOf = (device: string, purpose: string) =>
       items.find((item) => item.device === device && item.purpose === purpose)?.bytes;
-    expect(method).toBe('exact');
+    expect(method).toBe('formula');
     // 4 layers × 256 tokens × 2 heads of 16 × (key + value) × 4 bytes, half on each server.
     expect(bytesOf('rpc0', 'kv-cache')).toBe(2 * 256 * 32 * 2 * 4);
     expect(bytesOf('rpc1', 'kv-cache')).toBe(2 * 256 * 32 * 2 * 4);
@@ -138,7 +138,7 @@ describe('two RPC servers on this machine', () => {
       );
       return after! - before!;
     };
-    expect(withRoom.method).toBe('exact');
+    expect(withRoom.method).toBe('formula');
     // 2 layers × 256 tokens × 2 heads of 16 × (key + value) × 4 bytes.
     expect(more('rpc0', 'kv-cache')).toBe(2 * 256 * 32 * 2 * 4);
     expect(more('rpc1', 'kv-cache')).toBe(2 * 256 * 32 * 2 * 4);

@@ -102,7 +102,10 @@ export interface MemoryEstimate {
   readonly items: readonly MemoryItem[];
   /** Sum of all rows. */
   readonly totalBytes: number;
-  /** `exact`: simulated by the library itself; `formula`: a part of it is computed from headers. */
+  /**
+   * `exact`: simulated by the library itself; `formula`: a part of it is computed from headers, or is an
+   * upper bound.
+   */
   readonly method: 'exact' | 'formula';
   /** Context that the estimate is for, in tokens. */
   readonly contextTokens: number;

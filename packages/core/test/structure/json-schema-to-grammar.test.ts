@@ -581,8 +581,8 @@ describe('a schema is bounded', () => {
   });
 
   it('but not where it is only large', () => {
-    const named = (count: number, make: (at: number) => object) =>
-      Object.fromEntries(Array.from({ length: count }, (_, at) => [`p${at}`, make(at)]));
+    const named = (count: number, make: (at: number) => object, name = (at: number) => `p${at}`) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [name(at), make(at)]));
     const kinds = [text, { type: 'integer' }, { type: 'array', items: text }] as const;
     const wide = { type: 'object', properties: named(1000, (at) => kinds[at % 3]!) };
     // Each of 200 definitions refers to two others, so that a path through them passes nearly all.
@@ -608,6 +608,15 @@ describe('a schema is bounded', () => {
       wide,
       { ...wide, required: Object.keys(wide.properties) },
       { ...wide, additionalProperties: text },
+      {
+        ...wide,
+        properties: named(
+          1000,
+          () => text,
+          (at) => `property_with_a_name_${at * 7919}`,
+        ),
+        additionalProperties: true,
+      },
       description,
     ]) {
       expect(refusal(schema)).toMatch(/^root ::= /);
