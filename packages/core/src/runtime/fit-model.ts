@@ -23,7 +23,10 @@ export interface FitModelOptions {
   readonly maxTokens: number;
   /** Memory that may be used. */
   readonly limits: MemoryLimits;
-  /** Tells the memory of a context with some options; it does not fall as the context grows. */
+  /**
+   * Tells the memory of a context with some options. Where it falls at some length, as an engine takes another
+   * kind of attention there, what is found fits, and need not be the largest that would.
+   */
   readonly estimate: (
     contextTokens: number,
     variant: Readonly<Record<string, unknown>>,
@@ -123,7 +126,7 @@ function reasonFor(
   const what =
     contextTokens === maxTokens
       ? `The largest context that was asked for, ${contextTokens} tokens, fits`
-      : `A context of ${contextTokens} tokens is the largest that fits`;
+      : `A context of ${contextTokens} tokens is the largest found to fit`;
   const chosen = { ...(variant !== variants[0] && variant), ...engineOptions };
   const how = Object.keys(chosen).length === 0 ? '' : ` with ${JSON.stringify(chosen)}`;
   return `${what}${how}: it takes ${numbers}.`;
