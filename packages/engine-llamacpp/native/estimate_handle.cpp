@@ -44,10 +44,16 @@ Napi::Value EstimateHandle::run(const Info& info) {
       [file = file_, draft = draft_, asked = options_, offload = offload_, tuning = tuning_,
        abort = abort_] {
         // What `open` would take: a matrix of scores needs memory of its own.
-        ContextOptions options = asked;
-        options.flash_attention =
-            resolve_flash_attention(tuned_model(file, offload), options, tuning);
-        return fit_offload(file, options, offload, draft, *abort);
+        const auto fit = [&](const Offload& wanted) {
+          ContextOptions options = asked;
+          options.flash_attention =
+              resolve_flash_attention(tuned_model(file, wanted), options, tuning);
+          return fit_offload(file, options, wanted, draft, *abort);
+        };
+        FittedOffload fitted = fit(offload);
+        // Where no layer finds room, it is computed as on the CPU.
+        if (!offload.is_cpu_only() && fitted.offload.is_cpu_only()) fitted = fit(fitted.offload);
+        return fitted;
       },
       [](Napi::Env env, const FittedOffload& fitted) {
         Napi::Object result = Napi::Object::New(env);

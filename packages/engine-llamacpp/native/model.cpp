@@ -45,11 +45,19 @@ Model::~Model() {
 
 void Model::load() {
   const CpuLoadProbe load_probe;
+  const ContextOptions asked = options_.context;
   tuning_.begin(options_.context);
   if (options_.offload.is_cpu_only()) {
     check_memory_for_weights();
   } else {
     settle_offload();
+    if (options_.offload.is_cpu_only()) {
+      // No layer found room: it is computed as on the CPU.
+      options_.context = asked;
+      tuning_.take_model(tuned_model(options_.source, options_.offload));
+      tuning_.begin(options_.context);
+      settle_offload();
+    }
   }
   load_weights();
   require_usable();

@@ -103,6 +103,9 @@ class Tuning {
 
   // Before contexts are made: settles `context.flash_attention`.
   void begin(ContextOptions& context);
+
+  // Another model, as far as speed goes, than the one so far; followed by `begin`.
+  void take_model(TunedModel model) { model_ = std::move(model); }
   // What the library logged when it made the context: whether it took another kind of attention.
   void read_context_log(const std::string& log);
   // Chooses the threads to begin with, and has `resize` make them, here and whenever that changes.
@@ -139,7 +142,7 @@ class Tuning {
   void take(const Calibration& measured);
 
   const TuningOptions options_;
-  const TunedModel model_;
+  TunedModel model_;  // constant after `begin`
   const std::function<void(std::function<void()>)> post_;
 
   // Set by `begin` and `start`, constant then.
