@@ -203,7 +203,7 @@ export interface NativeDeviceMemory {
 export interface NativeEstimated {
   /** The model and its draft model together. */
   readonly devices: readonly NativeDeviceMemory[];
-  /** Whether all of it comes from the library itself. */
+  /** Whether all of it comes from the library itself, but for a constant that CUDA takes on the side. */
   readonly exact: boolean;
   /** The first layers first. */
   readonly layersByDevice: Readonly<Record<string, number>>;

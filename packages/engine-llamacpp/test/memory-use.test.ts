@@ -184,7 +184,6 @@ describe('an estimate', () => {
       for (const key of Object.keys(before)) {
         expect([key, taken[key]! <= said[key]!]).toEqual([key, true]);
       }
-      console.log(JSON.stringify({ before, said, taken }));
     },
   );
 });

@@ -80,7 +80,6 @@ describe('memory', () => {
         expect([engineOptions.weights, taken.code]).toEqual(['locked', 'UNSUPPORTED']);
         return;
       }
-      console.log(JSON.stringify(taken));
       expect(taken.method).toBe('exact');
       // What the library keeps beside it: the vocabulary, a cell's metadata, graphs.
       expect(taken.openBytes).toBeLessThan(taken.totalBytes + 24 * 2 ** 20);
