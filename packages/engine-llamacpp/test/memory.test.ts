@@ -90,7 +90,8 @@ describe('memory', () => {
       expect(taken.closedBytes).toBeLessThan(8 * 2 ** 20);
       const isLocked = engineOptions.weights === 'locked';
       expect(taken.lockedBytes > 50 * 2 ** 20).toBe(isLocked);
-      expect(taken.stillLockedBytes).toBe(0);
+      // Of memory that is freed into a page with something else in it, the page stays locked.
+      expect(taken.stillLockedBytes).toBeLessThan(64 * 2 ** 10);
     },
   );
 
