@@ -58,7 +58,13 @@ export class HttpClient {
         });
       const location = redirects.has(answer.status) ? answer.header('location') : undefined;
       if (location === undefined) return withUrl(answer, current);
-      const next = target(location, current);
+      let next: string;
+      try {
+        next = target(location, current);
+      } catch (error) {
+        answer.cancel();
+        throw error;
+      }
       if (follow === 'same-host' && hostOf(next) !== firstHost) return withUrl(answer, current);
       answer.cancel();
       if (hops >= maxRedirects) {

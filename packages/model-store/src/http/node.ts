@@ -34,6 +34,9 @@ export function createNodeTransport(times: TransportTimes = {}): HttpTransport {
         dispatcher: dispatcherFor(url),
       });
       const { body } = answer;
+      // An error between the head of an answer and the reading of its body is nobody's, which would end
+      // the process. Whoever reads the body gets it as well.
+      body.on('error', () => undefined);
       return {
         status: answer.statusCode,
         header(name) {
@@ -42,8 +45,7 @@ export function createNodeTransport(times: TransportTimes = {}): HttpTransport {
         },
         body,
         cancel() {
-          // Its error is the cancelling itself.
-          body.on('error', () => undefined).destroy();
+          body.destroy();
         },
       };
     },

@@ -121,8 +121,9 @@ async function listFiles(
     }
     const answer: Answer = await client.get(url, { authorization: hub.authorization, signal });
     if (answer.status !== 200) throw refusal(answer, hub, repository, commit);
+    const entries = listOf(await client.json(answer, maxAnswerBytes, signal), url);
     const next = nextPage(answer.header('link'), url);
-    for (const entry of listOf(await client.json(answer, maxAnswerBytes, signal), url)) {
+    for (const entry of entries) {
       const { type, path, size, lfs } = fieldsOf(entry);
       const fileBytes = bytesOf(fieldsOf(lfs)['size']) ?? bytesOf(size);
       if (type !== 'file' || typeof path !== 'string' || fileBytes === undefined) continue;

@@ -1,0 +1,56 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { HttpClient } from '../src/http/http-client.js';
+import { createNodeTransport } from '../src/http/node.js';
+
+async function listen(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+describe('an answer whose body nobody reads', () => {
+  it('does not end the process when its connection falls silent', async () => {
+    const closed = vi.fn();
+    const url = await listen((request, response) => {
+      request.socket.on('close', closed);
+      response.writeHead(302, { location: '/elsewhere', 'content-length': 100_000 });
+      response.write('x');
+    });
+    const uncaught = vi.fn();
+    process.on('uncaughtException', uncaught);
+    onTestFinished(() => void process.off('uncaughtException', uncaught));
+    const transport = createNodeTransport({ stallMs: 50 });
+    const { signal } = new AbortController();
+    const answer = await transport.send({ method: 'GET', url, headers: {}, signal });
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), 10_000);
+    // The system tells of the closed connection first, and the client of its error soon after.
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
+    const reading = (async () => {
+      for await (const part of answer.body) expect(part.byteLength).toBe(1);
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'UND_ERR_BODY_TIMEOUT' });
+    expect(uncaught).not.toHaveBeenCalled();
+    await transport.close();
+  });
+
+  it.each(['file:///etc/passwd', 'http://['])('is ended when it redirects to %s', async (to) => {
+    const closed = vi.fn();
+    const url = await listen((request, response) => {
+      request.socket.on('close', closed);
+      response.writeHead(302, { location: to, 'content-length': 100_000 });
+      response.write('x');
+    });
+    const client = new HttpClient(createNodeTransport());
+    const { signal } = new AbortController();
+    await expect(client.get(url, { signal })).rejects.toMatchObject({ code: 'NETWORK_FAILED' });
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), 10_000);
+    await client.close();
+  });
+});
