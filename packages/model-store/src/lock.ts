@@ -20,7 +20,7 @@ export interface WorkFolder {
 /** Tells worker threads and copies of this module apart, which share the name of their process. */
 const instance = Math.random().toString(36).slice(2, 10);
 let counter = 0;
-/** Name of a lock's owner: the process, the copy of this module in it, and the call. */
+/** Name of a lock's owner: the process, the copy of this module in it, and the taking. */
 const ownerForm = /^([A-Za-z0-9._-]{1,100})~[a-z0-9]*-[a-z0-9]+$/;
 /** Locks that this copy of the module holds; one that it could not delete is not among them. */
 const held = new Set<string>();
@@ -67,7 +67,8 @@ export async function takeLock(
   signal: AbortSignal,
   onWait?: () => Promise<void>,
 ): Promise<() => Promise<void>> {
-  const own = `${fs.processName()}~${work.path.slice(work.path.lastIndexOf('~') + 1)}`;
+  // A call holds several locks at once, and giving back one says nothing of the others.
+  const own = `${fs.processName()}~${instance}-${(counter++).toString(36)}`;
   const candidate = `${work.path}/lock`;
   try {
     await removeTree(fs, candidate);

@@ -3,6 +3,8 @@ import { writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { nodeFileSystem } from '../src/file-system/node.js';
 import { createModelStore } from '../src/index.js';
+import { StoreLayout } from '../src/layout.js';
+import { makeWorkFolder, takeLock } from '../src/lock.js';
 import { deadProcessName } from './faulty-file-system.js';
 import { temporaryFolder } from './temporary-folder.js';
 
@@ -57,4 +59,38 @@ it('a living owner among other things keeps the lock, and they stay with it', as
   await store.close();
   await failed;
   expect((await readdir(lock)).sort()).toEqual(names);
+});
+
+it('a lock is kept while its process takes another one, waits for one and gives it back', async () => {
+  const layout = new StoreLayout(folder.path, nodeFileSystem);
+  const { signal } = new AbortController();
+  const [work, other] = await Promise.all([
+    makeWorkFolder(nodeFileSystem, layout),
+    makeWorkFolder(nodeFileSystem, layout),
+  ]);
+  const [first, second] = ['first', 'second'].map((name) => `${folder.path}/${name}`);
+  const isTaken = async () => {
+    const asking = new AbortController();
+    const taking = takeLock(nodeFileSystem, first!, other, asking.signal, () => {
+      asking.abort(new Error('taken'));
+      return Promise.resolve();
+    });
+    await expect(taking).rejects.toThrow('taken');
+  };
+  const giveBack = await takeLock(nodeFileSystem, first!, work, signal);
+  await isTaken();
+  await mkdir(second!);
+  await writeFile(`${second}/${living}`, '');
+  let waits = 0;
+  const giveBackSecond = await takeLock(nodeFileSystem, second!, work, signal, async () => {
+    await isTaken();
+    if (waits++ === 0) await rm(`${second}/${living}`);
+  });
+  expect(waits).toBe(1);
+  await giveBackSecond();
+  await isTaken();
+  await giveBack();
+  await (
+    await takeLock(nodeFileSystem, first!, other, signal)
+  )();
 });
