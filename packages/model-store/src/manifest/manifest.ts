@@ -104,20 +104,18 @@ function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
   if (path.includes('\0') || (ownership === 'owned' ? !inStore : !absolute)) {
     throw new ManifestDamage(`the path ${JSON.stringify(path)} leads outside of where it may`);
   }
-  return {
-    path,
-    fileBytes: size(file, 'fileBytes', 1),
-    role: oneOf(file, 'role', [
-      'weights',
-      'projector',
-      'adapter',
-      'tokenizer',
-      'config',
-      'library',
-      'license',
-    ]),
-    sha256,
-  };
+  const role = oneOf(file, 'role', [
+    'weights',
+    'projector',
+    'adapter',
+    'tokenizer',
+    'config',
+    'library',
+    'license',
+  ]);
+  // Registries have layers without a byte, such as an empty system prompt.
+  const fileBytes = size(file, 'fileBytes', role === 'weights' ? 1 : 0);
+  return { path, fileBytes, role, sha256 };
 }
 
 function parseOrigin(fields: Fields): ModelOrigin {
