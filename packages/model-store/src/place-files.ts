@@ -39,13 +39,14 @@ export async function stageFiles(
   let doneBytes = 0;
   try {
     await fs.makeFolder(folder);
-    for (const file of files) {
+    for (const [index, file] of files.entries()) {
       const target = `${folder}/${nameOf(file)}`;
       if (await tryLink(fs, file.path, target)) {
         doneBytes += file.fileBytes;
         continue;
       }
-      if (file.isDownload) {
+      const isNeededAgain = files.slice(index + 1).some(({ path }) => path === file.path);
+      if (file.isDownload && !isNeededAgain) {
         await fs.rename(file.path, target);
         continue;
       }

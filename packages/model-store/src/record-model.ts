@@ -102,6 +102,15 @@ async function anyLiesInStore(
   return false;
 }
 
+/** The error for a name under which the store has other content. */
+export function nameIsTaken({ name, files }: StoredModel): MobillmError {
+  return new MobillmError(
+    'MODEL_CONFLICT',
+    `The store has another model under the name "${name}". Remove that one first, or choose another name.`,
+    { details: { name, path: files.files[0]?.path } },
+  );
+}
+
 /** The model of that name if nothing is left to do for it; throws if other content has the name. */
 async function sameModel(
   { fs, layout, manifests }: StoreContext,
@@ -115,13 +124,7 @@ async function sameModel(
     manifest.files.length === files.length &&
     manifest.files.every(({ sha256 }, index) => sha256 === files[index]?.sha256);
   const model = toStoredModel(manifest, layout.root);
-  if (!same) {
-    throw new MobillmError(
-      'MODEL_CONFLICT',
-      `The store has another model under the name "${name}". Remove that one first, or choose another name.`,
-      { details: { name, path: model.files.files[0]?.path } },
-    );
-  }
+  if (!same) throw nameIsTaken(model);
   // What was linked is to be taken in.
   if (placement === 'move' && manifest.ownership === 'linked') return undefined;
   // The same content elsewhere replaces a file that has gone.

@@ -11,7 +11,7 @@ import { toStoredModel } from '../manifest/manifest.js';
 import { pause } from '../pause.js';
 import { stageFiles } from '../place-files.js';
 import { ProgressReporter } from '../progress.js';
-import { recordModel, type FileToRecord } from '../record-model.js';
+import { nameIsTaken, recordModel, type FileToRecord } from '../record-model.js';
 import type { RemoteFile, RemoteModel } from '../sources/source.js';
 import type { StoreContext } from '../store-context.js';
 import { storeFailure } from '../store-errors.js';
@@ -44,15 +44,29 @@ export async function pullModel(
   const present = await alreadyThere(context, request);
   if (present !== undefined) return present;
   const { files } = request.model;
-  for (const file of files) progress.expect(file.fileName, file.fileBytes);
+  const folderOf = ({ sha256, addresses }: RemoteFile) =>
+    context.layout.download(sha256, `${addresses[0]?.url}`);
+  // Two files of one content are one download: its lock is not waited for a second time. And all take
+  // their locks in the same order: two models that share files never wait for each other.
+  const distinct = [...new Map(files.map((file) => [folderOf(file), file]))];
+  distinct.sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [, file] of distinct) progress.expect(file.fileName, file.fileBytes);
   return context.working(async (work) => {
-    const fetched: FetchedFile[] = [];
+    const downloads = new Map<string, FetchedContent>();
     try {
-      for (const file of files) {
-        for (;;) {
-          const found = await fetchFile(context, client, request, file, work, progress, signal);
+      for (const [folder, file] of distinct) {
+        while (!downloads.has(folder)) {
+          const found = await fetchFile(
+            context,
+            client,
+            request,
+            { file, folder },
+            work,
+            progress,
+            signal,
+          );
           if (found !== undefined) {
-            fetched.push(found);
+            downloads.set(folder, found);
             break;
           }
           // The process that was waited for may have recorded the whole model.
@@ -60,11 +74,16 @@ export async function pullModel(
           if (meanwhile !== undefined) return meanwhile;
         }
       }
+      const fetched = files.flatMap((file) => {
+        const content = downloads.get(folderOf(file));
+        const { fileName, role } = file;
+        return content === undefined ? [] : [{ ...content, fileName, role }];
+      });
       const stored = await recordPulled(context, request, fetched, work, signal);
       for (const { folder } of fetched) await forget(context, folder);
       return stored;
     } finally {
-      for (const { release } of fetched) await release?.();
+      for (const { release } of downloads.values()) await release?.();
     }
   });
 }
@@ -106,21 +125,30 @@ async function recordPulled(
   );
 }
 
-/** The model of that name, if it has exactly what the source offers. */
+/**
+ * The model of that name, if it has exactly what the source offers.
+ *
+ * @throws MobillmError `MODEL_CONFLICT` when the name is taken by other content.
+ */
 async function alreadyThere(
   { manifests, layout, fs }: StoreContext,
   { model, name }: PullRequest,
 ): Promise<StoredModel | undefined> {
   const found = await manifests.read(name);
-  if (found?.state !== 'sound') return undefined;
+  if (found === undefined) return undefined;
+  if (found.state === 'damaged') throw found.error;
   const { manifest } = found;
   const known =
     manifest.origin?.reference === model.origin.reference &&
     manifest.origin.revision === model.origin.revision;
   const same = (file: RemoteFile, index: number) =>
     file.sha256 === undefined ? known : manifest.files[index]?.sha256 === file.sha256;
-  if (manifest.files.length !== model.files.length || !model.files.every(same)) return undefined;
   const stored = toStoredModel(manifest, layout.root);
+  if (manifest.files.length !== model.files.length || !model.files.every(same)) {
+    // Before gigabytes come that nothing could be done with.
+    if (model.files.every(({ sha256 }) => sha256 !== undefined)) throw nameIsTaken(stored);
+    return undefined;
+  }
   for (const { path, fileBytes } of stored.files.files) {
     const facts = await fs.stat(path).catch(() => undefined);
     if (facts?.fileBytes !== fileBytes) return undefined;
@@ -128,12 +156,16 @@ async function alreadyThere(
   return stored;
 }
 
-interface FetchedFile extends FileToRecord {
-  readonly fileName: string;
+/** Content that is there, for one or more files of the model. */
+interface FetchedContent extends Omit<FileToRecord, 'fileName' | 'role'> {
   /** Folder of its download; none for content that the store had. */
   readonly folder?: string;
   /** Lets others have the download. */
   readonly release?: () => Promise<void>;
+}
+
+interface FetchedFile extends FetchedContent, FileToRecord {
+  readonly fileName: string;
 }
 
 /**
@@ -144,19 +176,18 @@ async function fetchFile(
   context: StoreContext,
   client: HttpClient,
   request: PullRequest,
-  file: RemoteFile,
+  { file, folder }: { readonly file: RemoteFile; readonly folder: string },
   work: WorkFolder,
   progress: PullProgress,
   signal: AbortSignal,
-): Promise<FetchedFile | undefined> {
-  const { fs, layout, onProblem } = context;
-  const { fileName, role } = file;
+): Promise<FetchedContent | undefined> {
+  const { fs, onProblem } = context;
+  const { fileName } = file;
   const kept = await findContent(context, file);
   if (kept !== undefined) {
     progress.advance(fileName, kept.fileBytes, kept.fileBytes);
-    return { ...kept, fileName, role };
+    return kept;
   }
-  const folder = layout.download(file.sha256, `${file.addresses[0]?.url}`);
   const path = `${folder}/content`;
   try {
     await fs.makeFolder(folder);
@@ -184,7 +215,7 @@ async function fetchFile(
       onBytes: (doneBytes, totalBytes) => progress.advance(fileName, doneBytes, totalBytes),
       onMirrorDropped: (_, error) => onProblem?.(error),
     });
-    return { path, fileName, role, fileBytes, sha256, folder, release, isDownload: true };
+    return { path, fileBytes, sha256, folder, release, isDownload: true };
   } catch (error) {
     await release();
     throw storeFailure(error, 'keep a download');
