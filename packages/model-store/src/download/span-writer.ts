@@ -83,15 +83,17 @@ export class SpanWriter {
     this.complete = [];
     await this.writing;
     this.writing = (async () => {
-      await file.write(whole, first * pieceBytes).catch((error: unknown) => {
+      // Without a code it would be taken for a failure of the network.
+      const failed = (error: unknown) => {
         throw storeFailure(error, 'write a download');
-      });
+      };
+      await file.write(whole, first * pieceBytes).catch(failed);
       for (const { piece, checksum } of complete) {
         pieces.add(piece, checksum);
         journal.add(piece, checksum);
         onPiece(piece);
       }
-      await journal.flush();
+      await journal.flush().catch(failed);
     })();
     // It is awaited by the next one; until then a failure is nobody's.
     this.writing.catch(() => undefined);
