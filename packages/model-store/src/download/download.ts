@@ -1,6 +1,7 @@
 import { formatBytes, MobillmError } from '@mobillm/core';
 import type { FileSystem, FileUpdater } from '../file-system/file-system.js';
 import type { HttpClient } from '../http/http-client.js';
+import { removeTree } from '../remove-tree.js';
 import { Connections } from './connections.js';
 import { FrontHash } from './front-hash.js';
 import { Journal, type DownloadSubject } from './journal.js';
@@ -8,6 +9,9 @@ import { learnSubject } from './learn-subject.js';
 import { MirrorPool } from './mirror-pool.js';
 import { Mirror, type MirrorAddress } from './mirror.js';
 import { pieceBytes, PieceMap } from './piece-map.js';
+
+/** Larger than any file of a model. */
+const maxFileBytes = 2 ** 42;
 
 /** What is to be downloaded, and to where. */
 export interface DownloadRequest {
@@ -53,6 +57,7 @@ export async function downloadFile(
   const { path, firstDelayMs, onMirrorDropped } = request;
   const mirrors = request.mirrors.map((address) => new Mirror(address, client, firstDelayMs));
   const subject = await learnSubject(mirrors, request);
+  checkSize(subject.totalBytes, mirrors);
   const { pieces, unproven } = await recallPieces(fs, path, subject);
   await checkSpace(fs, path, subject.totalBytes - pieces.doneBytes);
   const file = await fs.update(path, subject.totalBytes);
@@ -94,11 +99,23 @@ async function recallPieces(fs: FileSystem, path: string, subject: DownloadSubje
     if (at * pieceBytes + pieces.bytesOf(at) > (before?.fileBytes ?? 0)) pieces.drop(at);
     else unproven.add(at, 0);
   }
+  // What is left of other content may have a second name by now: that of a model in the store.
+  if (pieces.doneBytes === 0) await removeTree(fs, path);
   return { pieces, unproven };
 }
 
 function journalOf(path: string): string {
   return `${path}.journal`;
+}
+
+/** What is kept in memory grows with the size, which is the word of a server. */
+function checkSize(totalBytes: number, mirrors: readonly Mirror[]): void {
+  if (totalBytes <= maxFileBytes) return;
+  throw new MobillmError(
+    'MODEL_UNSUPPORTED',
+    `The file at ${mirrors[0]?.host} has ${totalBytes} bytes by what is said of it, and files of up to ${formatBytes(maxFileBytes)} are downloaded.`,
+    { details: { totalBytes, maxFileBytes } },
+  );
 }
 
 async function checkSpace(fs: FileSystem, path: string, wantedBytes: number): Promise<void> {
@@ -195,7 +212,7 @@ async function mismatch(
   { path, sha256: expected }: DownloadRequest,
   actual: string,
 ): Promise<MobillmError> {
-  await fs.remove(journalOf(path)).catch(() => undefined);
+  for (const left of [journalOf(path), path]) await fs.remove(left).catch(() => undefined);
   const hosts = [...new Set(pool.mirrors.map(({ host }) => host))].join(', ');
   return new MobillmError(
     'INTEGRITY_FAILED',

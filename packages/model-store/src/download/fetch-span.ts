@@ -1,6 +1,6 @@
 import { MobillmError } from '@mobillm/core';
 import { badAnswer, type Answer } from '../http/http-client.js';
-import { sizeOf, wrongSize } from './learn-subject.js';
+import { markOf, sizeOf, wrongSize } from './learn-subject.js';
 import type { Mirror } from './mirror.js';
 import { pieceBytes } from './piece-map.js';
 import type { Span } from './range-planner.js';
@@ -69,14 +69,10 @@ export async function fetchSpan(
 function isWhole(mirror: Mirror, answer: Answer, first: number, totalBytes: number): boolean {
   const size = sizeOf(answer);
   if (size !== undefined && size !== totalBytes) throw wrongSize(mirror, size, totalBytes);
+  const mark = markOf(answer) ?? mirror.mark;
+  if (mirror.mark !== undefined && mark !== mirror.mark) throw changedFile(mirror);
   if (answer.status === 200) {
-    if (mirror.givesRanges === true) {
-      throw new MobillmError(
-        'INTEGRITY_FAILED',
-        `The file at ${mirror.host} has changed while it was downloaded. Start again to get the new one.`,
-        { details: { host: mirror.host } },
-      );
-    }
+    if (mirror.givesRanges === true) throw changedFile(mirror);
     mirror.givesRanges = false;
     return true;
   }
@@ -86,4 +82,12 @@ function isWhole(mirror: Mirror, answer: Answer, first: number, totalBytes: numb
   }
   mirror.givesRanges = true;
   return false;
+}
+
+function changedFile({ host }: Mirror): MobillmError {
+  return new MobillmError(
+    'INTEGRITY_FAILED',
+    `The file at ${host} has changed while it was downloaded. Start again to get the new one.`,
+    { details: { host } },
+  );
 }

@@ -12,8 +12,11 @@ const maxJournalBytes = 2 ** 31;
 /** What a download is of; a journal of anything else is of no use to it. */
 export interface DownloadSubject {
   readonly totalBytes: number;
-  /** The sha256 of the content where it is known; else the server's own mark of it. */
-  readonly identity: string;
+  /**
+   * The sha256 of the content where it is known; else the server's own mark of it. Without either
+   * nothing of it can be taken up.
+   */
+  readonly identity: string | undefined;
 }
 
 /**
@@ -132,6 +135,7 @@ function isOf(line: string, subject: DownloadSubject): boolean {
     return (
       head?.['schema'] === schema &&
       head['totalBytes'] === subject.totalBytes &&
+      typeof subject.identity === 'string' &&
       head['identity'] === subject.identity
     );
   } catch {

@@ -25,7 +25,7 @@ export async function learnSubject(
       try {
         const answer = await mirror.request(0, 0, signal);
         const length = sizeOf(answer);
-        const etag = answer.header('etag');
+        const mark = markOf(answer);
         // Read to its end, one byte leaves the connection of use.
         if (answer.status === 206) await drain(answer);
         else answer.cancel();
@@ -35,7 +35,9 @@ export async function learnSubject(
         if (totalBytes !== undefined && length !== totalBytes) {
           throw wrongSize(mirror, length, totalBytes);
         }
-        return { totalBytes: length, identity: sha256 ?? etag ?? mirror.address.url };
+        // Bytes of two contents must not meet; a sha256 would tell of it.
+        if (sha256 === undefined) mirror.mark = mark;
+        return { totalBytes: length, identity: sha256 ?? mark };
       } catch (error) {
         signal.throwIfAborted();
         failure = toFailure(error, mirror);
@@ -62,6 +64,11 @@ export function sizeOf(answer: Answer): number | undefined {
       : answer.header('content-length');
   const size = text === undefined || !/^\d+$/.test(text) ? NaN : Number(text);
   return Number.isSafeInteger(size) ? size : undefined;
+}
+
+/** What tells a content from others at the same address; `undefined` when the server has nothing. */
+export function markOf(answer: Answer): string | undefined {
+  return answer.header('etag') ?? answer.header('last-modified');
 }
 
 /** The error for a file of another size than the one that is wanted. */

@@ -26,6 +26,8 @@ export class Mirror {
   dropped: MobillmError | undefined;
   /** Whether it answers ranges; `undefined` until it has been asked. */
   givesRanges: boolean | undefined;
+  /** The server's own mark of the content, where nothing else tells that it stays the same. */
+  mark: string | undefined;
   /** Bytes a second of one connection; `undefined` before anything was measured. */
   bytesPerSecond: number | undefined;
   /** Connections that read from it. */

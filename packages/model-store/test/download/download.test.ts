@@ -1,8 +1,19 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat, truncate, open } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { MobillmError } from '@mobillm/core';
 import { describe, expect, it } from 'vitest';
 import { downloadFile, type DownloadRequest } from '../../src/download/download.js';
+import type { FileSystem } from '../../src/file-system/file-system.js';
 import { nodeFileSystem } from '../../src/file-system/node.js';
 import { HttpClient } from '../../src/http/http-client.js';
 import { createNodeTransport } from '../../src/http/node.js';
@@ -28,8 +39,12 @@ const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).diges
 const content = randomBytes(9_000_001);
 const sha256 = sha256Of(content);
 
-function download(servers: readonly FileServer[], more: Partial<DownloadRequest> = {}) {
-  return downloadFile(nodeFileSystem, client, {
+function download(
+  servers: readonly FileServer[],
+  more: Partial<DownloadRequest> = {},
+  fs: FileSystem = nodeFileSystem,
+) {
+  return downloadFile(fs, client, {
     mirrors: servers.map(({ url }) => ({ url })),
     path: `${folder.path}/model`,
     connections: 6,
@@ -116,6 +131,95 @@ describe('a download', () => {
     expect((await stat(`${folder.path}/model`)).size).toBe(content.byteLength);
   });
 
+  it.each<[string, (path: string) => Promise<unknown>]>([
+    [
+      'a file with a second name',
+      (path) => writeFile(path, 'elsewhere').then(() => link(path, `${path}.2`)),
+    ],
+    [
+      'a link',
+      (path) => writeFile(`${path}.2`, 'elsewhere').then(() => symlink(`${path}.2`, path)),
+    ],
+    ['a link to nothing', (path) => symlink(`${path}.3`, path)],
+    ['a folder', (path) => mkdir(`${path}/below`, { recursive: true })],
+  ])('leaves what lies elsewhere as it is when its place is taken by %s', async (_, take) => {
+    const path = `${folder.path}/model`;
+    await take(path);
+    const before = await readFile(`${path}.2`).catch(() => undefined);
+    expect((await download([await serve(content)])).sha256).toBe(sha256);
+    expect(await arrived()).toBe(sha256);
+    expect(await readFile(`${path}.2`).catch(() => undefined)).toEqual(before);
+    expect(await readdir(folder.path)).not.toContain('model.3');
+  });
+
+  it.each([
+    ['and says so', { etag: '"other"' }],
+    ['and tells its time', { 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT' }],
+  ])('does not mix contents when the file changes %s', async (_, headers) => {
+    const other = randomBytes(content.byteLength, 2);
+    const server = await serve(content, (_request, response, number) => {
+      const [first, last] = server.ranges[number]!;
+      const isOld = number <= 1;
+      response.writeHead(206, {
+        'content-length': last - first + 1,
+        'content-range': `bytes ${first}-${last}/${content.byteLength}`,
+        ...(isOld ? { 'last-modified': 'Wed, 31 Dec 2025 00:00:00 GMT' } : headers),
+      });
+      const part = (isOld ? content : other).subarray(first, last + 1);
+      if (number !== 1) response.end(part);
+      else response.write(part.subarray(0, 200_000), () => response.destroy());
+      return true;
+    });
+    const error = await failure(download([server]));
+    expect(error).toMatchObject({
+      code: 'INTEGRITY_FAILED',
+      message: expect.stringContaining('has changed') as unknown,
+    });
+    const again = await download([server]);
+    expect(again).toMatchObject({ sha256: sha256Of(other), resumedBytes: 0 });
+  });
+
+  it('begins anew where nothing tells whether the content is the same', async () => {
+    const ending = new AbortController();
+    const server = await serve(content, (_, response, number) => {
+      const [first, last] = server.ranges[number]!;
+      response.writeHead(206, {
+        'content-length': last - first + 1,
+        'content-range': `bytes ${first}-${last}/${content.byteLength}`,
+      });
+      response.end(content.subarray(first, last + 1));
+      return true;
+    });
+    const onBytes = (done: number) => void (done > 4_000_000 && ending.abort(new Error('enough')));
+    await failure(download([server], { signal: ending.signal, onBytes }));
+    expect(await download([server])).toMatchObject({ sha256, resumedBytes: 0 });
+  });
+
+  it('says that the disk is full when the journal finds no place', async () => {
+    const server = await serve(content);
+    const fs = {
+      ...nodeFileSystem,
+      create: async (path: string) => {
+        const writer = await nodeFileSystem.create(path);
+        let writes = 0;
+        const full = () =>
+          Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+        return {
+          ...writer,
+          write: (bytes: Uint8Array) => (writes++ < 2 ? writer.write(bytes) : full()),
+        };
+      },
+    };
+    const error = await failure(download([server], {}, fs));
+    expect(error).toMatchObject({ code: 'IO_FAILED', details: { errno: 'ENOSPC' } });
+  });
+
+  it('refuses a size that no model has', async () => {
+    const server = await serve(content);
+    const error = await failure(download([server], { totalBytes: 2 ** 53 - 1, sha256 }));
+    expect(error).toMatchObject({ code: 'MODEL_UNSUPPORTED' });
+  });
+
   it('lives with a server without ranges', async () => {
     const server = await serve(content, (_, response) => {
       response.writeHead(200, { 'content-length': content.byteLength }).end(content);
@@ -195,6 +299,7 @@ describe('a download', () => {
       code: 'INTEGRITY_FAILED',
       details: { actual: sha256, expected: wanted },
     });
+    expect(await readdir(folder.path)).toEqual([]);
   });
 
   it.each([
