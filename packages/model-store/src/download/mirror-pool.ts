@@ -25,11 +25,13 @@ export class MirrorPool {
   choose(connections: number, nowMs: number): Mirror | undefined {
     if (this.failuresInARow >= mostFailuresInARow) return undefined;
     const ready = this.left.filter(
-      ({ notBeforeMs, givesRanges, active }) =>
-        notBeforeMs <= nowMs &&
+      (mirror) =>
+        !mirror.isLeftAlone(nowMs) &&
         // Without ranges one answer is the whole file, which nobody can help with; and the first answer
-        // tells whether there are ranges.
-        (givesRanges === true || (givesRanges === false ? connections === 0 : active === 0)),
+        // tells whether there are ranges, or whether a failure has passed.
+        (mirror.givesRanges === false
+          ? connections === 0
+          : mirror.active === 0 || (mirror.givesRanges === true && mirror.failures === 0)),
     );
     const ranged = ready.filter(({ givesRanges }) => givesRanges !== false);
     const choice = ranged.length > 0 ? ranged : ready;
@@ -45,7 +47,7 @@ export class MirrorPool {
 
   /** A mirror failed; `gained` says whether anything came before that. */
   failed(mirror: Mirror, error: MobillmError, gained: boolean, nowMs: number): void {
-    if (!gained) this.failuresInARow++;
+    if (!gained && !mirror.isLeftAlone(nowMs)) this.failuresInARow++;
     this.lastFailure = error;
     mirror.fail(error, nowMs);
     if (mirror.dropped !== undefined) this.onDropped?.(mirror.host, error);

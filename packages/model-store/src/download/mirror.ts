@@ -65,19 +65,28 @@ export class Mirror {
     return this.accept(await this.send(this.address.url, first, last, signal, undefined));
   }
 
-  /** Notes a failure, and how long to leave it alone; drops it where asking again is of no use. */
+  /**
+   * Notes a failure, and how long to leave it alone; drops it where asking again is of no use. While it is
+   * left alone already, what else fails is the same failure, met by another connection.
+   */
   fail(error: MobillmError, nowMs: number): void {
-    this.failures++;
     if (!error.retryable) {
       this.dropped = error;
       return;
     }
+    if (!this.isLeftAlone(nowMs)) this.failures++;
     const asked = error.details['retryAfterMs'];
     const backOffMs =
       Math.min(this.firstDelayMs * 2 ** (this.failures - 1), longestDelayMs) *
       (0.5 + Math.random());
-    this.notBeforeMs = nowMs + Math.max(backOffMs, typeof asked === 'number' ? asked : 0);
+    const untilMs = nowMs + Math.max(backOffMs, typeof asked === 'number' ? asked : 0);
+    this.notBeforeMs = Math.max(this.notBeforeMs, untilMs);
     this.direct = undefined;
+  }
+
+  /** Whether it is not to be asked yet, after a failure. */
+  isLeftAlone(nowMs: number): boolean {
+    return this.notBeforeMs > nowMs;
   }
 
   /** Takes in what one answer of it has given. */
