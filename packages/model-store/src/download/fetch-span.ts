@@ -40,7 +40,7 @@ export async function fetchSpan(
   try {
     // An answer of the whole file passes by what is there.
     const whole = isWhole(mirror, answer, asked.first, pieces.totalBytes);
-    if (whole) Object.assign(span, { next: 0, end: pieces.count });
+    if (whole) Object.assign(span, { first: 0, next: 0, end: pieces.count });
     const { end } = span;
     const expected = rangeOf(span).bytes;
     const writer = new SpanWriter(sink, span.next, batchPieces);

@@ -2,6 +2,8 @@ import type { PieceMap } from './piece-map.js';
 
 /** Pieces that one connection is fetching: from `next` up to `end`, which another may take over. */
 export interface Span {
+  /** Its beginning. What has come since may be on its way to the disk still, and is not missing. */
+  first: number;
   next: number;
   end: number;
 }
@@ -36,14 +38,14 @@ export class RangePlanner {
     for (;;) {
       const next = this.pieces.nextMissing(from);
       if (next >= this.pieces.count) return undefined;
-      const covering = [...this.active].find((span) => next >= span.next && next < span.end);
+      const covering = [...this.active].find((span) => next >= span.first && next < span.end);
       if (covering !== undefined) {
         from = covering.end;
         continue;
       }
-      const starts = [...this.active].map((span) => span.next).filter((start) => start > next);
+      const starts = [...this.active].map(({ first }) => first).filter((start) => start > next);
       const end = Math.min(next + most, this.pieces.nextPresent(next), ...starts);
-      return { next, end };
+      return { first: next, next, end };
     }
   }
 
@@ -55,7 +57,7 @@ export class RangePlanner {
     }
     if (longest === undefined || longest.end - longest.next < 2 * smallestSplit) return undefined;
     const middle = Math.ceil((longest.next + longest.end) / 2);
-    const span = { next: middle, end: longest.end };
+    const span = { first: middle, next: middle, end: longest.end };
     longest.end = middle;
     return span;
   }
