@@ -54,3 +54,34 @@ describe('an answer whose body nobody reads', () => {
     await client.close();
   });
 });
+
+describe('a redirect from elsewhere', () => {
+  it.each([
+    'localhost',
+    'localhost.',
+    'models.localhost',
+    '127.1',
+    '0.0.0.0',
+    '[::1]',
+    '[::]',
+    '[::ffff:127.0.0.1]',
+  ])('to this machine as %s is not followed', async (host) => {
+    const asked: string[] = [];
+    const client = new HttpClient({
+      send: ({ url }) => {
+        asked.push(url);
+        return Promise.resolve({
+          status: 302,
+          header: () => `http://${host}/`,
+          body: (async function* () {})(),
+          cancel: () => undefined,
+        });
+      },
+      close: () => Promise.resolve(),
+    });
+    const { signal } = new AbortController();
+    const getting = client.get('http://example.org/', { signal });
+    await expect(getting).rejects.toThrow(/redirected to this machine/);
+    expect(asked).toHaveLength(1);
+  });
+});

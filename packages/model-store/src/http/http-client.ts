@@ -1,5 +1,5 @@
 import { MobillmError } from '@mobillm/core';
-import { isLoopback } from '../reference/parse-reference.js';
+import { isThisMachine } from '../reference/parse-reference.js';
 import { hostOf, networkFailure } from './network-errors.js';
 import type { HttpResponse, HttpTransport } from './transport.js';
 
@@ -154,7 +154,7 @@ function target(location: string, from: string): string {
     throw refusedRedirect(from, 'is redirected from https to http, which is not followed');
   }
   // Nobody outside makes this process speak to services of this machine.
-  if (isLoopback(url.hostname) && !isLoopback(new URL(from).hostname)) {
+  if (isThisMachine(url.hostname) && !isThisMachine(new URL(from).hostname)) {
     throw refusedRedirect(from, 'is redirected to this machine itself, which is not followed');
   }
   return url.href;

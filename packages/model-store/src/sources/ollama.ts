@@ -2,7 +2,7 @@ import { MobillmError } from '@mobillm/core';
 import { badAnswer, type Answer } from '../http/http-client.js';
 import { refusedBy } from '../http/network-errors.js';
 import type { OllamaReference } from '../reference/model-reference.js';
-import { formatReference, isLoopback } from '../reference/parse-reference.js';
+import { formatReference, isLoopback, isThisMachine } from '../reference/parse-reference.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
 import type { RemoteFile, Source, SourceContext } from './source.js';
 
@@ -78,7 +78,8 @@ async function fetchToken(
   const realm = field('realm');
   const address = URL.canParse(realm) ? new URL(realm) : undefined;
   const plain = address?.protocol === 'http:' && url.startsWith('https:');
-  if (!/^bearer /i.test(challenge ?? '') || address === undefined || plain) {
+  const inward = isThisMachine(address?.hostname ?? '') && !isThisMachine(new URL(url).hostname);
+  if (!/^bearer /i.test(challenge ?? '') || address === undefined || plain || inward) {
     throw new MobillmError(
       'ACCESS_DENIED',
       `The registry at ${new URL(url).host} wants a login of a kind that is not known here.`,
