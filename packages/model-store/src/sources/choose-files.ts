@@ -37,6 +37,13 @@ const quantization =
   /(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP\d(?:_MOE)?|BF16|FP?16|FP?32))(?=$|[-._/])/gi;
 const partForm = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/i;
 
+/** Whether what a repository lists can be a path in it, and be written in an address. */
+export function isRepositoryPath(path: string): boolean {
+  // A half of a surrogate pair has no place in an address.
+  if (/[\ud800-\udfff]/u.test(path)) return false;
+  return !path.split('/').some((name) => name === '' || name === '.' || name === '..');
+}
+
 /** The quantization that a path names, in upper case. */
 export function quantizationOf(path: string): string | undefined {
   const stem = path.replace(/\.gguf$/i, '').replace(/-\d{5}-of-\d{5}$/, '');

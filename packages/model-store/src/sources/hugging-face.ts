@@ -3,7 +3,7 @@ import { badAnswer, type Answer } from '../http/http-client.js';
 import { refusedBy } from '../http/network-errors.js';
 import type { HuggingFaceReference } from '../reference/model-reference.js';
 import { formatReference } from '../reference/parse-reference.js';
-import { chooseFiles, type RepositoryFile } from './choose-files.js';
+import { chooseFiles, isRepositoryPath, type RepositoryFile } from './choose-files.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
 import { nameOfRepositoryFile } from './repository-name.js';
 import type { RemoteFile, Source, SourceContext } from './source.js';
@@ -127,7 +127,7 @@ async function listFiles(
       const { type, path, size, lfs } = fieldsOf(entry);
       const fileBytes = bytesOf(fieldsOf(lfs)['size']) ?? bytesOf(size);
       if (type !== 'file' || typeof path !== 'string' || fileBytes === undefined) continue;
-      if (path.split('/').some((name) => name === '' || name === '.' || name === '..')) continue;
+      if (!isRepositoryPath(path)) continue;
       const sha256 = sha256Of(fieldsOf(lfs)['oid']);
       files.push({ path, fileBytes, ...(sha256 !== undefined && { sha256 }) });
     }

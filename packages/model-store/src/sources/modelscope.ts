@@ -2,7 +2,7 @@ import { MobillmError } from '@mobillm/core';
 import { refusedBy } from '../http/network-errors.js';
 import type { ModelScopeReference } from '../reference/model-reference.js';
 import { formatReference } from '../reference/parse-reference.js';
-import { chooseFiles, type RepositoryFile } from './choose-files.js';
+import { chooseFiles, isRepositoryPath, type RepositoryFile } from './choose-files.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
 import { nameOfRepositoryFile } from './repository-name.js';
 import type { RemoteFile, Source, SourceContext } from './source.js';
@@ -111,7 +111,7 @@ async function listFiles(
     const path = textOf(fields['Path']);
     const fileBytes = bytesOf(fields['Size']);
     if (fields['Type'] === 'tree' || path === undefined || fileBytes === undefined) return [];
-    if (path.split('/').some((name) => name === '' || name === '.' || name === '..')) return [];
+    if (!isRepositoryPath(path)) return [];
     const sha256 = sha256Of(fields['Sha256']);
     return [{ path, fileBytes, ...(sha256 !== undefined && { sha256 }) }];
   });
