@@ -44,7 +44,7 @@ export function fileNameOf(encoded: string): string {
 
 /** The end of a name, as much as file systems take of letters of any script. */
 function endOf(name: string): string {
-  const letters = [...name];
+  const letters = Array.from(name);
   let left = maxNameBytes;
   let at = letters.length;
   while (at > 0) {

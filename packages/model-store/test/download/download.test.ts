@@ -191,7 +191,9 @@ describe('a download', () => {
       response.end(content.subarray(first, last + 1));
       return true;
     });
-    const onBytes = (done: number) => void (done > 4_000_000 && ending.abort(new Error('enough')));
+    const onBytes = (done: number) => {
+      if (done > 4_000_000) ending.abort(new Error('enough'));
+    };
     await failure(download([server], { signal: ending.signal, onBytes }));
     expect(await download([server])).toMatchObject({ sha256, resumedBytes: 0 });
   });

@@ -56,7 +56,7 @@ describe('a model of several layers', () => {
     const first = { kind: 'model', bytes: tinyLlamaGguf({ seed: 3 }) };
     const second = { kind: 'model', bytes: tinyLlamaGguf({ seed: 4 }) };
     const own = [first, second].map(({ bytes }) => digestOf(bytes));
-    let letGo = () => undefined as void;
+    let letGo: () => void = () => undefined;
     const bothAsked = new Promise<void>((resolve) => (letGo = resolve));
     const server = await layerServer({ a: [first, one, two], b: [second, two, one] }, (digest) => {
       // Both come to what they share at the same time.
