@@ -59,6 +59,23 @@ export async function inspectGguf(
   };
 }
 
+/**
+ * Checks a GGUF file that belongs to a model and is none itself: a projector, an adapter.
+ *
+ * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`.
+ */
+export async function checkGguf(fs: FileSystem, path: string, signal: AbortSignal): Promise<void> {
+  let source: ByteSource | undefined;
+  try {
+    source = await fs.open(path);
+    await validateGguf(source, { signal });
+  } catch (error) {
+    throw unreadable(error, path);
+  } finally {
+    await source?.close();
+  }
+}
+
 interface InspectedFile {
   readonly path: string;
   readonly facts: FileFacts;

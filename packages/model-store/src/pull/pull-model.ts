@@ -4,7 +4,7 @@ import { recordBytes } from '../download/journal.js';
 import type { MirrorAddress } from '../download/mirror.js';
 import { pieceBytes } from '../download/piece-map.js';
 import type { FileSystem } from '../file-system/file-system.js';
-import { inspectGguf } from '../gguf/inspect-gguf.js';
+import { checkGguf, inspectGguf } from '../gguf/inspect-gguf.js';
 import type { HttpClient } from '../http/http-client.js';
 import { takeLock, type WorkFolder } from '../lock.js';
 import { toStoredModel } from '../manifest/manifest.js';
@@ -101,8 +101,14 @@ async function recordPulled(
   const silent = new ProgressReporter(undefined);
   const folder = await stageFiles(fs, fetched, work, silent, signal);
   const first = fetched.find(({ role }) => role === 'weights');
-  const inspecting = inspectGguf(fs, `${folder}/${first?.fileName}`, silent, signal);
-  const { description } = await inspecting.catch(async (error: unknown) => {
+  const inspect = async () => {
+    for (const file of fetched) {
+      const isGguf = ['weights', 'projector', 'adapter'].includes(file.role);
+      if (isGguf && file !== first) await checkGguf(fs, `${folder}/${file.fileName}`, signal);
+    }
+    return inspectGguf(fs, `${folder}/${first?.fileName}`, silent, signal);
+  };
+  const { description } = await inspect().catch(async (error: unknown) => {
     if (MobillmError.is(error, 'MODEL_INVALID')) {
       for (const file of fetched) await forget(context, file.folder);
     }

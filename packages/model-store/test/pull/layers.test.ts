@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { tinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { withoutLinks } from '../faulty-file-system.js';
@@ -31,6 +31,20 @@ describe('a model of several layers', () => {
     expect(await store.verify(pulled.name)).toMatchObject({ ok: true });
     expect(asked).toHaveLength(2);
   });
+
+  it.each(['projector', 'adapter', 'model'])(
+    'is refused with a %s that is no GGUF file, and nothing of it is kept',
+    async (kind) => {
+      const broken = { kind, bytes: text('<html>') };
+      const { host } = await layerServer({ a: [weights, broken] });
+      await using store = createModelStore({ directory: `${folder.path}/store` });
+      const pulling = store.pull(`ollama:${host}/team/model:a`);
+      await expect(pulling).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+      expect(await store.list()).toEqual([]);
+      const left = await readdir(`${folder.path}/store/downloads`, { recursive: true });
+      expect(left.filter((name) => name.includes('content'))).toEqual([]);
+    },
+  );
 
   it('may have an empty one, and is found again', async () => {
     const { host } = await layerServer({ a: [weights, { kind: 'system', bytes: text('') }] });
