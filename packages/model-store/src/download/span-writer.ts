@@ -3,6 +3,9 @@ import type { Journal } from './journal.js';
 import { storeFailure } from '../store-errors.js';
 import { pieceBytes, type PieceMap } from './piece-map.js';
 
+/** A whole piece waits no longer for others of its batch, in milliseconds: networks may be slow. */
+const longestWaitMs = 250;
+
 /** Where pieces go that have come. */
 export interface PieceSink {
   readonly fs: FileSystem;
@@ -28,6 +31,7 @@ export class SpanWriter {
   private passing = false;
   private complete: { readonly piece: number; readonly checksum: number }[] = [];
   private writing: Promise<void> = Promise.resolve();
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly sink: PieceSink,
@@ -65,6 +69,12 @@ export class SpanWriter {
       const gap = passes || this.complete.length >= this.batchPieces;
       if (gap && this.complete.length > 0) await this.startWriting();
     }
+    if (this.complete.length > 0) {
+      this.timer ??= setTimeout(
+        () => void this.startWriting().catch(() => undefined),
+        longestWaitMs,
+      );
+    }
   }
 
   /** Settles once all whole pieces are on the disk; a part of a piece is left out. */
@@ -74,15 +84,16 @@ export class SpanWriter {
   }
 
   private async startWriting(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
     const { file, journal, pieces, onPiece } = this.sink;
-    const { complete, parts } = this;
+    const { complete, parts, writing: before } = this;
     const first = complete[0]?.piece ?? 0;
     let bytes = 0;
     for (const { piece } of complete) bytes += pieces.bytesOf(piece);
     const whole = takeBytes(parts, bytes);
     this.complete = [];
-    await this.writing;
-    this.writing = (async () => {
+    this.writing = before.then(async () => {
       // Without a code it would be taken for a failure of the network.
       const failed = (error: unknown) => {
         throw storeFailure(error, 'write a download');
@@ -94,9 +105,10 @@ export class SpanWriter {
         onPiece(piece);
       }
       await journal.flush().catch(failed);
-    })();
+    });
     // It is awaited by the next one; until then a failure is nobody's.
     this.writing.catch(() => undefined);
+    await before;
   }
 }
 

@@ -102,7 +102,7 @@ describe('pulling an address', () => {
     const pulling = store.pull(server.url, { signal: ending.signal });
     const failed = expect(pulling).rejects.toThrow('enough');
     const downloads = `${folder.path}/store/downloads`;
-    await expect.poll(() => journalBytes(downloads)).toBeGreaterThan(40);
+    await expect.poll(() => journalBytes(downloads), { timeout: 10_000 }).toBeGreaterThan(40);
     ending.abort(new Error('enough'));
     await failed;
     expect(await store.list()).toEqual([]);
