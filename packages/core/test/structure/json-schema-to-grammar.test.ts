@@ -611,7 +611,7 @@ describe('a schema is bounded', () => {
       {
         ...wide,
         properties: named(
-          1000,
+          500,
           () => text,
           (at) => `property_with_a_name_${at * 7919}`,
         ),
