@@ -55,7 +55,7 @@ export async function probeRpcServer(
   const { signal } = options;
   signal?.throwIfAborted();
   const conversation = new Conversation(host, port, options.answerMs ?? answerMs);
-  const stopListening = onAbort(signal, () => conversation.end(signal?.reason));
+  const stopListening = onAbort(signal, () => conversation.end(signal?.reason as Error));
   try {
     await conversation.connected();
     const hello = await conversation.askOne([
@@ -128,8 +128,8 @@ class Conversation {
   /** What the first answer has to say of its size. */
   #firstSize = 0n;
   #received = Buffer.alloc(0);
-  #failure: { readonly error: unknown } | undefined;
-  #settle: ((failure?: { readonly error: unknown }) => void) | undefined;
+  #failure: { readonly error: Error } | undefined;
+  #settle: ((failure?: { readonly error: Error }) => void) | undefined;
 
   constructor(host: string, port: number, answerMs: number) {
     this.#endpoint = `${host}:${port}`;
@@ -186,7 +186,7 @@ class Conversation {
   }
 
   /** Ends the connection, and what is waited for with an error; may be called twice. */
-  end(error: unknown = this.#unreached('the conversation was ended')): void {
+  end(error: Error = this.#unreached('the conversation was ended')): void {
     this.#failure ??= { error };
     this.#socket.destroy();
     this.#settle?.(this.#failure);
