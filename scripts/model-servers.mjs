@@ -54,9 +54,11 @@ async function ensureRegistry() {
     }
     const file = (await readdir(work)).find((name) => name.endsWith('.deb'));
     if (status !== 0 || file === undefined) {
-      throw new UserError(
-        `The registry server for the tests of the model store could not be downloaded ("${output.trim().split('\n').at(-1)}"): check the network, or install it ("apt-get install -y docker-registry"), then run the command again.`,
+      // Its tests are left out, and say so.
+      console.error(
+        `The registry server for the tests of the model store could not be downloaded ("${output.trim().split('\n').at(-1)}"): check the network, or install it ("apt-get install -y docker-registry").`,
       );
+      return undefined;
     }
     const tree = join(work, 'tree');
     await mkdir(tree);
@@ -64,7 +66,7 @@ async function ensureRegistry() {
     if (unpacked.status !== 0) throw new UserError(`${file} could not be unpacked.`);
     return tree;
   });
-  return program;
+  return existsSync(program) ? program : undefined;
 }
 
 /** The folder for PYTHONPATH in which `huggingface_hub` is. */
@@ -108,6 +110,7 @@ async function inCache(name, folder, make) {
   const work = await mkdtemp(join(cacheFolder(), `.${name}-`));
   try {
     const tree = await make(work);
+    if (tree === undefined) return;
     await rename(tree, folder).catch((error) => {
       if (!existsSync(folder)) throw error;
     });
