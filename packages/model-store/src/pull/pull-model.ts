@@ -252,7 +252,7 @@ async function journalledBytes(fs: FileSystem, journal: string): Promise<number>
   return ((facts?.fileBytes ?? 0) / recordBytes) * pieceBytes;
 }
 
-/** Deletes what is left of a download; a failure is nobody's trouble, the next pull sweeps it. */
+/** Deletes what is left of a download; a failure is nobody's trouble: the next pull of it takes it up. */
 async function forget({ fs }: StoreContext, folder: string | undefined): Promise<void> {
   if (folder === undefined) return;
   for (const name of ['content', 'content.journal', 'content.journal.new']) {

@@ -80,7 +80,7 @@ async function openHub({ environment, readText }: SourceContext): Promise<Hub> {
     environment['HF_HOME'] ??
     `${environment['XDG_CACHE_HOME'] ?? `${environment['HOME'] ?? environment['USERPROFILE'] ?? ''}/.cache`}/huggingface`;
   const token =
-    environment['HF_TOKEN'] ?? (await readText(environment['HF_TOKEN_PATH'] ?? `${home}/token`));
+    environment['HF_TOKEN'] || (await readText(environment['HF_TOKEN_PATH'] ?? `${home}/token`));
   const trimmed = token?.trim() ?? '';
   // A token is one word; anything else would become headers of its own.
   const sound = /^[\x21-\x7e]+$/.test(trimmed);

@@ -82,7 +82,8 @@ describe('a model of a Hugging Face hub', () => {
     expect(of('content')).toEqual(new Set([undefined]));
   });
 
-  it('the token of the login is used', async () => {
+  it('the token of the login is used, also beside an empty HF_TOKEN', async () => {
+    vi.stubEnv('HF_TOKEN', '');
     const { writeFile } = await import('node:fs/promises');
     await writeFile(`${folder.path}/token`, 'secret');
     const hub = await start([{ ...repository, token: 'secret' }]);
