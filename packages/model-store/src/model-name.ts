@@ -1,4 +1,5 @@
 import { wrongType, wrongValue } from '@mobillm/core';
+import { baseName } from './base-name.js';
 
 const maxLength = 128;
 
@@ -38,8 +39,7 @@ export function checkModelName(value: unknown, key: string): string {
 
 /** A name for a file: its own without the extension, with what is not allowed replaced. */
 export function nameOfFile(path: string): string {
-  const base = path.slice(path.lastIndexOf('/') + 1);
-  const name = base
+  const name = baseName(path)
     .replace(/\.gguf$/i, '')
     .replace(/-\d{5}-of-\d{5}$/, '')
     .normalize('NFC')

@@ -1,4 +1,5 @@
 import type { ByteSource } from '@mobillm/core';
+import { baseName } from './base-name.js';
 import type { FileSystem, FileWriter } from './file-system/file-system.js';
 import type { StoreLayout } from './layout.js';
 import type { WorkFolder } from './lock.js';
@@ -85,11 +86,6 @@ export async function placeFiles(
 
 function nameOf({ path, fileName }: FileToPlace): string {
   return fileName ?? baseName(path);
-}
-
-/** The last part of a path. */
-export function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 async function tryLink(fs: FileSystem, from: string, to: string): Promise<boolean> {

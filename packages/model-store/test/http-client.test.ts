@@ -28,7 +28,7 @@ describe('an answer whose body nobody reads', () => {
     onTestFinished(() => void process.off('uncaughtException', uncaught));
     const transport = createNodeTransport({ stallMs: 50 });
     const { signal } = new AbortController();
-    const answer = await transport.send({ method: 'GET', url, headers: {}, signal });
+    const answer = await transport.send({ url, headers: {}, signal });
     await vi.waitFor(() => expect(closed).toHaveBeenCalled(), 10_000);
     // The system tells of the closed connection first, and the client of its error soon after.
     for (let turn = 0; turn < 10; turn++) await setImmediate();

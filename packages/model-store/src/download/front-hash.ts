@@ -29,11 +29,6 @@ export class FrontHash {
     this.digest.catch(() => undefined);
   }
 
-  /** Bytes that have been hashed. */
-  get hashedBytes(): number {
-    return this.doneBytes;
-  }
-
   /** More of the file is there. */
   advance(): void {
     this.wake?.();

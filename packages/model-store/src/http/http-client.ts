@@ -1,6 +1,6 @@
 import { MobillmError } from '@mobillm/core';
-import { isThisMachine } from '../reference/parse-reference.js';
 import { hostOf, networkFailure } from './network-errors.js';
+import { isThisMachine } from './this-machine.js';
 import type { HttpResponse, HttpTransport } from './transport.js';
 
 const maxRedirects = 10;
@@ -8,14 +8,11 @@ const redirects = new Set([301, 302, 303, 307, 308]);
 
 /** What {@link HttpClient.get} takes. */
 export interface GetOptions {
-  readonly method?: 'GET' | 'HEAD';
   /** Headers by their lower-case names. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Value of `authorization`, for the host of the address alone. */
   readonly authorization?: string | undefined;
   readonly signal: AbortSignal;
-  /** Redirects to follow: to any host (default), to the same host alone, or none. */
-  readonly follow?: 'all' | 'same-host';
 }
 
 /** An answer, and the address that it came from after all redirects. */
@@ -34,15 +31,13 @@ export class HttpClient {
    * @throws MobillmError `NETWORK_FAILED`; the signal's reason.
    */
   async get(url: string, options: GetOptions): Promise<Answer> {
-    const { method = 'GET', headers = {}, authorization, signal, follow = 'all' } = options;
-    const firstHost = hostOf(url);
+    const { headers = {}, authorization, signal } = options;
     let current = url;
     let authorized = authorization !== undefined;
     for (let hops = 0; ; hops++) {
       signal.throwIfAborted();
       const answer = await this.transport
         .send({
-          method,
           url: current,
           headers: {
             'accept-encoding': 'identity',
@@ -65,7 +60,6 @@ export class HttpClient {
         answer.cancel();
         throw error;
       }
-      if (follow === 'same-host' && hostOf(next) !== firstHost) return withUrl(answer, current);
       answer.cancel();
       if (hops >= maxRedirects) {
         throw refusedRedirect(url, `is redirected more than ${maxRedirects} times`);

@@ -26,9 +26,8 @@ export function createNodeTransport(times: TransportTimes = {}): HttpTransport {
     return made;
   };
   return {
-    async send({ method, url, headers, signal }) {
+    async send({ url, headers, signal }) {
       const answer = await request(url, {
-        method,
         headers,
         signal,
         dispatcher: dispatcherFor(url),

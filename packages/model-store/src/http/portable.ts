@@ -3,7 +3,7 @@ import { stallMs, type HttpTransport } from './transport.js';
 /** Requests over the `fetch` of a browser or of React Native. */
 export function createTransport(): HttpTransport {
   return {
-    async send({ method, url, headers, signal }) {
+    async send({ url, headers, signal }) {
       const ending = new AbortController();
       const end = () => ending.abort(signal.reason);
       signal.addEventListener('abort', end, { once: true });
@@ -11,7 +11,6 @@ export function createTransport(): HttpTransport {
       const watch = stallWatch(ending);
       try {
         const answer = await fetch(url, {
-          method,
           headers,
           redirect: 'manual',
           signal: ending.signal,

@@ -1,6 +1,5 @@
-/** One request, to one address: redirects are the caller's. */
+/** One request (GET), to one address: redirects are the caller's. */
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST';
   /** Address, `http` or `https`. */
   readonly url: string;
   /** Headers by their lower-case names. */

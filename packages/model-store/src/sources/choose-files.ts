@@ -1,4 +1,5 @@
 import { MobillmError } from '@mobillm/core';
+import { baseName } from '../base-name.js';
 
 /** A file of a repository. */
 export interface RepositoryFile {
@@ -24,7 +25,6 @@ export interface Offer {
   /** Its quantization by its name, in upper case; `undefined` where the name tells none. */
   readonly quantization: string | undefined;
   readonly files: readonly RepositoryFile[];
-  readonly totalBytes: number;
 }
 
 /** Taken in this order where nothing is asked for: what most devices run well. */
@@ -57,7 +57,7 @@ export function offersOf(files: readonly RepositoryFile[]): Offer[] {
   const offers: Offer[] = [];
   for (const file of files) {
     if (!/\.gguf$/i.test(file.path) || isProjector(file.path)) continue;
-    if (/imatrix/i.test(baseOf(file.path))) continue;
+    if (/imatrix/i.test(baseName(file.path))) continue;
     const part = partForm.exec(file.path);
     if (part === null) {
       offers.push(toOffer([file]));
@@ -102,7 +102,7 @@ export function chooseFiles(
 
 function selected(offers: readonly Offer[], selection: string): Offer | undefined {
   const byFile = offers.filter(({ files }) =>
-    files.some(({ path }) => path === selection || baseOf(path) === selection),
+    files.some(({ path }) => path === selection || baseName(path) === selection),
   );
   if (byFile.length > 0) return shortest(byFile);
   const wanted = selection.toUpperCase().replace(/^FP(?=\d)/, 'F');
@@ -144,7 +144,7 @@ function chooseProjector(files: readonly RepositoryFile[]): RepositoryFile | und
 }
 
 function notOffered(repository: string, offers: readonly Offer[], selection: string): MobillmError {
-  const names = [...new Set(offers.map((offer) => offer.quantization ?? baseOf(offer.path)))];
+  const names = [...new Set(offers.map((offer) => offer.quantization ?? baseName(offer.path)))];
   const list = names.slice(0, 20).join(', ') + (names.length > 20 ? ' …' : '');
   return new MobillmError(
     'MODEL_NOT_FOUND',
@@ -159,14 +159,9 @@ function toOffer(files: readonly RepositoryFile[]): Offer {
     path,
     quantization: quantizationOf(path),
     files,
-    totalBytes: files.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
   };
 }
 
 function isProjector(path: string): boolean {
-  return /mmproj/i.test(baseOf(path));
-}
-
-function baseOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+  return /mmproj/i.test(baseName(path));
 }

@@ -1,13 +1,12 @@
 import { MobillmError } from '@mobillm/core';
+import type { MirrorAddress } from '../download/mirror.js';
 import { badAnswer, type Answer } from '../http/http-client.js';
 import { refusedBy } from '../http/network-errors.js';
 import type { HuggingFaceReference } from '../reference/model-reference.js';
-import { formatReference } from '../reference/parse-reference.js';
-import { chooseFiles, isRepositoryPath, type RepositoryFile } from './choose-files.js';
+import { isRepositoryPath, type RepositoryFile } from './choose-files.js';
+import { chosenModel, hubAt, type Hub } from './hub.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
-import { nameOfRepositoryFile } from './repository-name.js';
-import type { RemoteFile, Source, SourceContext } from './source.js';
-import { fileNameOf } from './url-source.js';
+import type { Source, SourceContext } from './source.js';
 
 const maxAnswerBytes = 8 * 2 ** 20;
 /** A page holds up to a thousand files. */
@@ -19,50 +18,20 @@ const maxPages = 20;
  * hub alone and never to where it redirects.
  */
 export const huggingFaceSource: Source<HuggingFaceReference> = async (reference, context) => {
-  const { repository, revision, selection } = reference;
+  const { repository } = reference;
   const hub = await openHub(context);
   const commit = await findCommit(hub, reference, context);
   const files = await listFiles(hub, repository, commit, context);
-  const { weights, projector } = chooseFiles(repository, files, selection);
-  const toRemote = (file: RepositoryFile, role: RemoteFile['role']): RemoteFile => ({
-    fileName: fileNameOf(encodeURIComponent(file.path.slice(file.path.lastIndexOf('/') + 1))),
-    role,
-    fileBytes: file.fileBytes,
-    ...(file.sha256 !== undefined && { sha256: file.sha256 }),
-    addresses: [
-      {
-        url: `${hub.endpoint}/${repository}/resolve/${commit}/${encodePath(file.path)}`,
-        authorization: hub.authorization,
-        explain: (answer) =>
-          answer.header('x-error-code') === 'GatedRepo'
-            ? refusal(answer, hub, repository, commit)
-            : undefined,
-      },
-    ],
+  const addressOf = (path: string): MirrorAddress => ({
+    url: `${hub.endpoint}/${repository}/resolve/${commit}/${encodePath(path)}`,
+    authorization: hub.authorization,
+    explain: (answer) =>
+      answer.header('x-error-code') === 'GatedRepo'
+        ? refusal(answer, hub, repository, commit)
+        : undefined,
   });
-  return {
-    name: nameOfRepositoryFile(repository, weights[0]?.path ?? ''),
-    format: 'gguf',
-    files: [
-      ...weights.map((file) => toRemote(file, 'weights')),
-      ...(projector === undefined ? [] : [toRemote(projector, 'projector')]),
-    ],
-    origin: {
-      reference: formatReference({
-        source: 'hugging-face',
-        repository,
-        ...(revision !== undefined && { revision }),
-        ...(selection !== undefined && { selection }),
-      }),
-      revision: commit,
-    },
-  };
+  return chosenModel(reference, files, addressOf, commit);
 };
-
-interface Hub {
-  readonly endpoint: string;
-  readonly authorization: string | undefined;
-}
 
 async function openHub({ environment, readText }: SourceContext): Promise<Hub> {
   if (/^(1|true|yes|on)$/i.test(environment['HF_HUB_OFFLINE'] ?? '')) {
@@ -72,19 +41,12 @@ async function openHub({ environment, readText }: SourceContext): Promise<Hub> {
       { details: { reason: 'HF_HUB_OFFLINE' } },
     );
   }
-  const endpoint = (environment['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, '');
-  if (!URL.canParse(endpoint)) {
-    throw new MobillmError('NETWORK_FAILED', `HF_ENDPOINT is "${endpoint}", which is no address.`);
-  }
   const home =
     environment['HF_HOME'] ??
     `${environment['XDG_CACHE_HOME'] ?? `${environment['HOME'] ?? environment['USERPROFILE'] ?? ''}/.cache`}/huggingface`;
   const token =
     environment['HF_TOKEN'] || (await readText(environment['HF_TOKEN_PATH'] ?? `${home}/token`));
-  const trimmed = token?.trim() ?? '';
-  // A token is one word; anything else would become headers of its own.
-  const sound = /^[\x21-\x7e]+$/.test(trimmed);
-  return { endpoint, authorization: sound ? `Bearer ${trimmed}` : undefined };
+  return hubAt(environment['HF_ENDPOINT'] || 'https://huggingface.co', 'HF_ENDPOINT', token);
 }
 
 async function findCommit(

@@ -1,12 +1,10 @@
 import { MobillmError } from '@mobillm/core';
 import { refusedBy } from '../http/network-errors.js';
 import type { ModelScopeReference } from '../reference/model-reference.js';
-import { formatReference } from '../reference/parse-reference.js';
-import { chooseFiles, isRepositoryPath, type RepositoryFile } from './choose-files.js';
+import { isRepositoryPath, type RepositoryFile } from './choose-files.js';
+import { chosenModel, hubAt, type Hub } from './hub.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
-import { nameOfRepositoryFile } from './repository-name.js';
-import type { RemoteFile, Source, SourceContext } from './source.js';
-import { fileNameOf } from './url-source.js';
+import type { Source, SourceContext } from './source.js';
 
 const maxAnswerBytes = 16 * 2 ** 20;
 /** The hub cuts its lists there, without a word. */
@@ -17,58 +15,22 @@ const mostListed = 3000;
  * hub alone.
  */
 export const modelScopeSource: Source<ModelScopeReference> = async (reference, context) => {
-  const { repository, revision = 'master', selection } = reference;
+  const { repository, revision = 'master' } = reference;
   const hub = openHub(context);
   const files = await listFiles(hub, repository, revision, context);
-  const { weights, projector } = chooseFiles(repository, files, selection);
-  const toRemote = (file: RepositoryFile, role: RemoteFile['role']): RemoteFile => {
-    const query = new URLSearchParams({ Revision: revision, FilePath: file.path });
+  return chosenModel(reference, files, (path) => {
+    const query = new URLSearchParams({ Revision: revision, FilePath: path });
     return {
-      fileName: fileNameOf(encodeURIComponent(file.path.slice(file.path.lastIndexOf('/') + 1))),
-      role,
-      fileBytes: file.fileBytes,
-      ...(file.sha256 !== undefined && { sha256: file.sha256 }),
-      addresses: [
-        {
-          url: `${hub.endpoint}/api/v1/models/${repository}/repo?${query.toString()}`,
-          authorization: hub.authorization,
-        },
-      ],
+      url: `${hub.endpoint}/api/v1/models/${repository}/repo?${query.toString()}`,
+      authorization: hub.authorization,
     };
-  };
-  return {
-    name: nameOfRepositoryFile(repository, weights[0]?.path ?? ''),
-    format: 'gguf',
-    files: [
-      ...weights.map((file) => toRemote(file, 'weights')),
-      ...(projector === undefined ? [] : [toRemote(projector, 'projector')]),
-    ],
-    origin: { reference: formatReference(reference) },
-  };
+  });
 };
 
-interface Hub {
-  readonly endpoint: string;
-  readonly authorization: string | undefined;
-}
-
 function openHub({ environment }: SourceContext): Hub {
-  const set = (environment['MODELSCOPE_ENDPOINT'] || 'https://www.modelscope.cn').replace(
-    /\/+$/,
-    '',
-  );
-  const endpoint = /^https?:\/\//.test(set) ? set : `https://${set}`;
-  if (!URL.canParse(endpoint)) {
-    throw new MobillmError(
-      'NETWORK_FAILED',
-      `MODELSCOPE_ENDPOINT is "${set}", which is no address.`,
-    );
-  }
-  const token = environment['MODELSCOPE_API_TOKEN']?.trim() ?? '';
-  return {
-    endpoint,
-    authorization: /^[\x21-\x7e]+$/.test(token) ? `Bearer ${token}` : undefined,
-  };
+  const set = environment['MODELSCOPE_ENDPOINT'] || 'https://www.modelscope.cn';
+  const address = /^https?:\/\//.test(set) ? set : `https://${set}`;
+  return hubAt(address, 'MODELSCOPE_ENDPOINT', environment['MODELSCOPE_API_TOKEN']);
 }
 
 async function listFiles(

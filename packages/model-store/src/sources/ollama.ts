@@ -1,8 +1,10 @@
 import { MobillmError } from '@mobillm/core';
+import { bearer } from '../http/bearer.js';
 import { badAnswer, type Answer } from '../http/http-client.js';
 import { refusedBy } from '../http/network-errors.js';
+import { isLoopback, isThisMachine } from '../http/this-machine.js';
 import type { OllamaReference } from '../reference/model-reference.js';
-import { formatReference, isLoopback, isThisMachine } from '../reference/parse-reference.js';
+import { formatReference } from '../reference/parse-reference.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
 import type { RemoteFile, Source, SourceContext } from './source.js';
 
@@ -95,9 +97,9 @@ async function fetchToken(
     throw refusedBy(address.href, answer.status, 'a token');
   }
   const fields = fieldsOf(await client.json(answer, maxTokenBytes, signal));
-  const token = textOf(fields['token']) ?? textOf(fields['access_token']) ?? '';
-  if (!/^[\x21-\x7e]+$/.test(token)) throw badAnswer(address.href, 'has no token in it');
-  return `Bearer ${token}`;
+  const authorization = bearer(textOf(fields['token']) ?? textOf(fields['access_token']));
+  if (authorization === undefined) throw badAnswer(address.href, 'has no token in it');
+  return authorization;
 }
 
 function readLayers(
