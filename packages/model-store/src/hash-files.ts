@@ -3,6 +3,13 @@ import type { FileSystem } from './file-system/file-system.js';
 import type { ProgressReporter } from './progress.js';
 import { unreadable } from './store-errors.js';
 
+/** The sha256 of some bytes, in lower-case hexadecimal. */
+export function hashBytes(fs: FileSystem, bytes: Uint8Array): string {
+  const hash = fs.createSha256();
+  hash.update(bytes);
+  return hash.digest();
+}
+
 /** Bytes taken in at once; the thread is given back after each. */
 const chunkBytes = 2 ** 20;
 

@@ -1,4 +1,5 @@
 import type { FileSystem } from './file-system/file-system.js';
+import { hashBytes } from './hash-files.js';
 
 /** Version of the layout and of the manifests; a store of a later one is not touched. */
 export const schemaVersion = 1;
@@ -49,9 +50,7 @@ export class StoreLayout {
   }
 
   private sha256Of(text: string): string {
-    const hash = this.fs.createSha256();
-    hash.update(new TextEncoder().encode(text));
-    return hash.digest();
+    return hashBytes(this.fs, new TextEncoder().encode(text));
   }
 
   /** The manifest of a model. */

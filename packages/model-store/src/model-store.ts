@@ -9,7 +9,7 @@ import {
 } from '@mobillm/core';
 import { addModel } from './add-model.js';
 import type { FileFacts, FileSystem } from './file-system/file-system.js';
-import { hashFiles } from './hash-files.js';
+import { hashBytes, hashFiles } from './hash-files.js';
 import type { DeviceModelStore, PullModelOptions } from './device-model-store.js';
 import type { HttpClient } from './http/http-client.js';
 import { Jobs } from './jobs.js';
@@ -106,11 +106,7 @@ export class FolderModelStore implements DeviceModelStore {
         client: this.client,
         environment: this.context.fs.environment(),
         readText: (path) => readText(this.context.fs, path),
-        sha256: (bytes) => {
-          const hash = this.context.fs.createSha256();
-          hash.update(bytes);
-          return hash.digest();
-        },
+        sha256: (bytes) => hashBytes(this.context.fs, bytes),
         signal,
       });
       const { name = checkModelName(model.name, 'the name of the model'), mirrors = [] } = checked;

@@ -5,6 +5,7 @@ import {
   type ModelOrigin,
   type StoredModel,
 } from '@mobillm/core';
+import { areInPlace } from './files-in-place.js';
 import { toStoredModel, type Manifest } from './manifest/manifest.js';
 import type { WorkFolder } from './lock.js';
 import { deletableOriginals, deleteOriginals, liesInStore } from './originals.js';
@@ -128,11 +129,7 @@ async function sameModel(
   // What was linked is to be taken in.
   if (placement === 'move' && manifest.ownership === 'linked') return undefined;
   // The same content elsewhere replaces a file that has gone.
-  for (const { path, fileBytes } of model.files.files) {
-    const facts = await fs.stat(path).catch(() => undefined);
-    if (facts?.fileBytes !== fileBytes) return undefined;
-  }
-  return model;
+  return (await areInPlace(fs, model.files.files)) ? model : undefined;
 }
 
 /** Takes back files that could not be recorded; the originals are still there. */

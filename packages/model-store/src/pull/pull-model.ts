@@ -4,6 +4,7 @@ import { recordBytes } from '../download/journal.js';
 import type { MirrorAddress } from '../download/mirror.js';
 import { pieceBytes } from '../download/piece-map.js';
 import type { FileSystem } from '../file-system/file-system.js';
+import { areInPlace } from '../files-in-place.js';
 import { checkGguf, inspectGguf } from '../gguf/inspect-gguf.js';
 import type { HttpClient } from '../http/http-client.js';
 import { takeLock, type WorkFolder } from '../lock.js';
@@ -155,11 +156,7 @@ async function alreadyThere(
     if (model.files.every(({ sha256 }) => sha256 !== undefined)) throw nameIsTaken(stored);
     return undefined;
   }
-  for (const { path, fileBytes } of stored.files.files) {
-    const facts = await fs.stat(path).catch(() => undefined);
-    if (facts?.fileBytes !== fileBytes) return undefined;
-  }
-  return stored;
+  return (await areInPlace(fs, stored.files.files)) ? stored : undefined;
 }
 
 /** Content that is there, for one or more files of the model. */
