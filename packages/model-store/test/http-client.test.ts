@@ -1,24 +1,21 @@
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HttpClient } from '../src/http/http-client.js';
 import { createNodeTransport } from '../src/http/node.js';
+import { listen, stop } from './servers/http-servers.js';
 
-async function listen(listener: RequestListener): Promise<string> {
+async function serve(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const port = await listen(server, '127.0.0.1');
+  onTestFinished(() => stop(server));
+  return `http://127.0.0.1:${port}/`;
 }
 
 describe('an answer whose body nobody reads', () => {
   it('does not end the process when its connection falls silent', async () => {
     const closed = vi.fn();
-    const url = await listen((request, response) => {
+    const url = await serve((request, response) => {
       request.socket.on('close', closed);
       response.writeHead(302, { location: '/elsewhere', 'content-length': 100_000 });
       response.write('x');
@@ -42,7 +39,7 @@ describe('an answer whose body nobody reads', () => {
 
   it.each(['file:///etc/passwd', 'http://['])('is ended when it redirects to %s', async (to) => {
     const closed = vi.fn();
-    const url = await listen((request, response) => {
+    const url = await serve((request, response) => {
       request.socket.on('close', closed);
       response.writeHead(302, { location: to, 'content-length': 100_000 });
       response.write('x');

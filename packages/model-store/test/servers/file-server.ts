@@ -1,6 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach } from 'vitest';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { closedAfterEach, listen, parseRange, sendBytes, stop } from './http-servers.js';
 
 /** What a test server does with a request; nothing returned means the plain file. */
 export type Behaviour = (
@@ -25,56 +24,24 @@ export async function serveFile(bytes: Uint8Array, behave?: Behaviour): Promise<
   const ranges: (readonly [number, number] | undefined)[] = [];
   const state = { sentBytes: 0 };
   let number = 0;
-  const server: Server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     const range = parseRange(request.headers.range, bytes.byteLength);
     ranges.push(range);
     if (behave?.(request, response, number++) === true) return;
-    const [first, last] = range ?? [0, bytes.byteLength - 1];
-    const body = bytes.subarray(first, last + 1);
-    response.writeHead(range === undefined ? 200 : 206, {
-      'content-length': body.byteLength,
-      'accept-ranges': 'bytes',
-      etag: '"content"',
-      ...(range !== undefined && {
-        'content-range': `bytes ${first}-${last}/${bytes.byteLength}`,
-      }),
-    });
-    state.sentBytes += body.byteLength;
-    response.end(body);
+    state.sentBytes += sendBytes(request, response, bytes, { etag: '"content"' });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listen(server, '127.0.0.1');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/model.gguf`,
+    url: `http://127.0.0.1:${port}/model.gguf`,
     ranges,
     get sentBytes() {
       return state.sentBytes;
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    close: () => stop(server),
   };
 }
 
 /** Starts servers for the tests of a file and stops them after each. */
-export function fileServers(): (bytes: Uint8Array, behave?: Behaviour) => Promise<FileServer> {
-  const running: FileServer[] = [];
-  afterEach(async () => {
-    await Promise.all(running.splice(0).map((server) => server.close()));
-  });
-  return async (bytes, behave) => {
-    const server = await serveFile(bytes, behave);
-    running.push(server);
-    return server;
-  };
-}
-
-function parseRange(
-  header: string | undefined,
-  size: number,
-): readonly [number, number] | undefined {
-  const match = /^bytes=(\d+)-(\d*)$/.exec(header ?? '');
-  if (match === null) return undefined;
-  return [Number(match[1]), match[2] === '' ? size - 1 : Math.min(Number(match[2]), size - 1)];
+export function fileServers(): typeof serveFile {
+  return closedAfterEach(serveFile);
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach } from 'vitest';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { closedAfterEach, listen, sendBytes, stop } from './http-servers.js';
 
 /** A repository of the hub. */
 export interface HubRepository {
@@ -170,22 +169,14 @@ export async function startHub(
     endpoint,
     requests,
     close: async () => {
-      await Promise.all([close(hub), close(content)]);
+      await Promise.all([stop(hub), stop(content)]);
     },
   };
 }
 
 /** Starts hubs for the tests of a file and stops them after each. */
 export function hubServers(): typeof startHub {
-  const running: HubServer[] = [];
-  afterEach(async () => {
-    await Promise.all(running.splice(0).map((server) => server.close()));
-  });
-  return async (repositories, options) => {
-    const server = await startHub(repositories, options);
-    running.push(server);
-    return server;
-  };
+  return closedAfterEach(startHub);
 }
 
 function refusal(
@@ -217,35 +208,4 @@ function sendJson(
     ...headers,
   });
   response.end(body);
-}
-
-function sendBytes(
-  request: IncomingMessage,
-  response: ServerResponse,
-  bytes: Uint8Array,
-  headers: Record<string, string>,
-): void {
-  const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
-  const first = Number(match?.[1] ?? 0);
-  const last = match?.[2] ? Math.min(Number(match[2]), bytes.byteLength - 1) : bytes.byteLength - 1;
-  const body = bytes.subarray(first, last + 1);
-  response.writeHead(match === null ? 200 : 206, {
-    ...headers,
-    'accept-ranges': 'bytes',
-    'content-length': body.byteLength,
-    ...(match !== null && { 'content-range': `bytes ${first}-${last}/${bytes.byteLength}` }),
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, resolve));
-  return (server.address() as AddressInfo).port;
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.closeAllConnections();
-    server.close(() => resolve());
-  });
 }

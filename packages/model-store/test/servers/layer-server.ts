@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { listen, stop } from './http-servers.js';
 import type { Layer } from './registry-server.js';
 
 /** A registry that has whatever a test wants, also what no real one would take. */
@@ -47,10 +47,7 @@ export async function layerServer(
       response.writeHead(200, { 'content-length': blob.byteLength }).end(blob);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  const port = await listen(server, '127.0.0.1');
+  onTestFinished(() => stop(server));
+  return { host: `127.0.0.1:${port}`, asked };
 }

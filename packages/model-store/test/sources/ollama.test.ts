@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { tinyLlamaGguf } from '@mobillm/core/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createModelStore } from '../../src/index.js';
+import { listen, stop } from '../servers/http-servers.js';
 import { noRegistry, registryServer } from '../servers/registry-server.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
@@ -101,16 +101,11 @@ describe('a registry that wants a token', () => {
         response.writeHead(200, { 'content-length': model.byteLength }).end(model);
       }
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    try {
-      await using store = openStore();
-      const { port } = server.address() as AddressInfo;
-      const pulled = await store.pull(`ollama:127.0.0.1:${port}/a/b`);
-      expect(pulled.files.files[0]?.sha256).toBe(sha256);
-      expect(seen[0]).toBe('Bearer abc');
-    } finally {
-      server.closeAllConnections();
-      server.close();
-    }
+    const port = await listen(server, '127.0.0.1');
+    onTestFinished(() => stop(server));
+    await using store = openStore();
+    const pulled = await store.pull(`ollama:127.0.0.1:${port}/a/b`);
+    expect(pulled.files.files[0]?.sha256).toBe(sha256);
+    expect(seen[0]).toBe('Bearer abc');
   });
 });
