@@ -130,11 +130,9 @@ describe('a grammar of any schema', () => {
           const json = randomWalk(start, seed, 60);
           const own: unknown[] =
             json === undefined || hasNumericKey(json) ? [] : [JSON.parse(json)];
-          for (const value of [
-            ...own,
-            ...values.filter((value) => inReach(value) && inOrder(schema, value)),
-          ]) {
-            if (!validates(schema, value, 'closed')) continue;
+          for (const value of [...own, ...values.filter((value) => inOrder(schema, value))]) {
+            // Its own among them: 3E+20 is written with 21 digits.
+            if (!inReach(value) || !validates(schema, value, 'closed')) continue;
             valid += 1;
             expect([JSON.stringify(value), start.push(JSON.stringify(value))?.canEnd]).toEqual([
               JSON.stringify(value),
