@@ -205,6 +205,8 @@ void Model::free() {
   draft_.reset();
   if (context_ != nullptr) thread_pool_.remove(context_.get());
   context_.reset();
+  // A closed model may live until JavaScript has collected what names it.
+  thread_pool_.resize(1);
   // The library would free them with the model.
   for (const auto& adapter : std::exchange(adapters_, {})) adapter->adapter_.reset();
   vocabulary_.reset();
