@@ -11,24 +11,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <iostream>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "reference_program.hpp"
+
 namespace {
 
 constexpr std::uint32_t kBatchTokens = 512;
-
-// CPU time of the whole process: ggml's threads compute, too.
-double cpu_ms() { return 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
-[[noreturn]] void fail(const std::string& sentence) {
-  std::cerr << sentence << '\n';
-  std::exit(1);
-}
 
 std::vector<int> numbers(const char* text) {
   std::vector<int> values;
@@ -42,16 +34,8 @@ class Subject {
  public:
   Subject(llama_model* model, llama_flash_attn_type kind, int context_tokens, int threads)
       : vocabulary_(llama_vocab_n_tokens(llama_model_get_vocab(model))) {
-    llama_context_params params = llama_context_default_params();
-    params.n_ctx = static_cast<std::uint32_t>(context_tokens);
-    params.n_batch = kBatchTokens;
-    params.n_ubatch = kBatchTokens;
-    params.n_threads = threads;
-    params.n_threads_batch = threads;
-    params.flash_attn_type = kind;
-    params.no_perf = true;
-    context_.reset(llama_init_from_model(model, params));
-    if (context_ == nullptr) fail("the context could not be made");
+    context_.reset(make_context(model, static_cast<std::uint32_t>(context_tokens), kBatchTokens,
+                                threads, kind));
   }
 
   void fill(int depth) {

@@ -14,11 +14,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <iostream>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "reference_program.hpp"
 
 namespace {
 
@@ -26,14 +27,6 @@ double wall_ms() {
   return std::chrono::duration<double, std::milli>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
-}
-
-// CPU time of the whole process: ggml's threads compute, too.
-double cpu_ms() { return 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
-
-[[noreturn]] void fail(const std::string& sentence) {
-  std::cerr << sentence << '\n';
-  std::exit(1);
 }
 
 llama_flash_attn_type flash_attention_of(const std::string& word) {
@@ -91,16 +84,8 @@ int main(int argc, char** argv) {
   llama_model* model = llama_model_load_from_file(argv[1], llama_model_default_params());
   if (model == nullptr) fail("the model could not be loaded");
   const llama_vocab* vocabulary = llama_model_get_vocab(model);
-  llama_context_params params = llama_context_default_params();
-  params.n_ctx = context_tokens;
-  params.n_batch = batch_tokens;
-  params.n_ubatch = batch_tokens;
-  params.n_threads = threads;
-  params.n_threads_batch = threads;
-  params.flash_attn_type = flash_attention;
-  params.no_perf = true;
-  llama_context* context = llama_init_from_model(model, params);
-  if (context == nullptr) fail("the context could not be made");
+  llama_context* context =
+      make_context(model, context_tokens, batch_tokens, threads, flash_attention);
   ggml_threadpool* pool = nullptr;
   if (threads > 1) {
     ggml_threadpool_params pool_params = ggml_threadpool_params_default(threads);
