@@ -40,6 +40,7 @@ import { adviseMemory, withAdvice } from './memory-advice.js';
 import { memoryItems } from './memory-items.js';
 import { LlamaCppModel } from './model.js';
 import { type ModelHeader, ModelHeaders } from './model-header.js';
+import { runRequest } from './native-request.js';
 import { resolveOffload } from './offload.js';
 import { rpcDevices } from './rpc-devices.js';
 import { version } from './version.js';
@@ -187,19 +188,13 @@ class LlamaCppDriver implements EngineDriver {
     options: NativeEstimateOptions,
     signal: AbortSignal | undefined,
   ): Promise<NativeEstimated> {
-    const native = callNative(() => new this.#addon.Estimate(options));
-    const stopListening = onAbort(signal, () => native.abort());
-    try {
-      const estimated = await native.run();
-      signal?.throwIfAborted();
-      return estimated;
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      throw fromNative(error);
-    } finally {
-      stopListening();
-      native.close();
-    }
+    const estimated = await runRequest(
+      () => new this.#addon.Estimate(options),
+      (native) => native.run(),
+      signal,
+    );
+    signal?.throwIfAborted();
+    return estimated;
   }
 
   async open(files: ModelFiles, options: DriverOpenOptions): Promise<ModelDriver> {

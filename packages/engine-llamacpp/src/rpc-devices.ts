@@ -1,6 +1,6 @@
-import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import { probeRpcServer } from '#rpc';
 import type { LlamaCppAddon, NativeDevice } from './addon.js';
+import { runRequest } from './native-request.js';
 import { parseEndpoint } from './rpc/endpoint.js';
 
 /** How long the library may take to list the devices of a server that has just described them. */
@@ -22,24 +22,13 @@ export async function rpcDevices(
   await Promise.all(parsed.map((endpoint) => probeRpcServer(endpoint, { signal })));
   const devices: NativeDevice[] = [];
   // One after the other: the library numbers them as it meets them.
-  for (const endpoint of endpoints) devices.push(...(await list(addon, endpoint, signal)));
-  return devices;
-}
-
-async function list(
-  addon: LlamaCppAddon,
-  endpoint: string,
-  signal: AbortSignal | undefined,
-): Promise<readonly NativeDevice[]> {
-  const native = callNative(() => new addon.RpcDevices({ endpoint, limitMs: listMs }));
-  const stopListening = onAbort(signal, () => native.abort());
-  try {
-    return await native.list();
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason;
-    throw fromNative(error);
-  } finally {
-    stopListening();
-    native.close();
+  for (const endpoint of endpoints) {
+    const listed = await runRequest(
+      () => new addon.RpcDevices({ endpoint, limitMs: listMs }),
+      (native) => native.list(),
+      signal,
+    );
+    devices.push(...listed);
   }
+  return devices;
 }
