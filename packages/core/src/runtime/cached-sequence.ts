@@ -32,6 +32,8 @@ export class CachedSequence {
   state: SequenceState = 'idle';
   /** Whether what is cached was left behind by another conversation; kept by its pool. */
   inherited = false;
+  /** Grows when a cut of its cache begins, and when it has ended. */
+  cuts = 0;
   /** Tokens that a run on it has been promised room for; kept by its pool. */
   reservedTokens = 0;
   /** What the run on it computes or imports, as long as it has that room; kept by its pool. */
@@ -70,10 +72,22 @@ export class CachedSequence {
   #imported: { readonly sha256: string; readonly tokenCount: number } | undefined;
   /** Where in a shared pool its tokens lie. */
   places = new PoolPlaces();
+  /** Where those of the copy will lie that it is making. */
+  #copyPlaces: PoolPlaces | undefined;
 
   /** Tokens cached or promised. */
   get heldTokens(): number {
     return Math.max(this.#driver.tokenCount, this.reservedTokens);
+  }
+
+  /** Places of a shared pool, with the tokens that it has there, was promised, or is copying. */
+  holdings(promisedTokens: number): readonly (readonly [PoolPlaces, number])[] {
+    const tokens = Math.max(this.heldTokens, promisedTokens);
+    if (!this.#copyPlaces) return [[this.places, tokens]];
+    return [
+      [this.places, this.knownTokens],
+      [this.#copyPlaces, tokens],
+    ];
   }
 
   /**
@@ -161,8 +175,10 @@ export class CachedSequence {
 
   /** Cuts the cache to its first tokens, or to none where the engine cannot cut within. */
   async truncate(tokenCount: number): Promise<void> {
+    this.cuts++;
     if (this.#givingUp) await this.#givingUp;
     if (tokenCount < this.#driver.tokenCount) await this.#driver.truncate(tokenCount);
+    this.cuts++;
     this.#tokens.length = Math.min(this.#tokens.length, this.#driver.tokenCount);
     this.places.cut(this.#tokens.length);
     if (this.#tokens.length <= this.exactTokens) this.exactTokens = Infinity;
@@ -187,7 +203,13 @@ export class CachedSequence {
     const lent = source.places.lend(tokenCount);
     const { copyableTokens } = source;
     const imported = source.#imported;
-    if (!(await this.#driver.copyFrom?.(source.#driver, tokenCount))) return false;
+    this.#copyPlaces = new PoolPlaces();
+    this.#copyPlaces.take(lent);
+    try {
+      if (!(await this.#driver.copyFrom?.(source.#driver, tokenCount))) return false;
+    } finally {
+      this.#copyPlaces = undefined;
+    }
     this.#tokens = tokens;
     this.places.take(lent);
     this.exactTokens = Infinity;
@@ -268,6 +290,7 @@ export class CachedSequence {
   async giveUp(): Promise<void> {
     // At once: who reads on meanwhile sees that it has lost its room.
     this.reservedTokens = 0;
+    this.cuts++;
     this.#givingUp ??= (async () => {
       await this.#batches?.stop();
       if (this.tokenCount > 0) await this.#driver.truncate(0);

@@ -237,13 +237,15 @@ export class SequencePool {
       if (this.#fits(claim, others, donor, ahead)) {
         sequence.reservedTokens = wanted;
         sequence.undertakes = claim;
+        const cuts = donor?.sequence.cuts;
         if (!donor || (await sequence.copyFrom(donor.sequence, donor.usable))) {
           return sequence.tokenCount;
         }
         // It was cut meanwhile, or can only be copied whole. Without it there may be no room.
         refused.add(donor.sequence);
         sequence.reservedTokens = 0;
-        if (donor.sequence.knownTokens > donor.usable) this.#copiesParts = false;
+        const wasCut = donor.sequence.cuts !== cuts;
+        if (!wasCut && donor.sequence.knownTokens > donor.usable) this.#copiesParts = false;
         this.#changed();
         continue;
       }
@@ -303,10 +305,9 @@ export class SequencePool {
     ahead: Claim | undefined,
   ): boolean {
     const own = donor ? PoolPlaces.following(donor.sequence.places, donor.usable) : sequence.places;
-    const held = others.map((other) => {
-      const promised = other === ahead?.sequence ? ahead.wanted : 0;
-      return [other.places, Math.max(other.heldTokens, promised)] as const;
-    });
+    const held = others.flatMap((other) =>
+      other.holdings(other === ahead?.sequence ? ahead.wanted : 0),
+    );
     return PoolPlaces.count([[own, wanted], ...held]) <= this.#model.kvPoolTokens;
   }
 

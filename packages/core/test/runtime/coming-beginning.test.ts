@@ -151,6 +151,36 @@ describe('a beginning that another run computes', () => {
     expect(await Promise.all(waiting)).toEqual([0, 0]);
   });
 
+  it('is waited for still where a copy has failed because its source was cut meanwhile', async () => {
+    const cutNow: (() => void)[] = [];
+    const copies = () => {
+      const cut = cutNow.pop();
+      cut?.();
+      return !cut;
+    };
+    const make = () => Promise.resolve(counting(undefined, copies, stepTokens));
+    const pool = poolOf(make, 3, { copySequence: true });
+    const all = [await pool.take(signal), await pool.take(signal), await pool.take(signal)];
+    const [source, leader, one] = all as [CachedSequence, CachedSequence, CachedSequence];
+    for (const sequence of all) await pool.wake(sequence, signal);
+    await pool.prepare(source, head.slice(0, 24), 0, signal);
+    const run = compute(source, head.slice(0, 24));
+    while (!(await run.next()).done);
+    // More is left of it than was asked for, as if it could only be copied whole.
+    cutNow.push(() => void source.truncate(22));
+    expect(await pool.prepare(leader, head.slice(0, 20), 0, signal)).toBe(0);
+    pool.rest(leader);
+    await pool.wake(leader, signal);
+    const others = Array.from({ length: 36 }, () => 7);
+    await pool.prepare(leader, others, 0, signal);
+    const waiting = watch(pool.prepare(one, others, 0, signal));
+    await settle();
+    expect(waiting.value).toBeUndefined();
+    const leading = compute(leader, others);
+    while (!(await leading.next()).done);
+    expect(await waiting.promise).toBe(35);
+  });
+
   it('is not waited for where other adapters are applied to it', async () => {
     const { pool, all } = await working(2);
     const [leader, one] = all as [CachedSequence, CachedSequence];

@@ -11,7 +11,7 @@ const contextTokens = 100;
  */
 export function counting(
   onTruncate: () => void = () => undefined,
-  copies: (sourceTokens: number, tokens: number) => boolean = () => true,
+  copies: (sourceTokens: number, tokens: number) => boolean | Promise<boolean> = () => true,
   stepTokens = Infinity,
 ): SequenceDriver {
   let tokenCount = 0;
@@ -36,12 +36,10 @@ export function counting(
       tokenCount = count;
       return Promise.resolve(count);
     },
-    copyFrom(source, count) {
-      if (source.tokenCount < count || !copies(source.tokenCount, count)) {
-        return Promise.resolve(false);
-      }
+    async copyFrom(source, count) {
+      if (source.tokenCount < count || !(await copies(source.tokenCount, count))) return false;
       tokenCount = count;
-      return Promise.resolve(true);
+      return true;
     },
     close() {
       closed = true;

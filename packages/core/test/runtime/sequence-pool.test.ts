@@ -112,6 +112,32 @@ describe('a pool of sequences', () => {
       await expect(third).rejects.toThrow('no room');
     });
 
+    it('counts once what others are copying, and gives up nothing for it', async () => {
+      let made!: () => void;
+      let busy: Promise<void> | undefined;
+      const copies = async () => {
+        await busy;
+        return true;
+      };
+      const pool = poolOf(() => Promise.resolve(counting(undefined, copies)), 5, copying);
+      const all: CachedSequence[] = [];
+      for (let index = 0; index < 5; index++) all.push(await pool.take(signal));
+      const [source, done, ...others] = all as [CachedSequence, CachedSequence];
+      await pool.wake(source, signal);
+      await pool.prepare(source, numbers(40), 0, signal);
+      await fill(source, 40);
+      const prompt = [...numbers(40), 77];
+      expect(await pool.prepare(done, prompt, 0, signal)).toBe(40);
+      pool.rest(done);
+      // These three have 40 in common and three of their own; without that they were 163.
+      busy = new Promise((resolve) => (made = resolve));
+      const copyings = others.map((other) => pool.prepare(other, prompt, 0, signal));
+      await new Promise(setImmediate);
+      made();
+      expect(await Promise.all(copyings)).toEqual([40, 40, 40]);
+      expect(done.tokenCount).toBe(40);
+    });
+
     it('keeps what it can use of the last cache that has to go', async () => {
       const pool = poolOf(() => Promise.resolve(counting()), 2, copying);
       const [one, other] = [await pool.take(signal), await pool.take(signal)];
