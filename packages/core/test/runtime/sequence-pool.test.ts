@@ -114,7 +114,7 @@ describe('a pool of sequences', () => {
 
     it('counts once what others are copying, and gives up nothing for it', async () => {
       let made!: () => void;
-      let busy: Promise<void> | undefined;
+      let busy = Promise.resolve();
       const copies = async () => {
         await busy;
         return true;
