@@ -1,7 +1,8 @@
 /**
  * Measures what a saved beginning is worth: a system prompt of about a thousand tokens, computed or read
  * from a file, until the first token of the first answer. In turns; each on a model that was opened for
- * it, so that nothing is in memory, and with the hash of the model's file, which the restore checks.
+ * it, so that nothing is in memory. The restore checks the hash of the model's file: `--hashed` has each compute
+ * it, as on a device that has never saved or restored a session of this model; else saving has found it.
  *
  *   node bench/restore.mjs [--rounds 7] [--threads 1] [--model <file>] [--json]
  */
@@ -16,6 +17,7 @@ import './unmeasured.mjs';
 
 const { values, modelPath } = await benchOptions({
   rounds: { type: 'string', default: '7' },
+  hashed: { type: 'boolean', default: false },
 });
 const rounds = Number(values.rounds);
 const system = Array.from(
@@ -40,6 +42,7 @@ async function firstToken(begin) {
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'mobillm-bench-'));
+process.env.MOBILLM_CACHE_DIR = folder;
 try {
   const path = join(folder, 'beginning.session');
   const first = await open();
@@ -49,6 +52,7 @@ try {
   const times = { computed: [], restored: [] };
   for (let round = 0; round < rounds; round++) {
     const computed = await firstToken((model) => model.createSession({ system }));
+    if (values.hashed) await rm(join(folder, 'lineages.json'));
     const restored = await firstToken((model) => model.restoreSession(path));
     if (restored.restored?.cachedTokens !== saved.cachedTokens)
       throw new Error('the cache was not restored');

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Platform } from './platform.js';
 
@@ -61,6 +62,22 @@ export const platform: Platform = {
       await handle.close();
       throw error;
     }
+  },
+  async fileState(path) {
+    const stats = await stat(path, { bigint: true }).catch(() => undefined);
+    if (!stats?.isFile()) return undefined;
+    const { dev, ino, size, mtimeNs, ctimeNs } = stats;
+    const identity = [dev, ino, size, mtimeNs, ctimeNs].join(':');
+    return { identity, changedAtMs: Number(stats.ctimeMs) };
+  },
+  cacheFolder() {
+    const { MOBILLM_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+    if (MOBILLM_CACHE_DIR) return MOBILLM_CACHE_DIR;
+    const local = process.platform === 'win32' ? LOCALAPPDATA : undefined;
+    return join(XDG_CACHE_HOME || local || join(homedir(), '.cache'), 'mobillm');
+  },
+  async makeFolder(path) {
+    await mkdir(path, { recursive: true });
   },
   async writeFileAtomically(path, pieces) {
     const there = await stat(path).catch(() => undefined);

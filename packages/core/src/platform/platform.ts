@@ -24,6 +24,15 @@ export interface Platform {
   /** Opens a file for random reads. Rejects with the system's own error; a folder is `EISDIR`. */
   openFile(path: string): Promise<ByteSource>;
   /**
+   * What tells a file from all others, and from what it was before it was last written to; `undefined` where
+   * there is none, or the platform does not know.
+   */
+  fileState(path: string): Promise<FileState | undefined>;
+  /** Folder for what can be found again, of all programs that use this; `undefined` where there is none. */
+  cacheFolder(): string | undefined;
+  /** Makes a folder, and those that it lies in. Rejects with the system's own error. */
+  makeFolder(path: string): Promise<void>;
+  /**
    * Writes a file that is either there in full or not at all: beside it first, and under its name when
    * everything lies on the disk. For the user's eyes alone. Replaces a file of that name, and nothing
    * else. Rejects with the system's own error, or with what the pieces reject with; nothing is left
@@ -36,6 +45,14 @@ export interface Platform {
    * @throws MobillmError `UNSUPPORTED` where the platform has none that takes its input in pieces.
    */
   createSha256(): Sha256;
+}
+
+/** See {@link Platform.fileState}. */
+export interface FileState {
+  /** Disk, place on it, size and times of the last changes. */
+  readonly identity: string;
+  /** When its content, name or rights were last changed, in milliseconds since 1970. */
+  readonly changedAtMs: number;
 }
 
 /** A sha256 in the making. */

@@ -31,14 +31,10 @@ export const platform: Platform = {
         { details: { path } },
       ),
     ),
-  writeFileAtomically: (path) =>
-    Promise.reject(
-      new MobillmError(
-        'UNSUPPORTED',
-        `This platform has no file system of its own, so "${path}" cannot be written here.`,
-        { details: { path } },
-      ),
-    ),
+  fileState: () => Promise.resolve(undefined),
+  cacheFolder: () => undefined,
+  makeFolder: (path) => Promise.reject(cannotWrite(path)),
+  writeFileAtomically: (path) => Promise.reject(cannotWrite(path)),
   createSha256() {
     throw new MobillmError(
       'UNSUPPORTED',
@@ -46,3 +42,11 @@ export const platform: Platform = {
     );
   },
 };
+
+function cannotWrite(path: string): MobillmError {
+  return new MobillmError(
+    'UNSUPPORTED',
+    `This platform has no file system of its own, so "${path}" cannot be written here.`,
+    { details: { path } },
+  );
+}

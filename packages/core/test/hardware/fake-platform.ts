@@ -40,6 +40,9 @@ export function fakePlatform(system: FakeSystem): Platform {
     totalMemoryBytes: () => system.totalMemoryBytes,
     freeMemoryBytes: () => system.freeMemoryBytes,
     openFile: (path) => Promise.reject(new Error(`no file ${path}`)),
+    fileState: () => Promise.resolve(undefined),
+    cacheFolder: () => undefined,
+    makeFolder: () => Promise.reject(new Error('nothing is written here')),
     writeFileAtomically: () => Promise.reject(new Error('nothing is written here')),
     createSha256() {
       throw new Error('no hashes');
