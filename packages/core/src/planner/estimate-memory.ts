@@ -1,4 +1,4 @@
-import type { ModelDescription } from '../store/model-description.js';
+import type { ModelDescription, ShapedModel } from '../store/model-description.js';
 import {
   type KvCacheSettings,
   type KvType,
@@ -61,7 +61,7 @@ const rearrangedTypes: ReadonlySet<string> = new Set([
  * they are off stands in `docs/planner.md`. It can fall where the context grows: where a matrix of scores
  * would take more than `matrixBytes`.
  */
-export function estimateMemory(model: ModelDescription, settings: MemorySettings): PlanMemory {
+export function estimateMemory(model: ShapedModel, settings: MemorySettings): PlanMemory {
   const parts = {
     weightsBytes: model.weightBytes + secondEmbeddingBytes(model, settings.arch),
     kvCacheBytes: Math.ceil(kvCacheBytes(model, settings)),
@@ -71,6 +71,22 @@ export function estimateMemory(model: ModelDescription, settings: MemorySettings
   return {
     ...parts,
     totalBytes: parts.weightsBytes + parts.kvCacheBytes + parts.computeBytes + parts.overheadBytes,
+  };
+}
+
+/**
+ * What is known of the memory of a model whose header does not tell its shape, at least that: its weights, its
+ * vocabulary and what every model takes.
+ */
+export function estimateWeights(model: ModelDescription, arch: string): PlanMemory {
+  const weightsBytes = model.weightBytes + secondEmbeddingBytes(model, arch);
+  const overheadBytes = fixedOverheadBytes + vocabularyBytesPerToken * (model.vocabularySize ?? 0);
+  return {
+    weightsBytes,
+    kvCacheBytes: 0,
+    computeBytes: 0,
+    overheadBytes,
+    totalBytes: weightsBytes + overheadBytes,
   };
 }
 
@@ -91,7 +107,7 @@ function secondEmbeddingBytes(model: ModelDescription, arch: string): number {
  * residual stream, the queries, and a mask over all cells. At the output: logits for the rows that
  * are kept, beside two rows of the residual stream for every token.
  */
-function computeBytes(model: ModelDescription, settings: MemorySettings): number {
+function computeBytes(model: ShapedModel, settings: MemorySettings): number {
   const tokens = Math.min(settings.batchTokens, settings.contextTokens);
   const cells = kvCells(model, settings);
   const masked = cells.full + (slidingLayers(model) > 0 ? cells.sliding : 0);
@@ -113,7 +129,7 @@ function computeBytes(model: ModelDescription, settings: MemorySettings): number
  * With a matrix of scores, the moment at which it is there: a row of every head and of the mask, three
  * rows of the residual stream, the queries, what becomes of them, and a key and a value. 0 without one.
  */
-function matrixRow(model: ModelDescription, settings: MemorySettings): number {
+function matrixRow(model: ShapedModel, settings: MemorySettings): number {
   const { contextTokens, batchTokens, matrixBytes = 0, valueType } = settings;
   const { attentionHeads, embeddingLength, keyLength, valueLength, kvHeads } = model;
   const scores = floatBytes * attentionHeads * batchTokens * contextTokens;
@@ -128,7 +144,7 @@ function matrixRow(model: ModelDescription, settings: MemorySettings): number {
   );
 }
 
-function overheadBytes(model: ModelDescription, settings: MemorySettings): number {
+function overheadBytes(model: ShapedModel, settings: MemorySettings): number {
   const tokens = Math.min(settings.batchTokens, settings.contextTokens);
   return (
     fixedOverheadBytes +
@@ -137,6 +153,6 @@ function overheadBytes(model: ModelDescription, settings: MemorySettings): numbe
   );
 }
 
-function feedForwardLength(model: ModelDescription): number {
+function feedForwardLength(model: ShapedModel): number {
   return model.feedForwardLength ?? assumedFeedForward * model.embeddingLength;
 }

@@ -4,7 +4,9 @@ import type { Plan } from './plan.js';
 /** Writes a plan as a few lines for a terminal, without colours and without a line end. */
 export function formatPlan(plan: Plan): readonly string[] {
   const { model, memory, budget } = plan;
-  const name = `${model.name ?? model.architecture} (${formatCount(model.parameterCount)}, ${model.quantization})`;
+  const { parameterCount: count } = model;
+  const size = count === undefined ? '' : `${formatCount(count)}, `;
+  const name = `${model.name ?? model.architecture} (${size}${model.quantization})`;
   const where = `${plan.engine} on ${plan.device}`;
   const items = [
     `weights ${formatBytes(memory.weightsBytes)}`,

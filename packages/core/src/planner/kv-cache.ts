@@ -1,4 +1,4 @@
-import type { ModelDescription } from '../store/model-description.js';
+import type { ShapedModel } from '../store/model-description.js';
 
 /** Number formats of cached keys and values. */
 export type KvType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0';
@@ -53,7 +53,7 @@ export interface KvCacheSettings {
 
 /** The parts of a model's description that its cache depends on. */
 export type KvModel = Pick<
-  ModelDescription,
+  ShapedModel,
   'architecture' | 'layers' | 'kvHeads' | 'keyLength' | 'valueLength' | 'slidingWindowTokens'
 >;
 

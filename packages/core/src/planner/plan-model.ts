@@ -3,7 +3,7 @@ import type { Device } from '../engine/device.js';
 import * as check from '../errors/check-options.js';
 import { wrongType, wrongValue } from '../errors/invalid-argument.js';
 import type { HardwareProfile } from '../hardware/hardware-profile.js';
-import type { ModelDescription } from '../store/model-description.js';
+import { hasShape, type ModelDescription } from '../store/model-description.js';
 import {
   chooseContext,
   contextCandidates,
@@ -11,7 +11,7 @@ import {
   type ContextRange,
 } from './choose-context.js';
 import { chooseThreads } from './choose-threads.js';
-import { estimateMemory, type MemorySettings } from './estimate-memory.js';
+import { estimateMemory, estimateWeights, type MemorySettings } from './estimate-memory.js';
 import { formatBytes } from './format-bytes.js';
 import { kvTypeBytes, type KvType } from './kv-cache.js';
 import { memoryBudget } from './memory-budget.js';
@@ -90,19 +90,20 @@ export function planModel(options: PlanModelOptions): Plan {
   const budget = memoryBudget(hardware, device);
   const budgetBytes = budget.budgetBytes ?? Infinity;
 
-  const bytesFor = (contextTokens: number) =>
-    estimateMemory(model, { ...settings, contextTokens }).totalBytes;
+  const memoryOf = (changed: MemorySettings) =>
+    hasShape(model) ? estimateMemory(model, changed) : estimateWeights(model, changed.arch);
+  const bytesFor = (contextTokens: number) => memoryOf({ ...settings, contextTokens }).totalBytes;
   const chosen = chooseContext(bytesFor, budgetBytes, range);
   const contextTokens = chosen?.contextTokens ?? contextCandidates(range).at(-1) ?? 1;
   const chosenSettings = { ...settings, contextTokens };
-  const memory = estimateMemory(model, chosenSettings);
+  const memory = memoryOf(chosenSettings);
 
   const basis: Omit<PlanBasis, 'reasons'> = {
     model: {
       ...(model.name === undefined ? {} : { name: model.name }),
       architecture: model.architecture,
       quantization: model.quantization,
-      parameterCount: model.parameterCount,
+      ...(model.parameterCount === undefined ? {} : { parameterCount: model.parameterCount }),
     },
     engine: engine.name,
     device: device.id,
@@ -114,8 +115,11 @@ export function planModel(options: PlanModelOptions): Plan {
     memory,
     budget,
   };
-  const formulaNote =
-    engine.name === 'llamacpp'
+  const formulaNote = !hasShape(model)
+    ? [
+        'The model does not tell its layers and heads, so its cache and what it computes are not counted.',
+      ]
+    : engine.name === 'llamacpp'
       ? []
       : [`Memory is reckoned by llama.cpp's formulas; ${engine.name} may need more or less.`];
 
@@ -126,7 +130,7 @@ export function planModel(options: PlanModelOptions): Plan {
       fits: false,
       shortBytes: memory.totalBytes - budget.budgetBytes,
       reasons: [`${needed}, but ${budgetSentence(budget)}`, ...formulaNote],
-      suggestions: suggest(hardware, model, chosenSettings, {
+      suggestions: suggest(hardware, { model, memoryOf }, chosenSettings, {
         ...budget,
         budgetBytes: budget.budgetBytes,
       }),
@@ -157,7 +161,7 @@ function resolveSettings(
 ): { settings: MemorySettings; range: ContextRange } {
   const trained = model.trainedContextTokens;
   const asked = options.contextTokens ?? 'auto';
-  if (asked !== 'auto' && asked > trained) {
+  if (asked !== 'auto' && trained !== undefined && asked > trained) {
     throw wrongValue(
       'contextTokens',
       `must be at most ${trained}, which the model was trained for, but it is ${asked}`,
@@ -173,7 +177,7 @@ function resolveSettings(
   }
   return {
     settings: {
-      contextTokens: asked === 'auto' ? trained : asked,
+      contextTokens: asked === 'auto' ? (trained ?? largestAutoContextTokens) : asked,
       sequences,
       keyType: options.keyType ?? 'f16',
       valueType: options.valueType ?? 'f16',
@@ -186,14 +190,13 @@ function resolveSettings(
     },
     range:
       asked === 'auto'
-        ? { maxTokens: Math.min(trained, largestAutoContextTokens) }
+        ? { maxTokens: Math.min(trained ?? Infinity, largestAutoContextTokens) }
         : { maxTokens: asked, minTokens: asked },
   };
 }
 
 const modelNumbers = [
   ['parameterCount', 1],
-  ['weightBytes', 0],
   ['layers', 1],
   ['embeddingLength', 1],
   ['attentionHeads', 0],
@@ -202,15 +205,17 @@ const modelNumbers = [
   ['valueLength', 0],
   ['vocabularySize', 0],
   ['trainedContextTokens', 1],
+  ['feedForwardLength', 1],
+  ['slidingWindowTokens', 1],
 ] as const;
 
-/** A description may come from a list on the network, so a missing number must not become `NaN` bytes. */
+/** A description may come from a list on the network, so what is no number must not become `NaN` bytes. */
 function checkModel(model: ModelDescription): ModelDescription {
   check.string()(model.architecture, 'model.architecture');
   check.string()(model.quantization, 'model.quantization');
-  for (const [name, min] of modelNumbers) check.integer({ min })(model[name], `model.${name}`);
-  for (const name of ['feedForwardLength', 'slidingWindowTokens'] as const) {
-    if (model[name] !== undefined) check.integer({ min: 1 })(model[name], `model.${name}`);
+  check.integer({ min: 0 })(model.weightBytes, 'model.weightBytes');
+  for (const [name, min] of modelNumbers) {
+    if (model[name] !== undefined) check.integer({ min })(model[name], `model.${name}`);
   }
   return model;
 }
@@ -250,10 +255,11 @@ function contextSentence(
 ): string {
   const trained = model.trainedContextTokens;
   if (asked !== 'auto') return `The context of ${contextTokens} tokens that was asked for fits.`;
+  const trainedFor = trained === undefined ? '' : `; the model was trained for ${trained}`;
   if (contextTokens === trained) {
     return `The whole context that the model was trained for, ${trained} tokens, fits.`;
   }
   return contextTokens === range.maxTokens
-    ? `A context of ${contextTokens} tokens, the most that is taken unasked; the model was trained for ${trained}.`
-    : `A context of ${contextTokens} tokens is the largest that fits; the model was trained for ${trained}.`;
+    ? `A context of ${contextTokens} tokens, the most that is taken unasked${trainedFor}.`
+    : `A context of ${contextTokens} tokens is the largest that fits${trainedFor}.`;
 }

@@ -36,8 +36,8 @@ export interface PlannedModel {
   readonly architecture: string;
   /** Weight type. */
   readonly quantization: string;
-  /** Number of weights. */
-  readonly parameterCount: number;
+  /** Number of weights, where the model tells. */
+  readonly parameterCount?: number;
 }
 
 /** What every plan says, whether the model fits or not. */

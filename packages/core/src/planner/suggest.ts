@@ -1,10 +1,10 @@
 import type { HardwareProfile } from '../hardware/hardware-profile.js';
 import type { ModelDescription } from '../store/model-description.js';
 import { chooseContext, smallestAutoContextTokens } from './choose-context.js';
-import { estimateMemory, type MemorySettings } from './estimate-memory.js';
+import type { MemorySettings } from './estimate-memory.js';
 import { formatBytes } from './format-bytes.js';
 import { availableForBudget } from './memory-budget.js';
-import type { MemoryBudget, PlanSuggestion } from './plan.js';
+import type { MemoryBudget, PlanMemory, PlanSuggestion } from './plan.js';
 
 /**
  * Bits a weight of Llama 3.1 8B in each mixture, best first, as llama.cpp's documentation of its
@@ -20,17 +20,23 @@ const bitsPerWeight: readonly (readonly [quantization: string, bits: number])[] 
   ['Q3_K_S', 3.6429],
 ];
 
+/** A model that did not fit, and what it takes. */
+export interface RefusedModel {
+  readonly model: ModelDescription;
+  readonly memoryOf: (settings: MemorySettings) => PlanMemory;
+}
+
 /** What would make a refused model fit, the least change first. */
 export function suggest(
   hardware: HardwareProfile,
-  model: ModelDescription,
+  { model, memoryOf }: RefusedModel,
   settings: MemorySettings,
   budget: MemoryBudget & { readonly budgetBytes: number },
 ): readonly PlanSuggestion[] {
   const { budgetBytes } = budget;
   const suggestions: PlanSuggestion[] = [];
   const bytesWith = (change: Partial<MemorySettings>) =>
-    estimateMemory(model, { ...settings, ...change }).totalBytes;
+    memoryOf({ ...settings, ...change }).totalBytes;
   const needBytes = bytesWith({});
 
   const context = chooseContext((contextTokens) => bytesWith({ contextTokens }), budgetBytes, {
@@ -56,12 +62,14 @@ export function suggest(
   if (freeing !== undefined) suggestions.push(freeing);
 
   const fixedBytes = needBytes - model.weightBytes;
-  const currentBits = (model.weightBytes * 8) / model.parameterCount;
+  const { parameterCount } = model;
+  // Without the number of weights nothing tells how small another quantization would be.
+  const currentBits = (model.weightBytes * 8) / (parameterCount ?? Infinity);
   const smaller = bitsPerWeight
     .filter(([, bits]) => bits < currentBits)
     .map(([quantization, bits]) => ({
       quantization,
-      weightBytes: Math.ceil((model.parameterCount * bits) / 8),
+      weightBytes: Math.ceil(((parameterCount ?? 0) * bits) / 8),
     }))
     .find(({ weightBytes }) => fixedBytes + weightBytes <= budgetBytes);
   if (smaller !== undefined) {

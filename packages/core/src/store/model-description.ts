@@ -1,18 +1,9 @@
-/**
- * What is known of a model from its header alone, as plain data: enough to plan with, before a
- * weight is loaded.
- */
-export interface ModelDescription {
-  /** Architecture as its format names it: `llama`, `qwen2`, `gemma3`. */
-  readonly architecture: string;
-  /** The model's own name, where the file holds one. */
-  readonly name?: string;
+import { MobillmError } from '../errors/mobillm-error.js';
+
+/** The numbers of a transformer that its memory can be reckoned from. */
+export interface ModelShape {
   /** Number of weights. */
   readonly parameterCount: number;
-  /** Bytes of all weight tensors as stored. */
-  readonly weightBytes: number;
-  /** Most frequent weight type by bytes, as users know it: `Q4_1`, `Q4_K_M`, `F16`. */
-  readonly quantization: string;
   /** Transformer layers. */
   readonly layers: number;
   /** Width of the residual stream. */
@@ -25,19 +16,72 @@ export interface ModelDescription {
   readonly keyLength: number;
   /** Values in one value head. */
   readonly valueLength: number;
-  /** Width of the feed-forward layer, where the header says it. */
-  readonly feedForwardLength?: number;
   /** Tokens in the vocabulary. */
   readonly vocabularySize: number;
+}
+
+/**
+ * What is known of a model from its header alone, as plain data: enough to plan with, before a
+ * weight is loaded. A number that its format does not tell is left out, as most are of a Genie bundle; a GGUF
+ * file tells all of {@link ModelShape}.
+ */
+export interface ModelDescription extends Partial<ModelShape> {
+  /** Architecture as its format names it: `llama`, `qwen2`, `gemma3`; `unknown` where it does not. */
+  readonly architecture: string;
+  /** The model's own name, where the file holds one. */
+  readonly name?: string;
+  /** Bytes of all weight tensors as stored. */
+  readonly weightBytes: number;
+  /**
+   * Most frequent weight type by bytes, as users know it: `Q4_1`, `Q4_K_M`, `F16`, and `q4f16_1` of
+   * an MLC folder; `unknown` where nothing tells.
+   */
+  readonly quantization: string;
+  /** Width of the feed-forward layer, where the header says it. */
+  readonly feedForwardLength?: number;
   /**
    * The token embedding's size in bytes and weight type, where it serves as the output matrix too
    * (the file has no `output.weight`). Some engines then keep it in memory twice.
    */
   readonly tiedEmbedding?: { readonly bytes: number; readonly type: string };
-  /** Context that the model was trained for, in tokens. */
-  readonly trainedContextTokens: number;
+  /** Context that the model was trained for, or compiled for where it was, in tokens. */
+  readonly trainedContextTokens?: number;
   /** Window of sliding-window attention in tokens, where the model has one. */
   readonly slidingWindowTokens?: number;
   /** Jinja source of the model's chat template, where it has one. */
   readonly chatTemplate?: string;
+}
+
+/** A description that tells all numbers of {@link ModelShape}. */
+export type ShapedModel = ModelDescription & ModelShape;
+
+const shapeKeys: readonly (keyof ModelShape)[] = [
+  'parameterCount',
+  'layers',
+  'embeddingLength',
+  'attentionHeads',
+  'kvHeads',
+  'keyLength',
+  'valueLength',
+  'vocabularySize',
+];
+
+/** Whether a description tells all that memory can be reckoned from. */
+export function hasShape(model: ModelDescription): model is ShapedModel {
+  return shapeKeys.every((key) => model[key] !== undefined);
+}
+
+/**
+ * A description with its numbers, for what cannot do without.
+ *
+ * @throws MobillmError `MODEL_UNSUPPORTED` naming the first number that is missing.
+ */
+export function requireShape(model: ModelDescription): ShapedModel {
+  if (hasShape(model)) return model;
+  const missing = shapeKeys.find((key) => model[key] === undefined);
+  throw new MobillmError(
+    'MODEL_UNSUPPORTED',
+    `The model "${model.name ?? model.architecture}" does not tell its ${missing}, without which nothing can be reckoned. Take its GGUF form.`,
+    { details: { missing } },
+  );
 }

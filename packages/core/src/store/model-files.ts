@@ -3,7 +3,7 @@
  * may have a layout of its own, under a name that it chooses.
  */
 export type ModelFormat =
-  'gguf' | 'mlc' | 'qnn-context' | 'genie' | (string & Record<never, never>);
+  'gguf' | 'mlc' | 'qnn-context' | 'genie' | 'safetensors' | (string & Record<never, never>);
 
 /** What one file of a model is for. */
 export type ModelFileRole =
@@ -25,7 +25,11 @@ export interface ModelFile {
 export interface ModelFiles {
   /** Layout of the files. */
   readonly format: ModelFormat;
-  /** All files; the first of role `weights` is the one an engine starts from. */
+  /**
+   * All files; the first of role `weights` is the one an engine starts from. Of a model in a folder that
+   * is the file that names the others: `mlc-chat-config.json`, `qnn-model.json`, `genie_config.json`, and of
+   * safetensors `config.json`.
+   */
   readonly files: readonly ModelFile[];
   /** Name under which the store knows the model, if it came from one. */
   readonly name?: string;

@@ -51,6 +51,45 @@ describe('planModel', () => {
     });
   });
 
+  describe('of a model that does not tell its shape', () => {
+    const { name, architecture, quantization, vocabularySize } = models.llama8;
+    const model = { name, architecture, quantization, vocabularySize, weightBytes: 4_912_898_048 };
+
+    it('counts what is known, and says that it is not all', () => {
+      const fitting = plan({ model });
+      expect(fitting).toMatchObject({
+        fits: true,
+        contextTokens: 8192,
+        memory: {
+          weightsBytes: 4_912_898_048,
+          kvCacheBytes: 0,
+          computeBytes: 0,
+          overheadBytes: 10 * 2 ** 20 + 256 * 128_256,
+          totalBytes: 4_912_898_048 + 10 * 2 ** 20 + 256 * 128_256,
+        },
+      });
+      expect(fitting.reasons).toContain(
+        'The model does not tell its layers and heads, so its cache and what it computes are not counted.',
+      );
+      expect(fitting.reasons[0]).toBe('A context of 8192 tokens, the most that is taken unasked.');
+      expect(formatPlan(fitting)[0]).toBe('Llama-3.1-8B (Q4_K_M) fits with llamacpp on cpu');
+    });
+
+    it('refuses weights that do not fit', () => {
+      const refused = plan({ model, hardware: serverWith(4 * gigabyte) });
+      expect(refused).toMatchObject({ fits: false, shortBytes: 1_356_217_344 });
+      expect(refused).toMatchObject({
+        suggestions: [{ kind: 'free-memory' }, { kind: 'smaller-model' }],
+      });
+    });
+
+    it('keeps to the context that it was compiled for', () => {
+      const compiled = { ...model, trainedContextTokens: 4096 };
+      expect(plan({ model: compiled }).contextTokens).toBe(4096);
+      expect(() => plan({ model: compiled, contextTokens: 4097 })).toThrow(RangeError);
+    });
+  });
+
   it('counts the matrix of scores that llama.cpp computes attention with on the CPU', () => {
     const compute = (own: Partial<PlanModelOptions>) => plan(own).memory.computeBytes;
     const llamacpp = compute({ contextTokens: 4096 });
@@ -168,7 +207,8 @@ describe('planModel', () => {
     [{ keyType: 'q3' }, TypeError, 'keyType'],
     [{ kvpool: 'shared' }, RangeError, 'kvpool'],
     [{ hardware: null }, TypeError, 'hardware'],
-    [{ model: { ...models.smol, layers: undefined } }, TypeError, 'model.layers'],
+    [{ model: { ...models.smol, layers: '30' } }, TypeError, 'model.layers'],
+    [{ model: { ...models.smol, weightBytes: undefined } }, TypeError, 'model.weightBytes'],
     [{ model: { ...models.smol, weightBytes: NaN } }, TypeError, 'model.weightBytes'],
   ])('refuses %j', (options, kind, key) => {
     const call = () => plan(options as Partial<PlanModelOptions>);

@@ -1,7 +1,7 @@
 import type { Device } from '../../src/engine/device.js';
 import type { HardwareProfile } from '../../src/hardware/hardware-profile.js';
 import type { PlanEngine } from '../../src/planner/plan-model.js';
-import type { ModelDescription } from '../../src/store/model-description.js';
+import type { ModelDescription, ShapedModel } from '../../src/store/model-description.js';
 
 function describe(
   name: string,
@@ -15,12 +15,14 @@ function describe(
     feedForward: number,
     vocabulary: number,
   ],
-  rest: Pick<
-    ModelDescription,
-    'parameterCount' | 'weightBytes' | 'quantization' | 'trainedContextTokens'
+  rest: Required<
+    Pick<
+      ModelDescription,
+      'parameterCount' | 'weightBytes' | 'quantization' | 'trainedContextTokens'
+    >
   > &
     Partial<ModelDescription>,
-): ModelDescription {
+): ShapedModel {
   const [
     layers,
     embeddingLength,

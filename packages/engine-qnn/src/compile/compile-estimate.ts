@@ -1,4 +1,4 @@
-import type { CompileEstimate, ModelDescription } from '@mobillm/core';
+import { type CompileEstimate, type ModelDescription, requireShape } from '@mobillm/core';
 
 /** Graphs that a model is compiled into, each with weights of its own. */
 const graphCount = 2;
@@ -14,12 +14,10 @@ const measured = { secondsPerGigabyte: 30, memoryFactor: 3 };
 
 /** A rough figure of what compiling takes, from a model's description alone. */
 export function estimateCompilation(description: ModelDescription): CompileEstimate {
+  const { vocabularySize, embeddingLength, parameterCount } = requireShape(description);
   // The embedding is looked up and multiplied with: a tied one is stored for each.
-  const tied =
-    description.tiedEmbedding === undefined
-      ? 0
-      : description.vocabularySize * description.embeddingLength;
-  const outputBytes = (description.parameterCount + tied) * weightBytes * graphCount;
+  const tied = description.tiedEmbedding === undefined ? 0 : vocabularySize * embeddingLength;
+  const outputBytes = (parameterCount + tied) * weightBytes * graphCount;
   return {
     seconds: Math.ceil(5 + (outputBytes / 1e9) * measured.secondsPerGigabyte),
     outputBytes,
