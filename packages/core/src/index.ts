@@ -32,6 +32,13 @@ export {
 } from './structure/json-schema-to-grammar.js';
 export type { JsonWhitespace } from './structure/json-grammar.js';
 export { regexToGrammar } from './structure/regex-to-grammar.js';
+export * as fields from './formats/fields.js';
+export { parseJsonObject } from './formats/json-object.js';
+export * from './formats/mlc/mlc-config.js';
+export * from './formats/mlc/tensor-cache.js';
+export { parseQnnManifest } from './formats/qnn/parse-qnn-manifest.js';
+export * from './formats/qnn/qnn-manifest.js';
+export { usableContextTokens } from './formats/qnn/usable-context.js';
 export { fileBytes, readModelFile, type ReadModelFileOptions } from './platform/model-file.js';
 export type { ByteSource } from './platform/platform.js';
 export * from './store/model-description.js';

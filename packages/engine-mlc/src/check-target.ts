@@ -1,5 +1,9 @@
-import { type CpuFeature, type HardwareProfile, MobillmError } from '@mobillm/core';
-import type { CompiledTarget } from './folder/chat-config.js';
+import {
+  type CpuFeature,
+  type HardwareProfile,
+  type MlcCompiledTarget,
+  MobillmError,
+} from '@mobillm/core';
 
 // Maps, because what they are asked for comes from files: an object would know "constructor", too.
 
@@ -48,7 +52,11 @@ const architectures: ReadonlyMap<string, string> = new Map([
  * @param path names the model in the error
  * @throws MobillmError `MODEL_UNSUPPORTED` with what is missing and what to do.
  */
-export function checkTarget(target: CompiledTarget, hardware: HardwareProfile, path: string): void {
+export function checkTarget(
+  target: MlcCompiledTarget,
+  hardware: HardwareProfile,
+  path: string,
+): void {
   const [name = ''] = target.triple.split('-');
   const architecture = architectures.get(name) ?? name;
   if (hardware.arch !== '' && architecture !== hardware.arch) {
@@ -70,7 +78,7 @@ export function checkTarget(target: CompiledTarget, hardware: HardwareProfile, p
 }
 
 /** Instruction sets that the code uses, as far as core can look for them. */
-export function featuresOf(target: CompiledTarget): readonly CpuFeature[] {
+export function featuresOf(target: MlcCompiledTarget): readonly CpuFeature[] {
   const needed = new Set(levels.get(target.cpu));
   for (const word of target.features) {
     const feature = features.get(word.replace(/^\+/, ''));

@@ -1,7 +1,5 @@
-import type { MemoryEstimate } from '@mobillm/core';
-import type { ChatConfig } from './folder/chat-config.js';
+import { type MemoryEstimate, type MlcConfig, mlcWeightBytes } from '@mobillm/core';
 import type { ModelFolder } from './folder/model-folder.js';
-import { weightBytes } from './folder/tensor-cache.js';
 
 /** What an open model's memory depends on besides the model. */
 export interface EstimateSettings {
@@ -39,7 +37,7 @@ export function estimateMemory(folder: ModelFolder, settings: EstimateSettings):
   const { config } = folder;
   const { device, contextTokens, sequences } = settings;
   const items = [
-    { purpose: 'weights', device, bytes: weightBytes(folder.cache) },
+    { purpose: 'weights', device, bytes: mlcWeightBytes(folder.cache) },
     { purpose: 'kv-cache', device, bytes: sequences * kvCacheBytes(config, contextTokens) },
     { purpose: 'compute', device, bytes: computeBytes(config) + fixedBytes },
     { purpose: 'output', device, bytes: 2 * 4 * config.vocabularySize },
@@ -52,13 +50,13 @@ export function estimateMemory(folder: ModelFolder, settings: EstimateSettings):
   };
 }
 
-function kvCacheBytes({ measures, quantization }: ChatConfig, contextTokens: number): number {
+function kvCacheBytes({ measures, quantization }: MlcConfig, contextTokens: number): number {
   const { layers, kvHeads, headLength } = measures;
   const pages = Math.ceil(contextTokens / pageTokens) + sparePages;
   return pages * pageTokens * 2 * layers * kvHeads * headLength * numberBytes(quantization);
 }
 
-function computeBytes({ measures, quantization, chunkTokens }: ChatConfig): number {
+function computeBytes({ measures, quantization, chunkTokens }: MlcConfig): number {
   const { embeddingLength, feedForwardLength, heads, kvHeads, headLength } = measures;
   const perToken =
     2 * embeddingLength +
@@ -71,13 +69,4 @@ function computeBytes({ measures, quantization, chunkTokens }: ChatConfig): numb
 
 function numberBytes(quantization: string): number {
   return activationType(quantization) === 'f32' ? 4 : 2;
-}
-
-/** Weights of a Llama-like model, the output layer counted where it has its own. */
-export function parameterCount({ measures, vocabularySize }: ChatConfig): number {
-  const { layers, embeddingLength, feedForwardLength, heads, kvHeads, headLength } = measures;
-  const attention = (2 * heads + 2 * kvHeads) * headLength * embeddingLength;
-  const layer = attention + 3 * embeddingLength * feedForwardLength + 2 * embeddingLength;
-  const embeddings = (measures.tiedEmbedding ? 1 : 2) * vocabularySize * embeddingLength;
-  return layers * layer + embeddings + embeddingLength;
 }

@@ -1,6 +1,8 @@
 import {
   check,
   type KvLineage,
+  mlcParameterCount,
+  mlcWeightBytes,
   MobillmError,
   type ModelDriver,
   type ModelInfo,
@@ -12,8 +14,6 @@ import {
 import { fromNative, NativeSequenceDriver } from '@mobillm/core/native';
 import type { NativeModel } from './addon.js';
 import type { ModelFolder } from './folder/model-folder.js';
-import { weightBytes } from './folder/tensor-cache.js';
-import { parameterCount } from './memory-estimate.js';
 
 /** What a model is made of. */
 export interface MlcModelParts {
@@ -59,8 +59,8 @@ export class MlcModel implements ModelDriver {
       tasks: ['generate'],
       embedding: undefined,
       name: undefined,
-      parameterCount: parameterCount(config),
-      weightBytes: weightBytes(cache),
+      parameterCount: mlcParameterCount(config),
+      weightBytes: mlcWeightBytes(cache),
       chatTemplate: typeof parts.chatTemplate === 'string' ? parts.chatTemplate : undefined,
     };
     this.contextTokens = parts.contextTokens;

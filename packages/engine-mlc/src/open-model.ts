@@ -3,6 +3,7 @@ import {
   createJsonTokenizer,
   type DriverOpenOptions,
   type HardwareProfile,
+  type MlcConfig,
   MobillmError,
   probeHardware,
   type Tokenizer,
@@ -12,11 +13,10 @@ import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import type { MlcAddon, NativeLibraryFacts, NativeModel, NativeWeightsOptions } from './addon.js';
 import { checkTarget, featuresOf } from './check-target.js';
 import type { MlcOpenOptions } from './engine-options.js';
-import type { ChatConfig } from './folder/chat-config.js';
 import { parseLibraryMetadata } from './folder/library-metadata.js';
 import type { ModelFolder } from './folder/model-folder.js';
 import { readJsonObject } from './folder/read-json.js';
-import { shardsFor } from './folder/tensor-cache.js';
+import { shardsFor } from './folder/shards-for.js';
 import { activationType, estimateMemory } from './memory-estimate.js';
 import { MlcModel } from './model.js';
 import { version } from './version.js';
@@ -89,7 +89,7 @@ export async function openModel(
 }
 
 /** `TVM runtime, tvm-ffi 0.1.16 (f32; CPU: avx2, fma)`. */
-function libraryName(facts: NativeLibraryFacts, config: ChatConfig): string {
+function libraryName(facts: NativeLibraryFacts, config: MlcConfig): string {
   const features = config.own === undefined ? [] : featuresOf(config.own.target);
   const cpu = features.length === 0 ? 'CPU' : `CPU: ${features.join(', ')}`;
   return `TVM runtime, tvm-ffi ${facts.ffiVersion} (${config.quantization}; ${cpu})`;

@@ -9,11 +9,11 @@ import {
   type ModelDriver,
   type ModelFiles,
   samplingFeatures,
+  usableContextTokens,
 } from '@mobillm/core';
 import { devicesOf } from './devices.js';
 import { checkEngineOptions, checkOpenOptions, type QnnEngineOptions } from './engine-options.js';
 import { checkTarget } from './manifest/check-target.js';
-import { usableContextTokens } from './manifest/usable-context.js';
 import { estimateMemory } from './memory-estimate.js';
 import { type ModelFolder, readModelFolder } from './model-folder.js';
 import { openModel } from './open-model.js';

@@ -1,5 +1,4 @@
-import type { MemoryEstimate } from '@mobillm/core';
-import type { QnnManifest } from './manifest/qnn-manifest.js';
+import type { MemoryEstimate, QnnManifest } from '@mobillm/core';
 
 /** What an estimate is for. */
 export interface EstimateFor {

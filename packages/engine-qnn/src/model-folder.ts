@@ -1,6 +1,13 @@
-import { check, fileBytes, MobillmError, type ModelFiles, readModelFile } from '@mobillm/core';
-import { parseManifest } from './manifest/parse-manifest.js';
-import { manifestFileName, type QnnManifest } from './manifest/qnn-manifest.js';
+import {
+  fileBytes,
+  MobillmError,
+  type ModelFiles,
+  parseJsonObject,
+  parseQnnManifest,
+  type QnnManifest,
+  qnnManifestFileName,
+  readModelFile,
+} from '@mobillm/core';
 import { folderOf, joinPath } from './paths.js';
 
 /** Names of the files beside the manifest. */
@@ -40,7 +47,7 @@ export async function readModelFolder(
     maxBytes: largestManifestBytes,
     ...(signal && { signal }),
   });
-  const manifest = parseManifest(decodeText(bytes, manifestPath), manifestPath);
+  const manifest = parseQnnManifest(decodeText(bytes, manifestPath), manifestPath);
   const folder = folderOf(manifestPath);
   const [binary] = manifest.binaries;
   const binaryPath = joinPath(folder, binary.file);
@@ -67,17 +74,7 @@ export async function readJsonObject(
   maxBytes: number,
   signal?: AbortSignal,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const bytes = await readModelFile(path, { maxBytes, ...(signal && { signal }) });
-  try {
-    return check.record(JSON.parse(decodeText(bytes, path)), path);
-  } catch (error) {
-    if (MobillmError.is(error)) throw error;
-    throw new MobillmError(
-      'MODEL_INVALID',
-      `The file ${path} holds no JSON object. Compile the model again, or fetch it again.`,
-      { details: { path }, cause: error },
-    );
-  }
+  return parseJsonObject(await readModelFile(path, { maxBytes, ...(signal && { signal }) }), path);
 }
 
 /** The folder may be named as well as the manifest in it. */
@@ -86,12 +83,12 @@ function manifestPathOf(files: ModelFiles): string {
   if (weights === undefined) {
     throw new MobillmError(
       'MODEL_INVALID',
-      `The model has no file of the role "weights", which has to be its ${manifestFileName}. Add it again.`,
+      `The model has no file of the role "weights", which has to be its ${qnnManifestFileName}. Add it again.`,
       { details: { name: files.name } },
     );
   }
   const { path } = weights;
-  return path.endsWith('.json') ? path : joinPath(path, manifestFileName);
+  return path.endsWith('.json') ? path : joinPath(path, qnnManifestFileName);
 }
 
 function decodeText(bytes: Uint8Array, path: string): string {

@@ -6,10 +6,10 @@ import {
   type Placement,
   type SequenceDriver,
   type Tokenizer,
+  usableContextTokens,
 } from '@mobillm/core';
 import { callNative, NativeSequenceDriver } from '@mobillm/core/native';
 import type { NativeModel } from './addon.js';
-import { usableContextTokens } from './manifest/usable-context.js';
 import type { ModelFolder } from './model-folder.js';
 
 /** What a model is made of. */

@@ -2,13 +2,13 @@ import {
   createJsonTokenizer,
   type DriverOpenOptions,
   MobillmError,
+  usableContextTokens,
   wrongValue,
 } from '@mobillm/core';
 import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import type { NativeModel, NativeOpenOptions } from './addon.js';
 import { libraryName } from './devices.js';
 import { shapeOf } from './manifest/shape-of.js';
-import { usableContextTokens } from './manifest/usable-context.js';
 import { QnnModel } from './model.js';
 import { type ModelFolder, readJsonObject } from './model-folder.js';
 import type { OpenLibraries } from './open-libraries.js';

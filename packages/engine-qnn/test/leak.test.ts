@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { parseManifest } from '../src/manifest/parse-manifest.js';
+import { parseQnnManifest } from '@mobillm/core';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { temporaryFolder } from './support/folders.js';
@@ -52,7 +52,7 @@ function growth(all: readonly Reading[]): number {
 
 it(`grows by no more than Qualcomm's library does over ${cycles} cycles of opening, generating and closing`, () => {
   const manifestPath = manifestPathOf(files);
-  const { binaries } = parseManifest(readFileSync(manifestPath, 'utf8'), manifestPath);
+  const { binaries } = parseQnnManifest(readFileSync(manifestPath, 'utf8'), manifestPath);
   const program = fileURLToPath(new URL('./fixtures/open-generate-close.mjs', import.meta.url));
   // A process of its own, whose garbage can be collected at will, and whose young generation is small.
   const ours = readings(process.execPath, [

@@ -3,10 +3,9 @@ import { createReadStream } from 'node:fs';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { type CompileReport, toTokenizerJson } from '@mobillm/core';
+import { type CompileReport, mlcConfigFileName, toTokenizerJson } from '@mobillm/core';
 import { fromNative, onAbort } from '@mobillm/core/native';
 import { loadMlcAddon, type NativeShardRecord } from '../addon.js';
-import { configFileName } from '../folder/chat-config.js';
 import type { ResolvedCompileOptions } from './compiler-options.js';
 import { chatConfigOf, type CompiledAs, tensorCacheOf } from './folder-content.js';
 import { ioFailed } from './place-folder.js';
@@ -52,7 +51,7 @@ export async function compileInto(folder: string, compilation: Compilation): Pro
     await writeJson(join(folder, 'tensor-cache.json'), tensorCacheOf(shards));
     await writeJson(join(folder, 'tokenizer.json'), tokenizer);
     await writeJson(join(folder, 'tokenizer_config.json'), config);
-    await writeJson(join(folder, configFileName), chatConfig);
+    await writeJson(join(folder, mlcConfigFileName), chatConfig);
   } finally {
     takeOff();
   }

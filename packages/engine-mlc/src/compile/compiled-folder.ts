@@ -1,8 +1,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type KvLineage, MobillmError, type ModelFile, type ModelFiles } from '@mobillm/core';
-import { configFileName } from '../folder/chat-config.js';
+import {
+  type KvLineage,
+  mlcConfigFileName,
+  MobillmError,
+  type ModelFile,
+  type ModelFiles,
+} from '@mobillm/core';
 import { readModelFolder } from '../folder/model-folder.js';
 import { readJsonObject } from '../folder/read-json.js';
 import type { CompiledAs } from './folder-content.js';
@@ -15,17 +20,17 @@ const largestConfigBytes = 2 ** 20;
  */
 export async function filesOf(folder: string, target = folder): Promise<ModelFiles> {
   const path = resolve(folder);
-  const names = (await readdir(path)).filter((name) => name !== configFileName).sort();
+  const names = (await readdir(path)).filter((name) => name !== mlcConfigFileName).sort();
   const file = async (name: string): Promise<ModelFile> => ({
     path: join(resolve(target), name),
     fileBytes: (await stat(join(path, name))).size,
     role: roleOf(name),
   });
-  return { format: 'mlc', files: await Promise.all([configFileName, ...names].map(file)) };
+  return { format: 'mlc', files: await Promise.all([mlcConfigFileName, ...names].map(file)) };
 }
 
 function roleOf(name: string): ModelFile['role'] {
-  if (name === configFileName || name.startsWith('params_shard_')) return 'weights';
+  if (name === mlcConfigFileName || name.startsWith('params_shard_')) return 'weights';
   if (name === 'tokenizer.json') return 'tokenizer';
   return name.endsWith('.json') ? 'config' : 'library';
 }
@@ -40,7 +45,7 @@ export async function findCompiled(
   lineage: KvLineage,
   compiledAs: CompiledAs,
 ): Promise<ModelFiles | undefined> {
-  const configPath = join(resolve(folder), configFileName);
+  const configPath = join(resolve(folder), mlcConfigFileName);
   try {
     const { mobillm } = await readJsonObject(configPath, largestConfigBytes);
     const own = (mobillm ?? {}) as {

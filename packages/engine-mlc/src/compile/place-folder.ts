@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { MobillmError } from '@mobillm/core';
-import { configFileName } from '../folder/chat-config.js';
+import { mlcConfigFileName, MobillmError } from '@mobillm/core';
 
 /** What a killed process left behind is cleared away after a day. */
 const abandonedAfterMs = 24 * 60 * 60 * 1000;
@@ -48,7 +47,7 @@ async function refuseForeign(path: string): Promise<void> {
     if (codeOf(error) === 'ENOENT') return [];
     throw ioFailed(path, error);
   });
-  if (names.length === 0 || names.includes(configFileName)) return;
+  if (names.length === 0 || names.includes(mlcConfigFileName)) return;
   throw new MobillmError(
     'IO_FAILED',
     `${path} holds other files than a compiled model. Name an empty or a new folder.`,

@@ -1,6 +1,6 @@
-import { check, MobillmError } from '@mobillm/core';
-import { checkContent, fields, list, optional, required, shortText } from './fields.js';
-import { parseJsonObject } from './read-json.js';
+import { check, fields, MobillmError, parseJsonObject } from '@mobillm/core';
+
+const { checkContent, list, object, optional, required, shortText } = fields;
 
 /** A parameter that a library's functions take, in their order. */
 export interface LibraryParameter {
@@ -16,10 +16,10 @@ export interface LibraryMetadata {
   readonly chunkTokens: number | undefined;
 }
 
-const checkMetadata = fields({
+const checkMetadata = object({
   params: required(
     list(
-      fields({
+      object({
         name: required(shortText),
         shape: required(list(check.integer({ min: 1, max: 2 ** 40 }), 8)),
         dtype: required(shortText),

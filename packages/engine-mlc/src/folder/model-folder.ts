@@ -1,8 +1,15 @@
-import { MobillmError, type ModelFiles } from '@mobillm/core';
+import {
+  type MlcConfig,
+  mlcConfigFileName,
+  type MlcTensorCache,
+  mlcTensorCacheFileNames,
+  MobillmError,
+  type ModelFiles,
+  parseMlcConfig,
+  parseMlcTensorCache,
+} from '@mobillm/core';
 import { folderOf, joinPath } from '../paths.js';
-import { type ChatConfig, configFileName, parseChatConfig } from './chat-config.js';
 import { readJsonObject } from './read-json.js';
-import { parseTensorCache, type TensorCache } from './tensor-cache.js';
 
 const largestConfigBytes = 2 ** 20;
 const largestCacheBytes = 2 ** 26;
@@ -13,8 +20,8 @@ export interface ModelFolder {
   readonly folder: string;
   /** Path of the configuration. */
   readonly configPath: string;
-  readonly config: ChatConfig;
-  readonly cache: TensorCache;
+  readonly config: MlcConfig;
+  readonly cache: MlcTensorCache;
   /** Path of the model library. */
   readonly libraryPath: string;
   /** Path of the tokenizer. */
@@ -40,18 +47,19 @@ export async function readModelFolder(
   if (weights === undefined) {
     throw new MobillmError(
       'MODEL_INVALID',
-      `The model has no file of the role "weights", which has to be its ${configFileName}. Add it again.`,
+      `The model has no file of the role "weights", which has to be its ${mlcConfigFileName}. Add it again.`,
       { details: { name: files.name } },
     );
   }
   const configPath = weights.path.endsWith('.json')
     ? weights.path
-    : joinPath(weights.path, configFileName);
+    : joinPath(weights.path, mlcConfigFileName);
   const folder = folderOf(configPath);
-  const config = parseChatConfig(
+  const config = parseMlcConfig(
     await readJsonObject(configPath, largestConfigBytes, signal),
     configPath,
   );
+  refuseWindow(config, configPath);
   const library = files.files.find((file) => file.role === 'library');
   return {
     folder,
@@ -65,17 +73,26 @@ export async function readModelFolder(
   };
 }
 
-async function readCache(folder: string, signal: AbortSignal | undefined): Promise<TensorCache> {
-  const path = joinPath(folder, 'tensor-cache.json');
+async function readCache(folder: string, signal: AbortSignal | undefined): Promise<MlcTensorCache> {
+  const [name, formerName] = mlcTensorCacheFileNames;
+  const path = joinPath(folder, name);
   try {
-    return parseTensorCache(await readJsonObject(path, largestCacheBytes, signal), path);
+    return parseMlcTensorCache(await readJsonObject(path, largestCacheBytes, signal), path);
   } catch (error) {
     if (!MobillmError.is(error, 'FILE_NOT_FOUND')) throw error;
-    // What MLC called it until 2025.
-    const former = joinPath(folder, 'ndarray-cache.json');
+    const former = joinPath(folder, formerName);
     const content = await readJsonObject(former, largestCacheBytes, signal).catch(() => {
       throw error;
     });
-    return parseTensorCache(content, former);
+    return parseMlcTensorCache(content, former);
   }
+}
+
+function refuseWindow({ slidingWindowTokens }: MlcConfig, path: string): void {
+  if (slidingWindowTokens === undefined) return;
+  throw new MobillmError(
+    'MODEL_UNSUPPORTED',
+    `The model of ${path} cannot be run: its attention has a sliding window. Compile it without one.`,
+    { details: { path, slidingWindowTokens } },
+  );
 }

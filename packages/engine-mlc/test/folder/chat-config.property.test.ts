@@ -1,28 +1,33 @@
-import type { HardwareProfile } from '@mobillm/core';
+import {
+  type HardwareProfile,
+  mlcParameterCount,
+  parseJsonObject,
+  parseMlcConfig,
+  parseMlcTensorCache,
+} from '@mobillm/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { checkTarget } from '../../src/check-target.js';
-import { parseChatConfig } from '../../src/folder/chat-config.js';
-import { parseJsonObject } from '../../src/folder/read-json.js';
-import { estimateMemory, parameterCount } from '../../src/memory-estimate.js';
+import { estimateMemory } from '../../src/memory-estimate.js';
 import { soundConfig, soundIndex } from '../support/folder-content.js';
 import { orCoded, spoiltJson } from '../support/mutations.js';
-import { parseTensorCache } from '../../src/folder/tensor-cache.js';
 
 const path = 'mlc-chat-config.json';
-const cache = parseTensorCache(soundIndex(), 'tensor-cache.json');
+const cache = parseMlcTensorCache(soundIndex(), 'tensor-cache.json');
 const hardware = {
   arch: 'x64',
   cpu: { features: ['avx', 'avx2', 'fma', 'f16c'], model: undefined },
 } as unknown as HardwareProfile;
 
 it('reads what our compiler writes', () => {
-  expect(parseChatConfig(soundConfig(), path)).toEqual({
+  expect(parseMlcConfig(soundConfig(), path)).toEqual({
     architecture: 'llama',
     quantization: 'q4f32',
     vocabularySize: 267,
     trainedContextTokens: 2048,
+    slidingWindowTokens: undefined,
     chunkTokens: 512,
+    tokenizerFiles: [],
     measures: {
       layers: 2,
       embeddingLength: 64,
@@ -54,7 +59,7 @@ it('reads what MLC writes, where its compiler says less', () => {
     num_key_value_heads: ___,
     ...model
   } = config['model_config'] as Record<string, unknown>;
-  expect(parseChatConfig({ ...config, model_config: model }, path)).toMatchObject({
+  expect(parseMlcConfig({ ...config, model_config: model }, path)).toMatchObject({
     measures: { heads: 4, kvHeads: 4, headLength: 16 },
     own: undefined,
   });
@@ -63,7 +68,7 @@ it('reads what MLC writes, where its compiler says less', () => {
 it('is sound or refused with a code, whatever is changed', () => {
   fc.assert(
     fc.property(spoiltJson(soundConfig()), (text) => {
-      const config = orCoded(() => parseChatConfig(parseJsonObject(text, path), path));
+      const config = orCoded(() => parseMlcConfig(parseJsonObject(text, path), path));
       if (config === undefined) return;
       const { measures, own } = config;
       // Whatever gets through can be computed with.
@@ -71,7 +76,7 @@ it('is sound or refused with a code, whatever is changed', () => {
         expect(number).toBeGreaterThanOrEqual(1);
       }
       expect(config.trainedContextTokens).toBeLessThanOrEqual(2 ** 30);
-      expect(parameterCount(config)).toBeGreaterThan(0);
+      expect(mlcParameterCount(config)).toBeGreaterThan(0);
       const folder = { config, cache } as never;
       const { totalBytes } = estimateMemory(folder, {
         contextTokens: 2 ** 30,

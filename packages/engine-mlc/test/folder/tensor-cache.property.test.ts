@@ -1,8 +1,8 @@
+import { mlcWeightBytes, parseJsonObject, parseMlcTensorCache } from '@mobillm/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseLibraryMetadata } from '../../src/folder/library-metadata.js';
-import { parseJsonObject } from '../../src/folder/read-json.js';
-import { parseTensorCache, shardsFor, weightBytes } from '../../src/folder/tensor-cache.js';
+import { shardsFor } from '../../src/folder/shards-for.js';
 import { soundIndex, soundMetadata } from '../support/folder-content.js';
 import { orCoded, spoiltJson } from '../support/mutations.js';
 
@@ -11,8 +11,8 @@ const { parameters } = parseLibraryMetadata(JSON.stringify(soundMetadata()), 'mo
 
 it('gives each tensor the place of its parameter', () => {
   const tensor = { dtype: 'float32', fromBf16: false };
-  const cache = parseTensorCache(soundIndex(), path);
-  expect(weightBytes(cache)).toBe(224);
+  const cache = parseMlcTensorCache(soundIndex(), path);
+  expect(mlcWeightBytes(cache)).toBe(224);
   expect(shardsFor(cache, '/models/tiny', parameters)).toEqual([
     {
       path: '/models/tiny/params_shard_0.bin',
@@ -34,7 +34,7 @@ it('gives each tensor the place of its parameter', () => {
 
 it('leaves out shards and tensors that no parameter asks for', () => {
   const [, ...others] = parameters;
-  const shards = shardsFor(parseTensorCache(soundIndex(), path), '/models', others);
+  const shards = shardsFor(parseMlcTensorCache(soundIndex(), path), '/models', others);
   expect(shards.map(({ path: file, tensors }) => [file, tensors.length])).toEqual([
     ['/models/params_shard_0.bin', 2],
   ]);
@@ -44,7 +44,7 @@ it('is sound or refused with a code, whatever is changed', () => {
   fc.assert(
     fc.property(spoiltJson(soundIndex()), (text) => {
       const shards = orCoded(() =>
-        shardsFor(parseTensorCache(parseJsonObject(text, path), path), '/models', parameters),
+        shardsFor(parseMlcTensorCache(parseJsonObject(text, path), path), '/models', parameters),
       );
       if (shards === undefined) return;
       // Each parameter has its tensor, in a file of the folder.

@@ -1,8 +1,15 @@
-import { type CompileReport, MobillmError, type ModelFiles, toTokenizerJson } from '@mobillm/core';
+import {
+  type CompileReport,
+  MobillmError,
+  type ModelFiles,
+  type QnnGraph,
+  type QnnManifest,
+  qnnManifestFileName,
+  toTokenizerJson,
+} from '@mobillm/core';
 import { callNative, fromNative, onAbort } from '@mobillm/core/native';
 import type { NativeCompileOptions, NativeCompiled } from '../addon.js';
 import { shapeOf } from '../manifest/shape-of.js';
-import { manifestFileName, type QnnGraph, type QnnManifest } from '../manifest/qnn-manifest.js';
 import { writeManifest } from '../manifest/write-manifest.js';
 import { tokenizerConfigFileName, tokenizerFileName } from '../model-folder.js';
 import type { OpenLibraries } from '../open-libraries.js';
@@ -52,7 +59,7 @@ export async function compileModel(
     await requireUnchanged(source, system);
     report.reach('writing the folder', nativeShare.to);
     const manifest = manifestOf(job, compiled);
-    await output.writeText(manifestFileName, writeManifest(manifest));
+    await output.writeText(qnnManifestFileName, writeManifest(manifest));
     job.signal.throwIfAborted();
     const [binary] = manifest.binaries;
     const before = await system.listFolder(folder);
@@ -62,7 +69,7 @@ export async function compileModel(
         [tokenizerFileName]: tokenizerFileName,
         [tokenizerConfigFileName]: tokenizerConfigFileName,
       },
-      manifestFileName,
+      qnnManifestFileName,
     );
     // Only what was there before: another process may be publishing its own.
     for (const name of before.filter((file) => ownBinary.test(file) && file !== binary.file)) {

@@ -1,5 +1,4 @@
-import type { ModelFiles } from '@mobillm/core';
-import { manifestFileName, type QnnManifest } from '../manifest/qnn-manifest.js';
+import { type ModelFiles, type QnnManifest, qnnManifestFileName } from '@mobillm/core';
 import { tokenizerConfigFileName, tokenizerFileName } from '../model-folder.js';
 import { joinPath } from '../paths.js';
 
@@ -9,7 +8,7 @@ export function compiledFiles(folder: string, manifest: QnnManifest): ModelFiles
   return {
     format: 'qnn-context',
     files: [
-      { path: joinPath(folder, manifestFileName), role: 'weights' },
+      { path: joinPath(folder, qnnManifestFileName), role: 'weights' },
       {
         path: joinPath(folder, binary.file),
         role: 'weights',

@@ -1,6 +1,10 @@
-import { MobillmError, type ModelFiles } from '@mobillm/core';
+import {
+  MobillmError,
+  type ModelFiles,
+  type QnnManifest,
+  qnnManifestFileName,
+} from '@mobillm/core';
 import type { NativeTarget } from '../addon.js';
-import { manifestFileName, type QnnManifest } from '../manifest/qnn-manifest.js';
 import { type ModelFolder, readJsonObject, readModelFolder } from '../model-folder.js';
 import { joinPath } from '../paths.js';
 import type { FileAccess } from '../system/system.js';
@@ -19,7 +23,7 @@ export async function findCompiled(
   job: CompileJob,
   files: FileAccess,
 ): Promise<ModelFiles | undefined> {
-  const path = joinPath(job.folder, manifestFileName);
+  const path = joinPath(job.folder, qnnManifestFileName);
   try {
     const former = await readModelFolder(
       { format: 'qnn-context', files: [{ path, role: 'weights' }] },

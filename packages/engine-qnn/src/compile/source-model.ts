@@ -1,17 +1,17 @@
 import {
-  ggufLineage,
-  type ggufWeightsFile,
   type GgufLayout,
+  ggufLineage,
   type GgufTensor,
   type GgufVocabulary,
+  type ggufWeightsFile,
   type KvLineage,
   type LlamaParameters,
+  type QnnModelParameters,
   readGgufVocabulary,
   readLlamaParameters,
   validateGguf,
 } from '@mobillm/core';
 import type { NativeWeight, NativeWeights } from '../addon.js';
-import type { QnnModelParameters } from '../manifest/qnn-manifest.js';
 import type { FileAccess } from '../system/system.js';
 
 /** What the compiler needs of a GGUF file, all of it checked. */

@@ -1,7 +1,6 @@
-import { MobillmError } from '@mobillm/core';
+import { MobillmError, type QnnManifest } from '@mobillm/core';
 import type { NativeLibraryFacts } from '../addon.js';
 import { chipName } from '../chips.js';
-import type { QnnManifest } from './qnn-manifest.js';
 
 /**
  * Makes sure that a compiled model is one for this library and this chip: the library itself finds out

@@ -1,5 +1,5 @@
 import type { NativeShape } from '../addon.js';
-import type { QnnModelParameters } from './qnn-manifest.js';
+import type { QnnModelParameters } from '@mobillm/core';
 
 /** The numbers that a model's graphs have, as the addon takes them. */
 export function shapeOf(parameters: QnnModelParameters): NativeShape {

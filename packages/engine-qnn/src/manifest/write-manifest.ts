@@ -1,6 +1,6 @@
-import { manifestVersion, type QnnManifest } from './qnn-manifest.js';
+import { qnnManifestVersion, type QnnManifest } from '@mobillm/core';
 
 /** The text of a manifest's file. */
 export function writeManifest(manifest: QnnManifest): string {
-  return `${JSON.stringify({ formatVersion: manifestVersion, ...manifest }, undefined, 2)}\n`;
+  return `${JSON.stringify({ formatVersion: qnnManifestVersion, ...manifest }, undefined, 2)}\n`;
 }

@@ -1,12 +1,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ggufLineage, type ModelFiles } from '@mobillm/core';
+import { ggufLineage, type ModelFiles, parseQnnManifest } from '@mobillm/core';
 import { describeCompiler, rejection, withSequence } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { emulatorPin } from '../../scripts/emulator-pin.mjs';
 import { createQnnCompiler } from '../../src/compile/index.js';
 import { createQnnDriver } from '../../src/index.js';
-import { parseManifest } from '../../src/manifest/parse-manifest.js';
 import { sample } from '../support/driving.js';
 import '../support/emulator.js';
 import { temporaryFolder } from '../support/folders.js';
@@ -21,7 +20,7 @@ let count = 0;
 const place = () => join(folder, `model-${count++}`);
 const manifestOf = (files: ModelFiles) => {
   const path = manifestPathOf(files);
-  return parseManifest(readFileSync(path, 'utf8'), path);
+  return parseQnnManifest(readFileSync(path, 'utf8'), path);
 };
 const canGenerate = async (files: ModelFiles): Promise<void> => {
   const driver = await createQnnDriver();

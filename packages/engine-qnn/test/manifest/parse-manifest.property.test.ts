@@ -1,7 +1,6 @@
-import { MobillmError } from '@mobillm/core';
+import { MobillmError, parseQnnManifest } from '@mobillm/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { parseManifest } from '../../src/manifest/parse-manifest.js';
 import { soundManifest } from '../support/manifests.js';
 
 /** Paths of all values inside a JSON value. */
@@ -25,7 +24,7 @@ const paths = pathsOf(soundManifest());
 /** What the parser promises for any text. */
 function expectSoundOrCoded(text: string): void {
   try {
-    const manifest = parseManifest(text, 'qnn-model.json');
+    const manifest = parseQnnManifest(text, 'qnn-model.json');
     const { kvHeads, headLength, layers } = manifest.parameters;
     // Whatever gets through can be multiplied and allocated with.
     expect(layers * 2 * kvHeads * headLength * 2 * manifest.contextTokens).toBeLessThanOrEqual(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseManifest } from '../../src/manifest/parse-manifest.js';
+import { parseQnnManifest } from '@mobillm/core';
 import { writeManifest } from '../../src/manifest/write-manifest.js';
 import { soundManifest, withField } from '../support/manifests.js';
 
@@ -7,7 +7,7 @@ const path = '/models/tiny/qnn-model.json';
 
 const failure = (text: string): unknown => {
   try {
-    parseManifest(text, path);
+    parseQnnManifest(text, path);
   } catch (error) {
     return error;
   }
@@ -16,14 +16,14 @@ const failure = (text: string): unknown => {
 
 const { formatVersion: _, ...sound } = soundManifest();
 
-describe('parseManifest', () => {
+describe('parseQnnManifest', () => {
   it('reads what writeManifest writes', () => {
-    expect(parseManifest(writeManifest(sound), path)).toEqual(sound);
+    expect(parseQnnManifest(writeManifest(sound), path)).toEqual(sound);
   });
 
   it('needs no name', () => {
     const { name: __, ...nameless } = sound;
-    expect(parseManifest(writeManifest(nameless), path)).toEqual(nameless);
+    expect(parseQnnManifest(writeManifest(nameless), path)).toEqual(nameless);
   });
 
   it.each([

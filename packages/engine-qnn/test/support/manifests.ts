@@ -1,4 +1,4 @@
-import type { QnnManifest } from '../../src/manifest/qnn-manifest.js';
+import type { QnnManifest } from '@mobillm/core';
 
 /** A sound manifest, as JSON has it. */
 export function soundManifest(): QnnManifest & { readonly formatVersion: 1 } {

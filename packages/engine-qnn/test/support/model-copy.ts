@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ModelFiles } from '@mobillm/core';
-import { parseManifest } from '../../src/manifest/parse-manifest.js';
-import { manifestFileName } from '../../src/manifest/qnn-manifest.js';
+import { type ModelFiles, parseQnnManifest, qnnManifestFileName } from '@mobillm/core';
 import { filesOf, manifestPathOf } from './models.js';
 
 /** A copy of a compiled model in a folder of its own, to be spoilt. */
@@ -24,9 +22,9 @@ export interface ModelCopy {
 export function copyModel(files: ModelFiles, below: string): ModelCopy {
   const from = dirname(manifestPathOf(files));
   const folder = mkdtempSync(join(below, 'copy-'));
-  const manifestPath = join(folder, manifestFileName);
+  const manifestPath = join(folder, qnnManifestFileName);
   for (const { path } of files.files) copyFileSync(path, path.replace(from, folder));
-  const { binaries } = parseManifest(readFileSync(manifestPath, 'utf8'), manifestPath);
+  const { binaries } = parseQnnManifest(readFileSync(manifestPath, 'utf8'), manifestPath);
   const binary = join(folder, binaries[0].file);
   const changeManifest: ModelCopy['changeManifest'] = (change) => {
     const manifest = JSON.parse(readFileSync(manifestPath, 'utf8')) as Record<string, unknown>;

@@ -1,20 +1,22 @@
-import { check, type KvLineage, MobillmError } from '@mobillm/core';
+import * as check from '../../errors/check-options.js';
+import { MobillmError } from '../../errors/mobillm-error.js';
+import type { KvLineage } from '../../kv/kv-snapshot.js';
 import {
   checkContent,
-  fields,
+  object,
   fileName,
   list,
   optional,
   required,
   sha256,
   shortText,
-} from './fields.js';
+} from '../fields.js';
 
-/** The name of a folder's configuration. */
-export const configFileName = 'mlc-chat-config.json';
+/** The name of the configuration of an MLC folder. */
+export const mlcConfigFileName = 'mlc-chat-config.json';
 
 /** Measures of a model, as far as the configuration says them. */
-export interface ModelMeasures {
+export interface MlcMeasures {
   readonly layers: number;
   readonly embeddingLength: number;
   readonly feedForwardLength: number;
@@ -25,7 +27,7 @@ export interface ModelMeasures {
 }
 
 /** The machine that a library was compiled for. */
-export interface CompiledTarget {
+export interface MlcCompiledTarget {
   /** LLVM's name of it: `x86_64-unknown-linux-gnu`. */
   readonly triple: string;
   /** LLVM's name of the processor: `x86-64-v3`, `apple-m1`. */
@@ -35,32 +37,36 @@ export interface CompiledTarget {
 }
 
 /** What our own compiler writes beside MLC's keys. */
-export interface OwnConfig {
+export interface MlcOwnConfig {
   readonly derivedFrom: KvLineage;
   readonly ropePairing: 'neox';
-  readonly target: CompiledTarget;
+  readonly target: MlcCompiledTarget;
   readonly library: { readonly file: string; readonly sha256: string; readonly bytes: number };
   readonly trainedContextTokens: number;
 }
 
 /** What `mlc-chat-config.json` says, checked. */
-export interface ChatConfig {
+export interface MlcConfig {
   readonly architecture: string;
   /** MLC's name: `q4f16_1`, `q0f32`. */
   readonly quantization: string;
   /** Rows of the logits; the tokenizer may have fewer tokens. */
   readonly vocabularySize: number;
   readonly trainedContextTokens: number;
+  /** Window of sliding-window attention in tokens; `undefined` where every token sees all before it. */
+  readonly slidingWindowTokens: number | undefined;
   /** Most tokens of one prefill step. */
   readonly chunkTokens: number;
-  readonly measures: ModelMeasures;
+  /** Names of the tokenizer's files, where it lists them. */
+  readonly tokenizerFiles: readonly string[];
+  readonly measures: MlcMeasures;
   /** Only where our own compiler made the folder. */
-  readonly own: OwnConfig | undefined;
+  readonly own: MlcOwnConfig | undefined;
 }
 
 const count = (max: number) => check.integer({ min: 1, max });
 
-const checkModelConfig = fields({
+const checkModelConfig = object({
   hidden_size: required(count(2 ** 20)),
   intermediate_size: optional(count(2 ** 24)),
   num_attention_heads: required(count(2 ** 16)),
@@ -74,10 +80,10 @@ const checkModelConfig = fields({
   tie_word_embeddings: optional(check.boolean),
 });
 
-const checkOwn = fields({
+const checkOwn = object({
   formatVersion: required(count(2 ** 20)),
   derivedFrom: required(
-    fields({
+    object({
       sourceSha256: required(sha256),
       architecture: required(shortText),
       vocabularySha256: required(sha256),
@@ -85,23 +91,23 @@ const checkOwn = fields({
   ),
   ropePairing: required(check.oneOf('neox')),
   target: required(
-    fields({
+    object({
       triple: required(shortText),
       cpu: required(check.string()),
       features: required(list(shortText, 1024)),
     }),
   ),
   library: required(
-    fields({
+    object({
       file: required(fileName),
       sha256: required(sha256),
       bytes: required(count(2 ** 40)),
     }),
   ),
-  parameters: required(fields({ trainedContextTokens: required(count(2 ** 30)) })),
+  parameters: required(object({ trainedContextTokens: required(count(2 ** 30)) })),
 });
 
-const checkConfig = fields({
+const checkConfig = object({
   model_type: required(shortText),
   quantization: required(shortText),
   model_config: required(checkModelConfig),
@@ -109,22 +115,19 @@ const checkConfig = fields({
   context_window_size: optional(check.integer({ min: -1, max: 2 ** 30 })),
   sliding_window_size: optional(check.integer({ min: -1, max: 2 ** 30 })),
   prefill_chunk_size: optional(count(2 ** 20)),
+  tokenizer_files: optional(list(fileName, 64)),
   mobillm: optional(check.record),
 });
 
 /**
  * Checks the content of an `mlc-chat-config.json`.
  *
- * @throws MobillmError `MODEL_INVALID`; `MODEL_UNSUPPORTED` for a newer format of ours, and for a
- * sliding window.
+ * @throws MobillmError `MODEL_INVALID`; `MODEL_UNSUPPORTED` for a newer format of ours.
  */
-export function parseChatConfig(content: unknown, path: string): ChatConfig {
+export function parseMlcConfig(content: unknown, path: string): MlcConfig {
   const config = checkContent(checkConfig, content, path);
   const own = config.mobillm && parseOwn(config.mobillm, path);
   const model = config.model_config;
-  if ((config.sliding_window_size ?? -1) > 0) {
-    throw unsupported(path, 'its attention has a sliding window', 'Compile it without one.');
-  }
   const vocabularySize = config.vocab_size ?? model.vocab_size;
   const chunkTokens = config.prefill_chunk_size ?? model.prefill_chunk_size;
   const window = [
@@ -146,7 +149,9 @@ export function parseChatConfig(content: unknown, path: string): ChatConfig {
     quantization: config.quantization,
     vocabularySize,
     trainedContextTokens: trained,
+    slidingWindowTokens: positive(config.sliding_window_size),
     chunkTokens,
+    tokenizerFiles: config.tokenizer_files ?? [],
     measures: {
       layers: model.num_hidden_layers,
       embeddingLength: model.hidden_size,
@@ -160,29 +165,36 @@ export function parseChatConfig(content: unknown, path: string): ChatConfig {
   };
 }
 
-function parseOwn(content: unknown, path: string): OwnConfig {
+function parseOwn(content: unknown, path: string): MlcOwnConfig {
   const { formatVersion } = checkContent(
-    fields({ formatVersion: required(count(2 ** 20)) }),
+    object({ formatVersion: required(count(2 ** 20)) }),
     content,
     path,
   );
   if (formatVersion !== 1) {
-    throw unsupported(
-      path,
-      `it has the format version ${formatVersion}, and this engine reads 1`,
-      'Compile it again, or update @mobillm/engine-mlc.',
+    throw new MobillmError(
+      'MODEL_UNSUPPORTED',
+      `The model of ${path} has the format version ${formatVersion}, and this version reads 1. Compile it again, or update mobillm.`,
+      { details: { path, formatVersion } },
     );
   }
   const { parameters, ...own } = checkContent(checkOwn, content, path);
   return { ...own, trainedContextTokens: parameters.trainedContextTokens };
 }
 
-function unsupported(path: string, reason: string, remedy: string): MobillmError {
-  return new MobillmError(
-    'MODEL_UNSUPPORTED',
-    `The model of ${path} cannot be run: ${reason}. ${remedy}`,
-    {
-      details: { path, reason },
-    },
-  );
+/** Weights of a Llama-like model, the output layer counted where it has its own. */
+export function mlcParameterCount({
+  measures,
+  vocabularySize,
+}: Pick<MlcConfig, 'measures' | 'vocabularySize'>): number {
+  const { layers, embeddingLength, feedForwardLength, heads, kvHeads, headLength } = measures;
+  const attention = (2 * heads + 2 * kvHeads) * headLength * embeddingLength;
+  const layer = attention + 3 * embeddingLength * feedForwardLength + 2 * embeddingLength;
+  const embeddings = (measures.tiedEmbedding ? 1 : 2) * vocabularySize * embeddingLength;
+  return layers * layer + embeddings + embeddingLength;
+}
+
+/** MLC writes -1 for "none". */
+function positive(size: number | undefined): number | undefined {
+  return size !== undefined && size > 0 ? size : undefined;
 }

@@ -1,12 +1,14 @@
-import { check, MobillmError, wrongValue } from '@mobillm/core';
-import { exactly, list, matching, required } from './fields.js';
-import { manifestVersion, type QnnManifest } from './qnn-manifest.js';
+import * as check from '../../errors/check-options.js';
+import { wrongType, wrongValue } from '../../errors/invalid-argument.js';
+import { MobillmError } from '../../errors/mobillm-error.js';
+import { matching, optional, required, sha256 as sha256Text } from '../fields.js';
+import { qnnManifestVersion, type QnnManifest } from './qnn-manifest.js';
 
 /** Most bytes of one sequence's cache; what is more is no model for a device. */
 const mostCacheBytes = 2 ** 40;
 
 const count = (max: number) => required(check.integer({ min: 1, max }));
-const sha256 = required(matching(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hexadecimal'));
+const sha256 = required(sha256Text);
 const version = required(matching(/^\d{1,5}\.\d{1,5}\.\d{1,5}$/, 'a version such as 2.40.0'));
 
 const parameters = exactly({
@@ -39,7 +41,7 @@ const binary = exactly({
 });
 
 const manifest = exactly({
-  formatVersion: required(check.integer({ min: manifestVersion, max: manifestVersion })),
+  formatVersion: required(check.integer({ min: qnnManifestVersion, max: qnnManifestVersion })),
   name: optional(matching(/^[^\p{Cc}]{1,256}$/u, 'a name of 1 to 256 characters')),
   derivedFrom: exactly({
     sourceSha256: sha256,
@@ -62,10 +64,6 @@ const manifest = exactly({
   sharedWeights: required(check.boolean),
 });
 
-function optional<T>(inner: check.Check<T>): check.Check<T | undefined> {
-  return (value, key) => (value === undefined ? undefined : inner(value, key));
-}
-
 /**
  * Reads a manifest, which may come from anywhere: every field is bounded before it is used, and what
  * is not known is refused.
@@ -75,7 +73,7 @@ function optional<T>(inner: check.Check<T>): check.Check<T | undefined> {
  * @throws MobillmError `MODEL_INVALID` naming the field; `MODEL_UNSUPPORTED` for what a later version
  * of this package may know.
  */
-export function parseManifest(text: string, path: string): QnnManifest {
+export function parseQnnManifest(text: string, path: string): QnnManifest {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -103,10 +101,10 @@ function refuseUnknown(value: unknown, path: string): void {
     readonly [name: string]: unknown;
   };
   const { formatVersion, dtype, ropePairing, derivedFrom, binaries } = fields;
-  if (Number.isSafeInteger(formatVersion) && (formatVersion as number) > manifestVersion) {
+  if (Number.isSafeInteger(formatVersion) && (formatVersion as number) > qnnManifestVersion) {
     throw unsupported(
       path,
-      `its layout has version ${formatVersion as number}, and this package knows version ${manifestVersion}. Update @mobillm/engine-qnn, or compile the model again with this version.`,
+      `its layout has version ${formatVersion as number}, and this package knows version ${qnnManifestVersion}. Update @mobillm/engine-qnn, or compile the model again with this version.`,
     );
   }
   const { architecture } = (derivedFrom ?? {}) as { readonly architecture?: unknown };
@@ -167,4 +165,40 @@ function unsupported(path: string, sentence: string): MobillmError {
   return new MobillmError('MODEL_UNSUPPORTED', `The model of ${path} cannot be run: ${sentence}`, {
     details: { path },
   });
+}
+
+/** An object with these fields and no others. Fields may be missing where their check lets them. */
+function exactly<S extends Record<string, check.Check<unknown>>>(
+  shape: S,
+): check.Check<{ readonly [K in keyof S]: ReturnType<S[K]> }> {
+  return (value, key) => {
+    const fields = check.record(value, key);
+    for (const name of Object.keys(fields)) {
+      if (!Object.hasOwn(shape, name)) {
+        throw wrongValue(join(key, name.slice(0, 40)), 'is not a field of this layout');
+      }
+    }
+    const result: Record<string, unknown> = {};
+    for (const [name, inner] of Object.entries(shape)) {
+      const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+      const checked = inner(field, join(key, name));
+      if (checked !== undefined) result[name] = checked;
+    }
+    return result as { [K in keyof S]: ReturnType<S[K]> };
+  };
+}
+
+/** A list whose length is in a range. */
+function list<T>(inner: check.Check<T>, most: number): check.Check<readonly T[]> {
+  return (value, key) => {
+    if (!Array.isArray(value)) throw wrongType(key, 'a list', value);
+    if (value.length === 0 || value.length > most) {
+      throw wrongValue(key, `has to have 1 to ${most} entries, and has ${value.length}`);
+    }
+    return check.arrayOf(inner)(value, key);
+  };
+}
+
+function join(key: string, name: string): string {
+  return key === '' ? name : `${key}.${name}`;
 }

@@ -1,10 +1,10 @@
-import type { KvLineage } from '@mobillm/core';
+import type { KvLineage } from '../../kv/kv-snapshot.js';
 
 /** Name of the file that describes a compiled model, in the model's folder. */
-export const manifestFileName = 'qnn-model.json';
+export const qnnManifestFileName = 'qnn-model.json';
 
 /** Version of the layout that this package writes and reads. */
-export const manifestVersion = 1;
+export const qnnManifestVersion = 1;
 
 /** The numbers of a model that its graphs were made from. */
 export interface QnnModelParameters {

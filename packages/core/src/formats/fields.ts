@@ -1,4 +1,6 @@
-import { check, MobillmError, wrongType, wrongValue } from '@mobillm/core';
+import * as check from '../errors/check-options.js';
+import { wrongType, wrongValue } from '../errors/invalid-argument.js';
+import { MobillmError } from '../errors/mobillm-error.js';
 
 /** Reads a field that has to be there. */
 export function required<T>(inner: check.Check<T>): check.Check<T> {
@@ -14,14 +16,14 @@ export function optional<T>(inner: check.Check<T>): check.Check<T | undefined> {
 }
 
 /** An object with these fields; others are left unread, because the layout is not ours. */
-export function fields<S extends Record<string, check.Check<unknown>>>(
+export function object<S extends Record<string, check.Check<unknown>>>(
   shape: S,
 ): check.Check<{ readonly [K in keyof S]: ReturnType<S[K]> }> {
   return (value, key) => {
-    const object = check.record(value, key);
+    const found = check.record(value, key);
     const result: Record<string, unknown> = {};
     for (const [name, inner] of Object.entries(shape)) {
-      const field = Object.hasOwn(object, name) ? object[name] : undefined;
+      const field = Object.hasOwn(found, name) ? found[name] : undefined;
       result[name] = inner(field, key === '' ? name : `${key}.${name}`);
     }
     return result as { [K in keyof S]: ReturnType<S[K]> };

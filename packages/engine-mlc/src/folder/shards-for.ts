@@ -1,76 +1,7 @@
-import { check, MobillmError } from '@mobillm/core';
+import { MobillmError, type MlcTensorCache } from '@mobillm/core';
 import type { NativeCachedTensor, NativeShard } from '../addon.js';
 import { joinPath } from '../paths.js';
-import {
-  checkContent,
-  fields,
-  fileName,
-  list,
-  matching,
-  optional,
-  required,
-  shortText,
-} from './fields.js';
 import type { LibraryParameter } from './library-metadata.js';
-
-/** Number formats of tensors. */
-const dtypes = [
-  'float32',
-  'float16',
-  'bfloat16',
-  'uint32',
-  'int32',
-  'uint16',
-  'int16',
-  'uint8',
-  'int8',
-] as const;
-
-const size = check.integer({ min: 0, max: 2 ** 48 });
-
-const checkCache = fields({
-  records: required(
-    list(
-      fields({
-        dataPath: required(fileName),
-        format: required(check.oneOf('raw-shard')),
-        nbytes: required(size),
-        md5sum: optional(matching(/^[0-9a-f]{32}$/, 'an md5 in lower-case hexadecimal')),
-        records: required(
-          list(
-            fields({
-              name: required(shortText),
-              shape: required(list(check.integer({ min: 1, max: 2 ** 40 }), 8)),
-              dtype: required(check.oneOf(...dtypes)),
-              format: required(check.oneOf('raw', 'f32-to-bf16')),
-              nbytes: required(size),
-              byteOffset: required(size),
-            }),
-            100_000,
-          ),
-        ),
-      }),
-      10_000,
-    ),
-  ),
-});
-
-/** What a tensor cache's index says, checked: sizes and names, not yet whether they fit each other. */
-export type TensorCache = ReturnType<typeof checkCache> & { readonly path: string };
-
-/**
- * Checks the content of a `tensor-cache.json`.
- *
- * @throws MobillmError `MODEL_INVALID`.
- */
-export function parseTensorCache(content: unknown, path: string): TensorCache {
-  return { ...checkContent(checkCache, content, path), path };
-}
-
-/** Bytes of all shards. */
-export function weightBytes(cache: TensorCache): number {
-  return cache.records.reduce((sum, shard) => sum + shard.nbytes, 0);
-}
 
 /**
  * The shards with each tensor's place among the parameters that a library asks for. Tensors that it
@@ -79,7 +10,7 @@ export function weightBytes(cache: TensorCache): number {
  * @throws MobillmError `MODEL_INVALID` where a parameter is missing or has another shape.
  */
 export function shardsFor(
-  cache: TensorCache,
+  cache: MlcTensorCache,
   folder: string,
   parameters: readonly LibraryParameter[],
 ): readonly NativeShard[] {
@@ -120,7 +51,7 @@ export function shardsFor(
   return shards.filter(({ tensors }) => tensors.length > 0);
 }
 
-function mismatch({ path }: TensorCache, name: string, what: string): MobillmError {
+function mismatch({ path }: MlcTensorCache, name: string, what: string): MobillmError {
   return new MobillmError(
     'MODEL_INVALID',
     `The weights in ${path} do not belong to the model library: its parameter "${name}" ${what}. Compile or download the model again.`,
