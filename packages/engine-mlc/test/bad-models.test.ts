@@ -116,7 +116,7 @@ const indexes: Cases = {
   'has an offset behind the end': [
     index(`${first}.byteOffset`, 2 ** 40),
     'MODEL_INVALID',
-    /overlaps/,
+    /leads outside/,
   ],
   'has an offset before the beginning': [index(`${first}.byteOffset`, -4), 'MODEL_INVALID'],
   'has half an offset': [index(`${first}.byteOffset`, 0.5), 'MODEL_INVALID'],

@@ -41,6 +41,17 @@ export function list<T>(inner: check.Check<T>, most: number): check.Check<readon
   };
 }
 
+/** An object of any keys whose values are alike, as a map of at most so many entries. */
+export function map<T>(inner: check.Check<T>, most: number): check.Check<ReadonlyMap<string, T>> {
+  return (value, key) => {
+    const entries = Object.entries(check.record(value, key));
+    if (entries.length > most) {
+      throw wrongValue(key, `has ${entries.length} entries, and at most ${most} are possible`);
+    }
+    return new Map(entries.map(([name, field]) => [name, inner(field, `${key}.${name}`)]));
+  };
+}
+
 /** A text that matches a pattern as a whole; `what` says in words what is expected. */
 export function matching(pattern: RegExp, what: string): check.Check<string> {
   return (value, key) => {

@@ -174,7 +174,7 @@ function parseOwn(content: unknown, path: string): MlcOwnConfig {
   if (formatVersion !== 1) {
     throw new MobillmError(
       'MODEL_UNSUPPORTED',
-      `The model of ${path} has the format version ${formatVersion}, and this version reads 1. Compile it again, or update mobillm.`,
+      `The model of ${path} has the format version ${formatVersion}, and this version reads 1. Compile it again, or update @mobillm.`,
       { details: { path, formatVersion } },
     );
   }
