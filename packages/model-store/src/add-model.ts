@@ -1,5 +1,6 @@
 import { MobillmError, wrongValue, type StoredModel } from '@mobillm/core';
-import { inspectGguf, type InspectedFiles } from './gguf/inspect-gguf.js';
+import type { FileSystem } from './file-system/file-system.js';
+import { inspectModel, otherContent, type InspectedModel } from './formats/inspect-model.js';
 import { hashFiles } from './hash-files.js';
 import type { ProgressReporter } from './progress.js';
 import { recordModel } from './record-model.js';
@@ -8,7 +9,7 @@ import { changedFile, fileNotFound } from './store-errors.js';
 
 /** A checked call of `add`. */
 export interface AddRequest {
-  /** Absolute path of the model's first file. */
+  /** Absolute path of the model's first file, or of its folder. */
   readonly path: string;
   readonly name: string;
   readonly placement: 'link' | 'move';
@@ -24,34 +25,69 @@ export async function addModel(
   signal: AbortSignal,
 ): Promise<StoredModel> {
   const { path, sha256 } = request;
-  const inspected = await inspectGguf(context.fs, path, progress, signal);
+  const inspected = await inspectModel(context.fs, path, progress, signal);
   if (sha256 !== undefined && inspected.files.length > 1) {
     throw wrongValue('options.sha256', 'cannot be checked for a model in several files');
   }
-  const hashes = await hashFiles(context.fs, inspected.files, progress, signal);
-  const files = inspected.files.map((file, index) => ({
-    path: file.path,
-    fileBytes: file.fileBytes,
-    role: 'weights' as const,
+  const hashes = await hashContent(context.fs, inspected, progress, signal);
+  const files = inspected.files.map(({ path, fileName, fileBytes, role, md5 }, index) => ({
+    path,
+    ...(fileName !== undefined && { fileName }),
+    fileBytes,
+    role,
     sha256: hashes[index] ?? '',
+    ...(md5 !== undefined && { md5 }),
   }));
   if (sha256 !== undefined) checkSha256(path, sha256, hashes[0]);
   await checkUnchanged(context, inspected);
   const { name, placement } = request;
-  const { description } = inspected;
+  const { format, description } = inspected;
   const model = await recordModel(
     context,
-    { name, format: 'gguf', placement, files, description },
+    { name, format, placement, files, description },
     () => checkUnchanged(context, inspected),
     progress,
     signal,
   );
+  if (placement === 'move') await removeEmptied(context.fs, path, inspected);
   const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   progress.finish({ phase: 'hashing', doneBytes: totalBytes, totalBytes });
   return model;
 }
 
-async function checkUnchanged({ fs }: StoreContext, { files }: InspectedFiles): Promise<void> {
+/** Reads all files, and compares them with the sums that the model's own index says. */
+async function hashContent(
+  fs: FileSystem,
+  { files }: InspectedModel,
+  progress: ProgressReporter,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const hashes = await hashFiles(fs, files, progress, signal, (index) => {
+    throw otherContent(files[index]?.path ?? '', 'md5');
+  });
+  const wrong = files.find(({ sha256 }, index) => sha256 !== undefined && sha256 !== hashes[index]);
+  if (wrong !== undefined) throw otherContent(wrong.path, 'sha256');
+  return hashes;
+}
+
+/** Deletes a model's folder, and those in it, if nothing is left in them. */
+async function removeEmptied(
+  fs: FileSystem,
+  folder: string,
+  { files }: InspectedModel,
+): Promise<void> {
+  const folders = new Set<string>();
+  for (const { fileName } of files) {
+    const names = fileName?.split('/') ?? [];
+    names.forEach((_, index) => folders.add([folder, ...names.slice(0, index)].join('/')));
+  }
+  for (const emptied of [...folders].sort((a, b) => b.length - a.length)) {
+    // One that is not empty, or a link, stays; that costs nothing.
+    await fs.removeFolder(emptied).catch(() => undefined);
+  }
+}
+
+async function checkUnchanged({ fs }: StoreContext, { files }: InspectedModel): Promise<void> {
   for (const { path, fileBytes, modifiedMs } of files) {
     const now = await fs.stat(path);
     if (now === undefined) {

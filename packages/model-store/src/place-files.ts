@@ -15,7 +15,7 @@ const cannotLink = new Set(['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP',
 /** A file of a model on its way into the store. */
 export interface FileToPlace {
   readonly path: string;
-  /** Name that it gets; that of its path by default. */
+  /** Name that it gets, or path of several names in the model's folder; the last of its path by default. */
   readonly fileName?: string;
   /** Whether it may be renamed where the file system has no second names, rather than copied. */
   readonly isDownload?: boolean;
@@ -39,7 +39,8 @@ export async function stageFiles(
   const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   let doneBytes = 0;
   try {
-    await fs.makeFolder(folder);
+    const folders = foldersOf(folder, files);
+    for (const below of folders) await fs.makeFolder(below);
     for (const [index, file] of files.entries()) {
       const target = `${folder}/${nameOf(file)}`;
       if (await tryLink(fs, file.path, target)) {
@@ -56,7 +57,7 @@ export async function stageFiles(
         progress.advance({ phase: 'copying', doneBytes, totalBytes });
       });
     }
-    await fs.syncFolder(folder);
+    for (const below of [...folders].reverse()) await fs.syncFolder(below);
   } catch (error) {
     throw storeFailure(error, 'take the file into its folder');
   }
@@ -82,6 +83,16 @@ export async function placeFiles(
     throw storeFailure(error, `keep the files of "${name}"`);
   }
   return files.map((file) => `${folder}/${nameOf(file)}`);
+}
+
+/** The folder and those in it that files are to lie in, from the outside in. */
+function foldersOf(folder: string, files: readonly FileToPlace[]): readonly string[] {
+  const folders = new Set([folder]);
+  for (const file of files) {
+    const names = nameOf(file).split('/').slice(0, -1);
+    names.forEach((_, index) => folders.add([folder, ...names.slice(0, index + 1)].join('/')));
+  }
+  return [...folders];
 }
 
 function nameOf({ path, fileName }: FileToPlace): string {

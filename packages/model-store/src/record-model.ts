@@ -17,6 +17,8 @@ import type { StoreContext } from './store-context.js';
 /** A file whose content is known. */
 export interface FileToRecord extends FileToPlace {
   readonly role: ModelFileRole;
+  /** As the index of its model says it. */
+  readonly md5?: string;
 }
 
 /** A model that is ready to be recorded. */
@@ -55,11 +57,12 @@ export async function recordModel(
     format,
     ownership: takesIn ? 'owned' : 'linked',
     addedAt: new Date().toISOString(),
-    files: files.map(({ fileBytes, role, sha256 }, index) => ({
+    files: files.map(({ fileBytes, role, sha256, md5 }, index) => ({
       path: paths[index] ?? '',
       fileBytes,
       role,
       sha256,
+      ...(md5 !== undefined && { md5 }),
     })),
     description,
     ...(origin !== undefined && { origin }),

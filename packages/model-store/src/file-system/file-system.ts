@@ -28,7 +28,7 @@ export interface FileUpdater extends ByteSource {
   sync(): Promise<void>;
 }
 
-/** A sha256 in the making. */
+/** A sha256, or another sum, in the making. */
 export interface Sha256 {
   /** Takes in more bytes. */
   update(bytes: Uint8Array): void;
@@ -85,6 +85,11 @@ export interface FileSystem {
   crc32(bytes: Uint8Array, before?: number): number;
   /** Starts a sha256. */
   createSha256(): Sha256;
+  /**
+   * Starts an md5, by which MLC's folders tell whether they are whole. May be left out where the system has none:
+   * their files are then told apart by sizes and the recorded sha256 alone.
+   */
+  createMd5?(): Sha256;
   /**
    * A name of this process that no other process has, now or after a restart: up to 100 letters,
    * digits, `.`, `-` and `_`. Locks and temporary files carry it.

@@ -16,7 +16,7 @@ import {
 import { resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { defaultDirectory } from './default-directory.js';
-import type { FileSystem } from './file-system.js';
+import type { FileSystem, Sha256 } from './file-system.js';
 import { isProcessAlive, processName } from './process-name.js';
 
 /** Node.js, Electron and Termux. */
@@ -102,16 +102,19 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   crc32: (bytes, before) => crc32(bytes, before),
-  createSha256() {
-    const hash = createHash('sha256');
-    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
-  },
+  createSha256: () => startHash('sha256'),
+  createMd5: () => startHash('md5'),
   processName,
   isProcessAlive,
 };
 
 /** What `#file-system` means under Node; elsewhere there may be none. */
 export const fileSystem: FileSystem | undefined = nodeFileSystem;
+
+function startHash(algorithm: string): Sha256 {
+  const hash = createHash(algorithm);
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
+}
 
 async function readAt(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
   const buffer = new Uint8Array(length);

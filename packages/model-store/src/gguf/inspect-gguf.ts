@@ -33,30 +33,66 @@ export async function inspectGguf(
 ): Promise<InspectedFiles> {
   const first = await inspectFile(fs, path, signal);
   const parts = [first];
-  const others = otherParts(first, path);
-  for (const [index, partPath] of others.entries()) {
+  for (const [index, partPath] of otherParts(first).entries()) {
     progress.advance({ phase: 'reading', doneBytes: index + 1, totalBytes: undefined });
-    const part = await inspectFile(fs, partPath, signal);
-    const number = part.layout.metadata.get('split.no')?.value;
-    if (number !== index + 1) {
-      throw invalid(`"${partPath}" is not part ${index + 2} of the model that "${path}" begins`, {
-        path: partPath,
-      });
-    }
-    parts.push(part);
-  }
-  const total = first.layout.metadata.get('split.tensors.count')?.value;
-  const found = parts.reduce((sum, { layout }) => sum + layout.tensors.length, 0);
-  if (others.length > 0 && typeof total === 'number' && total !== found) {
-    throw invalid(`its parts hold ${found} tensors of ${total}`, { path });
+    parts.push(await inspectFile(fs, partPath, signal));
   }
   return {
     files: parts.map(({ path: partPath, facts }) => ({ path: partPath, ...facts })),
-    description: describeGguf(
-      first.values,
-      parts.map(({ layout }) => layout),
-    ),
+    description: describeParts(parts),
   };
+}
+
+/**
+ * Describes a model by the headers of all its parts in order.
+ *
+ * @throws MobillmError `MODEL_INVALID` where they do not belong together, `MODEL_UNSUPPORTED`.
+ */
+export function describeParts(parts: readonly GgufPart[]): ModelDescription {
+  const [first] = parts;
+  if (first === undefined) throw invalid('it has no file of weights', {});
+  for (const [index, { path, layout }] of parts.entries()) {
+    if (index === 0 || layout.metadata.get('split.no')?.value === index) continue;
+    throw invalid(`"${path}" is not part ${index + 1} of the model that "${first.path}" begins`, {
+      path,
+    });
+  }
+  const total = first.layout.metadata.get('split.tensors.count')?.value;
+  const found = parts.reduce((sum, { layout }) => sum + layout.tensors.length, 0);
+  if (parts.length > 1 && typeof total === 'number' && total !== found) {
+    throw invalid(`its parts hold ${found} tensors of ${total}`, { path: first.path });
+  }
+  return describeGguf(
+    first.values,
+    parts.map(({ layout }) => layout),
+  );
+}
+
+/** The header of a GGUF file. `path` names it in errors. */
+export interface GgufPart {
+  readonly path: string;
+  readonly layout: GgufLayout;
+  readonly values: GgufValues;
+}
+
+/**
+ * Reads and checks the header of a GGUF file.
+ *
+ * @throws MobillmError `MODEL_INVALID`, `MODEL_UNSUPPORTED`.
+ */
+export async function readGgufPart(
+  source: ByteSource,
+  path: string,
+  signal: AbortSignal,
+): Promise<GgufPart> {
+  const layout = await validateGguf(source, { signal });
+  return { path, layout, values: await readGgufValues(source, layout, signal) };
+}
+
+/** How many files a model has by the header of its first. */
+export function partCount({ layout }: GgufPart): number {
+  const parts = layout.metadata.get('split.count')?.value;
+  return typeof parts === 'number' && parts > 1 ? parts : 1;
 }
 
 /**
@@ -76,11 +112,8 @@ export async function checkGguf(fs: FileSystem, path: string, signal: AbortSigna
   }
 }
 
-interface InspectedFile {
-  readonly path: string;
+interface InspectedFile extends GgufPart {
   readonly facts: FileFacts;
-  readonly layout: GgufLayout;
-  readonly values: GgufValues;
 }
 
 async function inspectFile(
@@ -98,8 +131,7 @@ async function inspectFile(
     }
     if (facts.kind !== 'file') throw fileNotFound(path, 'is not a file. Check the path');
     source = await fs.open(path);
-    const layout = await validateGguf(source, { signal });
-    return { path, facts, layout, values: await readGgufValues(source, layout, signal) };
+    return { facts, ...(await readGgufPart(source, path, signal)) };
   } catch (error) {
     throw unreadable(error, path);
   } finally {
@@ -108,9 +140,10 @@ async function inspectFile(
 }
 
 /** Paths of the parts after the first of a split model; none for a model in one file. */
-function otherParts({ layout }: InspectedFile, path: string): string[] {
-  const parts = layout.metadata.get('split.count')?.value;
-  if (typeof parts !== 'number' || parts <= 1) return [];
+function otherParts(first: InspectedFile): string[] {
+  const { layout, path } = first;
+  const parts = partCount(first);
+  if (parts === 1) return [];
   const name = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/.exec(path);
   if (name === null || Number(name[3]) !== parts || parts > maxParts) {
     throw invalid(

@@ -8,6 +8,11 @@ import type {
 import { checkModelName } from '../model-name.js';
 import { schemaVersion } from '../layout.js';
 
+const storedFormats = ['gguf', 'mlc', 'qnn-context', 'genie', 'safetensors'] as const;
+
+/** Layouts that the store keeps. */
+export type StoredFormat = (typeof storedFormats)[number];
+
 /** One file of a model as a manifest records it. */
 export interface ManifestFile {
   /** Absolute for a linked model; from the store's folder for an owned one. */
@@ -15,12 +20,14 @@ export interface ManifestFile {
   readonly fileBytes: number;
   readonly role: ModelFileRole;
   readonly sha256: string;
+  /** As the index of its model says it, in lower-case hexadecimal. */
+  readonly md5?: string;
 }
 
 /** What the store records of a model: one JSON file each. */
 export interface Manifest {
   readonly name: string;
-  readonly format: 'gguf';
+  readonly format: StoredFormat;
   readonly ownership: 'linked' | 'owned';
   /** ISO 8601. */
   readonly addedAt: string;
@@ -82,7 +89,7 @@ export function parseManifest(text: string): Manifest {
   if (Number.isNaN(Date.parse(addedAt))) throw new ManifestDamage('"addedAt" is no date');
   return {
     name: parseName(string(root, 'name')),
-    format: oneOf(root, 'format', ['gguf'] as const),
+    format: oneOf(root, 'format', storedFormats),
     ownership,
     addedAt,
     files,
@@ -99,7 +106,7 @@ function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestDamage('"sha256" is not a sha256');
   const parts = path.split(/[/\\]/);
   const inStore =
-    /^models\/[^/]+\/[^/]+$/.test(path) && !parts.includes('..') && !parts.includes('.');
+    /^models(?:\/[^/]+){2,10}$/.test(path) && !parts.includes('..') && !parts.includes('.');
   const absolute = /^(\/|[A-Za-z]:\/)/.test(path) && !parts.includes('..');
   if (path.includes('\0') || (ownership === 'owned' ? !inStore : !absolute)) {
     throw new ManifestDamage(`the path ${JSON.stringify(path)} leads outside of where it may`);
@@ -115,7 +122,9 @@ function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
   ]);
   // Registries have layers without a byte, such as an empty system prompt.
   const fileBytes = size(file, 'fileBytes', role === 'weights' ? 1 : 0);
-  return { path, fileBytes, role, sha256 };
+  const md5 = file['md5'] === undefined ? undefined : string(file, 'md5');
+  if (md5 !== undefined && !/^[0-9a-f]{32}$/.test(md5)) throw new ManifestDamage('"md5" is no md5');
+  return { path, fileBytes, role, sha256, ...(md5 !== undefined && { md5 }) };
 }
 
 function parseOrigin(fields: Fields): ModelOrigin {
@@ -139,18 +148,18 @@ function parseDescription(fields: Fields): ModelDescription {
   return {
     architecture: string(fields, 'architecture'),
     ...optional('name', string),
-    parameterCount: size(fields, 'parameterCount'),
+    ...optional('parameterCount', size),
     weightBytes: size(fields, 'weightBytes'),
     quantization: string(fields, 'quantization'),
-    layers: size(fields, 'layers'),
-    embeddingLength: size(fields, 'embeddingLength'),
-    attentionHeads: size(fields, 'attentionHeads'),
-    kvHeads: size(fields, 'kvHeads'),
-    keyLength: size(fields, 'keyLength'),
-    valueLength: size(fields, 'valueLength'),
+    ...optional('layers', size),
+    ...optional('embeddingLength', size),
+    ...optional('attentionHeads', size),
+    ...optional('kvHeads', size),
+    ...optional('keyLength', size),
+    ...optional('valueLength', size),
     ...optional('feedForwardLength', size),
-    vocabularySize: size(fields, 'vocabularySize'),
-    trainedContextTokens: size(fields, 'trainedContextTokens'),
+    ...optional('vocabularySize', size),
+    ...optional('trainedContextTokens', size),
     ...optional('tiedEmbedding', parseTiedEmbedding),
     ...optional('slidingWindowTokens', size),
     ...optional('chatTemplate', string),
