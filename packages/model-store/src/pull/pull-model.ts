@@ -5,7 +5,6 @@ import type { MirrorAddress } from '../download/mirror.js';
 import { pieceBytes } from '../download/piece-map.js';
 import type { FileSystem } from '../file-system/file-system.js';
 import { areInPlace } from '../files-in-place.js';
-import { checkGguf, inspectGguf } from '../gguf/inspect-gguf.js';
 import type { HttpClient } from '../http/http-client.js';
 import { takeLock, type WorkFolder } from '../lock.js';
 import { toStoredModel } from '../manifest/manifest.js';
@@ -16,6 +15,7 @@ import { nameIsTaken, recordModel, type FileToRecord } from '../record-model.js'
 import type { RemoteFile, RemoteModel } from '../sources/source.js';
 import type { StoreContext } from '../store-context.js';
 import { storeFailure } from '../store-errors.js';
+import { inspectGgufFiles, inspectPulledFolder } from './inspect-pulled.js';
 import type { PullProgress } from './pull-progress.js';
 
 /** How often a process that waits for another one's download looks how far it is. */
@@ -101,16 +101,12 @@ async function recordPulled(
   const { origin } = model;
   const silent = new ProgressReporter(undefined);
   const folder = await stageFiles(fs, fetched, work, silent, signal);
-  const first = fetched.find(({ role }) => role === 'weights');
-  const inspect = async () => {
-    for (const file of fetched) {
-      const isGguf = ['weights', 'projector', 'adapter'].includes(file.role);
-      if (isGguf && file !== first) await checkGguf(fs, `${folder}/${file.fileName}`, signal);
-    }
-    return inspectGguf(fs, `${folder}/${first?.fileName}`, silent, signal);
-  };
-  const { description } = await inspect().catch(async (error: unknown) => {
-    if (MobillmError.is(error, 'MODEL_INVALID')) {
+  const inspect =
+    model.format === 'gguf'
+      ? inspectGgufFiles(fs, folder, fetched, signal)
+      : inspectPulledFolder(fs, folder, fetched, signal);
+  const { description, md5s } = await inspect.catch(async (error: unknown) => {
+    if (MobillmError.is(error, 'MODEL_INVALID') || MobillmError.is(error, 'INTEGRITY_FAILED')) {
       for (const file of fetched) await forget(context, file.folder);
     }
     throw error;
@@ -119,9 +115,12 @@ async function recordPulled(
     context,
     {
       name,
-      format: 'gguf',
+      format: model.format,
       placement: 'move',
-      files: fetched,
+      files: fetched.map((file) => {
+        const md5 = md5s.get(file.fileName);
+        return { ...file, ...(md5 !== undefined && { md5 }) };
+      }),
       description,
       origin,
       staged: { work, folder },

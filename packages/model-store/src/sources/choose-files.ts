@@ -1,14 +1,6 @@
 import { MobillmError } from '@mobillm/core';
 import { baseName } from '../base-name.js';
-
-/** A file of a repository. */
-export interface RepositoryFile {
-  /** Path in the repository. */
-  readonly path: string;
-  readonly fileBytes: number;
-  /** Lower-case hexadecimal, where the repository tells. */
-  readonly sha256?: string;
-}
+import type { RepositoryFile } from './source.js';
 
 /** The files of one model in a repository of several. */
 export interface ChosenFiles {
@@ -87,13 +79,6 @@ export function chooseFiles(
   selection: string | undefined,
 ): ChosenFiles {
   const offers = offersOf(files);
-  if (offers.length === 0) {
-    throw new MobillmError(
-      'MODEL_NOT_FOUND',
-      `The repository "${repository}" has no GGUF file. Look for one whose name ends with "-GGUF".`,
-      { details: { repository } },
-    );
-  }
   const offer = selection === undefined ? usualOffer(offers) : selected(offers, selection);
   if (offer === undefined) throw notOffered(repository, offers, selection ?? '');
   const projector = chooseProjector(files);
@@ -134,7 +119,8 @@ function shortest(offers: readonly Offer[]): Offer | undefined {
   );
 }
 
-function chooseProjector(files: readonly RepositoryFile[]): RepositoryFile | undefined {
+/** The projector of a repository or folder; the usual one of several. */
+export function chooseProjector(files: readonly RepositoryFile[]): RepositoryFile | undefined {
   const found = files.filter(({ path }) => /\.gguf$/i.test(path) && isProjector(path));
   for (const name of usualProjector) {
     const match = found.find(({ path }) => quantizationOf(path) === name);

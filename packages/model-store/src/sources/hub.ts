@@ -1,12 +1,18 @@
 import { MobillmError, type ModelFileRole } from '@mobillm/core';
 import { baseName } from '../base-name.js';
-import type { MirrorAddress } from '../download/mirror.js';
 import { bearer } from '../http/bearer.js';
-import type { HuggingFaceReference, ModelScopeReference } from '../reference/model-reference.js';
 import { formatReference } from '../reference/parse-reference.js';
-import { chooseFiles, type RepositoryFile } from './choose-files.js';
+import { repositoryTree } from '../remote/repository-tree.js';
+import { type ChosenFiles } from './choose-files.js';
+import { chooseModel, type ChosenFolder } from './choose-model.js';
 import { safeFileName } from './file-name.js';
-import type { RemoteFile, RemoteModel } from './source.js';
+import type {
+  RemoteFile,
+  RemoteModel,
+  Repository,
+  RepositoryFile,
+  SourceContext,
+} from './source.js';
 
 /** A hub of repositories, and who asks it. */
 export interface Hub {
@@ -32,26 +38,26 @@ export function hubAt(address: string, variable: string, token: string | undefin
 }
 
 /**
- * The model that a reference chooses among the files of a repository.
+ * The model that the reference of a repository chooses in it.
  *
- * @param addressOf where the bytes of a file are
- * @throws MobillmError `MODEL_NOT_FOUND`, with what there is.
+ * @throws MobillmError `MODEL_NOT_FOUND`, with what there is; for a model in a folder what its configuration
+ * and index give rise to.
  */
-export function chosenModel(
-  reference: HuggingFaceReference | ModelScopeReference,
-  files: readonly RepositoryFile[],
-  addressOf: (path: string) => MirrorAddress,
-  revision?: string,
+export function chosenModel(repository: Repository, context: SourceContext): Promise<RemoteModel> {
+  const { reference, files } = repository;
+  const chosen = chooseModel(reference.repository, files, reference.selection);
+  return chosen.format === 'gguf'
+    ? Promise.resolve(ggufModel(repository, chosen))
+    : folderModel(repository, chosen, context);
+}
+
+/** A model of a repository that consists of GGUF files. */
+export function ggufModel(
+  repository: Repository,
+  { weights, projector }: ChosenFiles,
 ): RemoteModel {
-  const { repository, selection } = reference;
-  const { weights, projector } = chooseFiles(repository, files, selection);
-  const toRemote = (file: RepositoryFile, role: ModelFileRole): RemoteFile => ({
-    fileName: safeFileName(baseName(file.path)),
-    role,
-    fileBytes: file.fileBytes,
-    ...(file.sha256 !== undefined && { sha256: file.sha256 }),
-    addresses: [addressOf(file.path)],
-  });
+  const toRemote = (file: RepositoryFile, role: ModelFileRole) =>
+    remoteFile(repository, file, safeFileName(baseName(file.path)), role);
   return {
     name: nameOf(repository, weights[0]?.path ?? ''),
     format: 'gguf',
@@ -59,15 +65,71 @@ export function chosenModel(
       ...weights.map((file) => toRemote(file, 'weights')),
       ...(projector === undefined ? [] : [toRemote(projector, 'projector')]),
     ],
-    origin: {
-      reference: formatReference(reference),
-      ...(revision !== undefined && { revision }),
-    },
+    origin: originOf(repository),
   };
 }
 
-/** A name for a model of a repository: the file's own, with who made it (`owner/Model-Q4_K_M`). */
-function nameOf(repository: string, path: string): string {
+/** Machine code runs when a model is opened, and nobody has vouched for that of a repository. */
+const leftThere: ReadonlySet<ModelFileRole> = new Set(['library']);
+
+async function folderModel(
+  repository: Repository,
+  { format, folder }: ChosenFolder,
+  context: SourceContext,
+): Promise<RemoteModel> {
+  const tree = repositoryTree(repository, folder, context);
+  const reading = await format.read(tree, context.signal);
+  const inRepository = (path: string) => (folder === '' ? path : `${folder}/${path}`);
+  const byPath = new Map(repository.files.map((file) => [file.path, file]));
+  const files = reading.files.flatMap(({ path, role }) => {
+    const file = byPath.get(inRepository(path));
+    if (file === undefined || leftThere.has(role)) return [];
+    return [remoteFile(repository, file, keptPath(path), role)];
+  });
+  return {
+    name: nameOf(repository, folder),
+    format: format.name,
+    files,
+    origin: originOf(repository),
+    describe: () => reading.describe(),
+  };
+}
+
+/** Files of a folder name each other, so that none can be kept under another name than its own. */
+function keptPath(path: string): string {
+  if (path.split('/').every((name) => safeFileName(name) === name)) return path;
+  throw new MobillmError(
+    'MODEL_UNSUPPORTED',
+    `The model has a file of the name ${JSON.stringify(path)}, which not every file system takes. Download it by other means, and add its folder.`,
+    { details: { path } },
+  );
+}
+
+function remoteFile(
+  { addressOf }: Repository,
+  { path, fileBytes, sha256 }: RepositoryFile,
+  fileName: string,
+  role: ModelFileRole,
+): RemoteFile {
+  return {
+    fileName,
+    role,
+    fileBytes,
+    ...(sha256 !== undefined && { sha256 }),
+    addresses: [addressOf(path)],
+  };
+}
+
+function originOf({ reference, revision }: Repository): RemoteModel['origin'] {
+  return {
+    reference: formatReference(reference),
+    ...(revision !== undefined && { revision }),
+  };
+}
+
+/** The name of a file or folder, with who made it (`owner/Model-Q4_K_M`); of a whole repository its own. */
+function nameOf({ reference: { repository } }: Repository, path: string): string {
+  if (path === '') return repository;
   const owner = repository.slice(0, repository.indexOf('/'));
   const base = baseName(path)
     .replace(/\.gguf$/i, '')

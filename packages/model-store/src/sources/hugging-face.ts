@@ -3,21 +3,24 @@ import type { MirrorAddress } from '../download/mirror.js';
 import { badAnswer, type Answer } from '../http/http-client.js';
 import { refusedBy } from '../http/network-errors.js';
 import type { HuggingFaceReference } from '../reference/model-reference.js';
-import { isRepositoryPath, type RepositoryFile } from './choose-files.js';
-import { chosenModel, hubAt, type Hub } from './hub.js';
+import { isRepositoryPath } from './choose-files.js';
+import { hubAt, type Hub } from './hub.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
-import type { Source, SourceContext } from './source.js';
+import type { Repository, RepositoryFile, SourceContext } from './source.js';
 
 const maxAnswerBytes = 8 * 2 ** 20;
 /** A page holds up to a thousand files. */
 const maxPages = 20;
 
 /**
- * A model of a Hugging Face hub: `HF_ENDPOINT`, or huggingface.co. The revision is pinned to its commit
+ * A repository of a Hugging Face hub: `HF_ENDPOINT`, or huggingface.co. The revision is pinned to its commit
  * before anything is downloaded. `HF_TOKEN`, or the token that `huggingface-cli login` keeps, is sent to the
  * hub alone and never to where it redirects.
  */
-export const huggingFaceSource: Source<HuggingFaceReference> = async (reference, context) => {
+export async function openHuggingFace(
+  reference: HuggingFaceReference,
+  context: SourceContext,
+): Promise<Repository> {
   const { repository } = reference;
   const hub = await openHub(context);
   const commit = await findCommit(hub, reference, context);
@@ -30,8 +33,8 @@ export const huggingFaceSource: Source<HuggingFaceReference> = async (reference,
         ? refusal(answer, hub, repository, commit)
         : undefined,
   });
-  return chosenModel(reference, files, addressOf, commit);
-};
+  return { reference, files, addressOf, revision: commit };
+}
 
 async function openHub({ environment, readText }: SourceContext): Promise<Hub> {
   if (/^(1|true|yes|on)$/i.test(environment['HF_HUB_OFFLINE'] ?? '')) {

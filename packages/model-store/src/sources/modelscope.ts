@@ -1,31 +1,36 @@
 import { MobillmError } from '@mobillm/core';
+import type { MirrorAddress } from '../download/mirror.js';
 import { refusedBy } from '../http/network-errors.js';
 import type { ModelScopeReference } from '../reference/model-reference.js';
-import { isRepositoryPath, type RepositoryFile } from './choose-files.js';
-import { chosenModel, hubAt, type Hub } from './hub.js';
+import { isRepositoryPath } from './choose-files.js';
+import { hubAt, type Hub } from './hub.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
-import type { Source, SourceContext } from './source.js';
+import type { Repository, RepositoryFile, SourceContext } from './source.js';
 
 const maxAnswerBytes = 16 * 2 ** 20;
 /** The hub cuts its lists there, without a word. */
 const mostListed = 3000;
 
 /**
- * A model of ModelScope: `MODELSCOPE_ENDPOINT`, or www.modelscope.cn. `MODELSCOPE_API_TOKEN` is sent to the
+ * A repository of ModelScope: `MODELSCOPE_ENDPOINT`, or www.modelscope.cn. `MODELSCOPE_API_TOKEN` is sent to the
  * hub alone.
  */
-export const modelScopeSource: Source<ModelScopeReference> = async (reference, context) => {
+export async function openModelScope(
+  reference: ModelScopeReference,
+  context: SourceContext,
+): Promise<Repository> {
   const { repository, revision = 'master' } = reference;
   const hub = openHub(context);
   const files = await listFiles(hub, repository, revision, context);
-  return chosenModel(reference, files, (path) => {
+  const addressOf = (path: string): MirrorAddress => {
     const query = new URLSearchParams({ Revision: revision, FilePath: path });
     return {
       url: `${hub.endpoint}/api/v1/models/${repository}/repo?${query.toString()}`,
       authorization: hub.authorization,
     };
-  });
-};
+  };
+  return { reference, files, addressOf };
+}
 
 function openHub({ environment }: SourceContext): Hub {
   const set = environment['MODELSCOPE_ENDPOINT'] || 'https://www.modelscope.cn';

@@ -19,6 +19,8 @@ export interface HubOptions {
   readonly pageSize?: number;
   /** Requests that a signed address is good for before it has expired. */
   readonly signedUses?: number;
+  /** Whether it answers ranges with whole files. */
+  readonly ignoresRanges?: boolean;
 }
 
 /** A request that a hub or its content network got. */
@@ -35,6 +37,8 @@ export interface HubRequest {
 export interface HubServer {
   readonly endpoint: string;
   readonly requests: readonly HubRequest[];
+  /** Bytes of files that went out, lists not counted. */
+  readonly sentBytes: number;
   close(): Promise<void>;
 }
 
@@ -46,11 +50,22 @@ const hashOf = (kind: string, ...parts: (string | Uint8Array)[]) => {
   for (const part of parts) hash.update(part);
   return hash.digest('hex');
 };
-const gitHash = (bytes: Uint8Array) => hashOf('sha1', `blob ${bytes.byteLength}\0`, bytes);
+/** A sum that is computed once for each content: tests have some of many megabytes. */
+function rememberedSum(compute: (bytes: Uint8Array) => string): (bytes: Uint8Array) => string {
+  const known = new WeakMap<Uint8Array, string>();
+  return (bytes) => {
+    const sum = known.get(bytes) ?? compute(bytes);
+    known.set(bytes, sum);
+    return sum;
+  };
+}
+const sha256Of = rememberedSum((bytes) => hashOf('sha256', bytes));
+const gitHash = rememberedSum((bytes) => hashOf('sha1', `blob ${bytes.byteLength}\0`, bytes));
 
 /** The one commit of a repository. */
 export function commitOf({ id, files }: HubRepository): string {
-  return hashOf('sha1', id, ...Object.entries(files).flat());
+  const sums = Object.entries(files).flatMap(([path, bytes]) => [path, gitHash(bytes)]);
+  return hashOf('sha1', id, ...sums);
 }
 
 /** Starts a hub with some repositories. */
@@ -59,6 +74,21 @@ export async function startHub(
   options: HubOptions = {},
 ): Promise<HubServer> {
   const requests: HubRequest[] = [];
+  const sent = { bytes: 0 };
+  const sendContent = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    bytes: Uint8Array,
+    etag: string,
+  ): void => {
+    if (options.ignoresRanges) delete request.headers.range;
+    const before = response.socket?.bytesWritten ?? 0;
+    // What a client does not wait for is never sent.
+    response.once('close', () => {
+      sent.bytes += (response.socket ?? request.socket).bytesWritten - before;
+    });
+    sendBytes(request, response, bytes, { etag });
+  };
   const signed = new Map<string, { bytes: Uint8Array; uses: number }>();
   const note = (server: 'hub' | 'content', request: IncomingMessage) =>
     requests.push({
@@ -77,7 +107,7 @@ export async function startHub(
       response.end('<Error><Code>AccessDenied</Code></Error>');
       return;
     }
-    sendBytes(request, response, entry.bytes, { etag: `"${hashOf('sha256', entry.bytes)}"` });
+    sendContent(request, response, entry.bytes, `"${sha256Of(entry.bytes)}"`);
   });
   const contentPort = await listen(content);
 
@@ -121,7 +151,7 @@ export async function startHub(
       size: bytes.byteLength,
       path,
       ...(bytes.byteLength >= largeBytes && {
-        lfs: { oid: hashOf('sha256', bytes), size: bytes.byteLength, pointerSize: 134 },
+        lfs: { oid: sha256Of(bytes), size: bytes.byteLength, pointerSize: 134 },
       }),
     }));
     const from = Number(url.searchParams.get('cursor') ?? 0);
@@ -149,10 +179,10 @@ export async function startHub(
     }
     response.setHeader('x-repo-commit', commit);
     if (bytes.byteLength < largeBytes) {
-      sendBytes(request, response, bytes, { etag: `"${gitHash(bytes)}"` });
+      sendContent(request, response, bytes, `"${gitHash(bytes)}"`);
       return;
     }
-    const sha256 = hashOf('sha256', bytes);
+    const sha256 = sha256Of(bytes);
     const target = `/${sha256}?signature=${hashOf('sha256', sha256, String(signed.size))}`;
     signed.set(target, { bytes, uses: options.signedUses ?? Infinity });
     response.writeHead(302, {
@@ -168,6 +198,9 @@ export async function startHub(
   return {
     endpoint,
     requests,
+    get sentBytes() {
+      return sent.bytes;
+    },
     close: async () => {
       await Promise.all([stop(hub), stop(content)]);
     },
