@@ -1,16 +1,65 @@
-import type { ModelStore, StoredModel, StoreJobOptions } from '@mobillm/core';
+import type {
+  ModelDescription,
+  ModelFileRole,
+  ModelFormat,
+  ModelOrigin,
+  ModelStore,
+  StoredModel,
+  StoreJobOptions,
+} from '@mobillm/core';
+import type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 
 /** Options of {@link DeviceModelStore.pull}. */
 export interface PullModelOptions extends StoreJobOptions {
   /** Name to keep it under; by default one that its source gives it. */
   readonly name?: string;
   /**
-   * Further addresses of the same bytes, for a model of one file whose sha256 is known. The fastest is
-   * asked most, and one that has other bytes is told to the store's `onProblem` and dropped.
+   * Where the same bytes are as well: addresses, for a model of one file whose sha256 is known, or references
+   * to other hubs (`modelscope:owner/repo`), which have to tell the same sha256. The fastest is asked most, and one
+   * that has other bytes is told to the store's `onProblem` and left out.
    */
   readonly mirrors?: readonly string[];
   /** Connections at the same time, 1 to 8; 6 by default. */
   readonly connections?: number;
+  /** What the selection `auto` plans for; this device and llama.cpp by default. */
+  readonly fit?: FitOptions;
+  /** Told what the selection `auto` has chosen and why, before it is downloaded. */
+  readonly onChosen?: (choice: FittingChoice) => void;
+}
+
+/** Options of {@link DeviceModelStore.describe}. */
+export interface DescribeModelOptions {
+  /** Stops it; the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** What the selection `auto` plans for; this device and llama.cpp by default. */
+  readonly fit?: FitOptions;
+}
+
+/** A model that is not in the store, as its headers and its source tell. */
+export interface DescribedModel {
+  /** Name that it would be pulled under. */
+  readonly name: string;
+  /** Layout of its files. */
+  readonly format: ModelFormat;
+  /** What its headers and configuration say. */
+  readonly description: ModelDescription;
+  /** Files that a pull would fetch, with what the source tells of them. */
+  readonly files: readonly {
+    /** Name, or path in the model's folder. */
+    readonly fileName: string;
+    /** What it is for. */
+    readonly role: ModelFileRole;
+    /** Size in bytes, where the source tells. */
+    readonly fileBytes?: number;
+    /** Lower-case hexadecimal, where the source tells. */
+    readonly sha256?: string;
+  }[];
+  /** Where it is; its reference asks for exactly this model. */
+  readonly origin: ModelOrigin;
+  /** What the selection `auto` has chosen and why. */
+  readonly choice?: FittingChoice;
+  /** Bytes of its files that were fetched to tell this. */
+  readonly fetchedBytes: number;
 }
 
 /** A store on a device, which downloads as well. */
@@ -20,11 +69,22 @@ export interface DeviceModelStore extends ModelStore {
    * also after a crash, and every byte is checked by its sha256 where the source tells that. A model
    * that is there already with that content is returned.
    *
-   * `reference` is `https://…`, with `#sha256=…` at its end where the content is known, `file:…` or a
-   * path, which is the same as {@link ModelStore.add}.
+   * `reference` is `hf:owner/repo`, `modelscope:owner/repo`, `ollama:name`, `https://…`, with `#sha256=…` at
+   * its end where the content is known, `file:…` or a path, which is the same as {@link ModelStore.add}. A
+   * repository may be followed by a selection: a quantization, a file, the name of a layout (`gguf`, `mlc`,
+   * `genie`, `safetensors`), or `auto` for the quantization that fits this device.
    *
-   * @throws MobillmError `NETWORK_FAILED`, `ACCESS_DENIED`, `MODEL_NOT_FOUND`, `INTEGRITY_FAILED` when the
+   * @throws MobillmError `OUT_OF_MEMORY` where `auto` finds nothing that fits, `NETWORK_FAILED`, `ACCESS_DENIED`, `MODEL_NOT_FOUND`, `INTEGRITY_FAILED` when the
    * content is not what the source says, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `MODEL_CONFLICT`, `IO_FAILED`.
    */
   pull(reference: string, options?: PullModelOptions): Promise<StoredModel>;
+
+  /**
+   * Tells what a model is before it is downloaded: by ranges of its files that hold headers, and by its
+   * configuration. Weights are not fetched.
+   *
+   * @throws MobillmError `NETWORK_FAILED`, `ACCESS_DENIED`, `MODEL_NOT_FOUND`, `MODEL_INVALID`,
+   * `MODEL_UNSUPPORTED`; `OUT_OF_MEMORY` where `auto` finds nothing that fits; `FILE_NOT_FOUND` for a path.
+   */
+  describe(reference: string, options?: DescribeModelOptions): Promise<DescribedModel>;
 }

@@ -1,5 +1,11 @@
 export { createModelStore, type ModelStoreOptions } from './create-model-store.js';
-export type { DeviceModelStore, PullModelOptions } from './device-model-store.js';
+export type {
+  DescribedModel,
+  DescribeModelOptions,
+  DeviceModelStore,
+  PullModelOptions,
+} from './device-model-store.js';
+export type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 export type {
   FileFacts,
   FileSystem,

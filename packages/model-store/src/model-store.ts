@@ -8,23 +8,33 @@ import {
   type VerifyReport,
 } from '@mobillm/core';
 import { addModel } from './add-model.js';
+import { baseName } from './base-name.js';
 import type { FileFacts, FileSystem } from './file-system/file-system.js';
 import { hashBytes, hashFiles } from './hash-files.js';
-import type { DeviceModelStore, PullModelOptions } from './device-model-store.js';
+import type {
+  DescribedModel,
+  DescribeModelOptions,
+  DeviceModelStore,
+  PullModelOptions,
+} from './device-model-store.js';
+import { inspectModel } from './formats/inspect-model.js';
 import type { HttpClient } from './http/http-client.js';
+import type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
 import type { ManifestState } from './manifest/manifest-folder.js';
 import { toStoredModel, type RecordedModel } from './manifest/manifest.js';
 import { checkModelName, nameOfFile, nearestNames } from './model-name.js';
 import { ProgressReporter } from './progress.js';
+import { addMirrors } from './pull/add-mirrors.js';
 import { pullModel } from './pull/pull-model.js';
 import { PullProgress } from './pull/pull-progress.js';
-import { parseReference } from './reference/parse-reference.js';
+import { formatReference, parseReference } from './reference/parse-reference.js';
 import { removeTree } from './remove-tree.js';
 import { readText } from './read-text.js';
-import { resolveReference } from './sources/resolve-reference.js';
-import type { RemoteModel } from './sources/source.js';
+import { describeRemote } from './remote/describe-remote.js';
+import { resolveRemote, type RemoteReference } from './remote/resolve-remote.js';
+import type { RemoteModel, SourceContext } from './sources/source.js';
 import { StoreContext } from './store-context.js';
 import { changedFile, fileNotFound, storeFailure, unreadable } from './store-errors.js';
 
@@ -45,17 +55,28 @@ const checkAddOptions = check.optionsObject({
   sha256: sha256Text,
 });
 
-const address: check.Check<string> = (value, key) => {
+const remoteReference: check.Check<RemoteReference> = (value, key) => {
   const reference = parseReference(value, key);
-  if (reference.source !== 'url') throw wrongValue(key, 'is not an address');
-  return reference.url;
+  if (reference.source === 'file') throw wrongValue(key, 'is a file of this device and no mirror');
+  return reference;
+};
+const fitShape = {
+  hardware: check.record as unknown as check.Check<NonNullable<FitOptions['hardware']>>,
+  engine: check.record as unknown as check.Check<NonNullable<FitOptions['engine']>>,
+  contextTokens: check.integer({ min: 1 }),
 };
 const defaultConnections = 6;
 const checkPullOptions = check.optionsObject({
   ...jobShape,
   name: checkModelName,
-  mirrors: check.arrayOf(address),
+  mirrors: check.arrayOf(remoteReference),
   connections: check.integer({ min: 1, max: 8 }),
+  fit: check.optionsObject(fitShape),
+  onChosen: check.callback<(choice: FittingChoice) => void>(),
+});
+const checkDescribeOptions = check.optionsObject({
+  signal: check.abortSignal,
+  fit: check.optionsObject(fitShape),
 });
 
 /** Without a sha256 nothing tells whether a mirror has the same bytes. */
@@ -63,7 +84,7 @@ function checkMirrors({ files }: RemoteModel): void {
   if (files.length === 1 && files[0]?.sha256 !== undefined) return;
   throw wrongValue(
     'options.mirrors',
-    'can be given for a model in one file whose sha256 is known. Add "#sha256=…" to the address',
+    'can be addresses for a model in one file whose sha256 is known. Add "#sha256=…" to the address',
   );
 }
 
@@ -102,25 +123,46 @@ export class FolderModelStore implements DeviceModelStore {
         const request = { path, name, placement: 'link', sha256: undefined } as const;
         return addModel(this.context, request, progress, signal);
       }
-      const model = await resolveReference(wanted, {
-        client: this.client,
-        environment: this.context.fs.environment(),
-        readText: (path) => readText(this.context.fs, path),
-        sha256: (bytes) => hashBytes(this.context.fs, bytes),
-        signal,
-      });
+      const sources = this.sourceContext(signal);
+      const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
+      if (choice !== undefined) checked.onChosen?.(choice);
       const { name = checkModelName(model.name, 'the name of the model'), mirrors = [] } = checked;
-      if (mirrors.length > 0) checkMirrors(model);
+      const addresses = mirrors.flatMap((mirror) => (mirror.source === 'url' ? [mirror] : []));
+      if (addresses.length > 0) checkMirrors(model);
+      const hubs = mirrors.filter(({ source }) => source !== 'url');
       const request = {
-        model,
+        model: await addMirrors(model, hubs, sources, this.context.onProblem),
         name,
-        mirrors: mirrors.map((url) => ({ url })),
+        mirrors: addresses.map(({ url }) => ({ url })),
         connections: checked.connections ?? defaultConnections,
       };
       const pulling = new PullProgress(progress);
       const stored = await pullModel(this.context, this.client, request, pulling, signal);
       pulling.finish();
       return stored;
+    });
+  }
+
+  async describe(reference: string, options?: DescribeModelOptions): Promise<DescribedModel> {
+    const wanted = parseReference(reference);
+    const checked = checkDescribeOptions(options, 'options');
+    return this.jobs.run(options?.signal, async (signal) => {
+      if (wanted.source === 'file') return this.describeFile(wanted.path, signal);
+      let fetchedBytes = 0;
+      const sources = this.sourceContext(signal, (bytes) => (fetchedBytes += bytes));
+      const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
+      const description = await describeRemote(model, sources);
+      const { name, format, origin } = model;
+      const files = model.files.map(({ addresses: _, ...file }) => file);
+      return {
+        name,
+        format,
+        description,
+        files,
+        origin,
+        ...(choice !== undefined && { choice }),
+        fetchedBytes,
+      };
     });
   }
 
@@ -163,16 +205,16 @@ export class FolderModelStore implements DeviceModelStore {
       const progress = new ProgressReporter(options?.onProgress);
       const there: boolean[] = [];
       for (const file of files) there.push((await this.factsOf(file.path)) !== undefined);
-      const hashes = await hashFiles(
-        this.context.fs,
-        files.filter((_, index) => there[index]),
-        progress,
-        signal,
-      );
+      const found = files.filter((_, index) => there[index]);
+      const damaged = new Set<string | undefined>();
+      const hashes = await hashFiles(this.context.fs, found, progress, signal, (index) => {
+        damaged.add(found[index]?.path);
+      });
       const rows = files.map(({ path, sha256: expectedSha256 }, index) => {
         if (!there[index]) return { path, state: 'missing', expectedSha256 } as const;
         const actualSha256 = hashes.shift() ?? '';
-        const state = actualSha256 === expectedSha256 ? 'ok' : 'changed';
+        const ok = actualSha256 === expectedSha256 && !damaged.has(path);
+        const state = ok ? 'ok' : 'changed';
         return { path, state, expectedSha256, actualSha256 } as const;
       });
       progress.finish({ phase: 'hashing', doneBytes: totalBytes, totalBytes });
@@ -210,6 +252,37 @@ export class FolderModelStore implements DeviceModelStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  private async describeFile(path: string, signal: AbortSignal): Promise<DescribedModel> {
+    const { fs } = this.context;
+    const resolved = fs.resolvePath(path);
+    const silent = new ProgressReporter(undefined);
+    const { format, files, description } = await inspectModel(fs, resolved, silent, signal);
+    return {
+      name: nameOfFile(resolved),
+      format,
+      description,
+      files: files.map(({ fileName, path: file, role, fileBytes }) => ({
+        fileName: fileName ?? baseName(file),
+        role,
+        fileBytes,
+      })),
+      origin: { reference: formatReference({ source: 'file', path: resolved }) },
+      fetchedBytes: 0,
+    };
+  }
+
+  private sourceContext(signal: AbortSignal, onFetched?: (bytes: number) => void): SourceContext {
+    const { fs } = this.context;
+    return {
+      client: this.client,
+      environment: fs.environment(),
+      readText: (path) => readText(fs, path),
+      sha256: (bytes) => hashBytes(fs, bytes),
+      ...(onFetched !== undefined && { onFetched }),
+      signal,
+    };
   }
 
   /** Facts of a file; `undefined` when there is none. */
