@@ -8,7 +8,6 @@ import {
   type VerifyReport,
 } from '@mobillm/core';
 import { addModel } from './add-model.js';
-import { baseName } from './base-name.js';
 import type { FileFacts, FileSystem } from './file-system/file-system.js';
 import { hashBytes, hashFiles } from './hash-files.js';
 import type {
@@ -17,9 +16,7 @@ import type {
   DeviceModelStore,
   PullModelOptions,
 } from './device-model-store.js';
-import { inspectModel } from './formats/inspect-model.js';
 import type { HttpClient } from './http/http-client.js';
-import type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
 import type { ManifestState } from './manifest/manifest-folder.js';
@@ -29,12 +26,13 @@ import { ProgressReporter } from './progress.js';
 import { addMirrors } from './pull/add-mirrors.js';
 import { pullModel } from './pull/pull-model.js';
 import { PullProgress } from './pull/pull-progress.js';
-import { formatReference, parseReference } from './reference/parse-reference.js';
+import { parseReference } from './reference/parse-reference.js';
 import { removeTree } from './remove-tree.js';
 import { readText } from './read-text.js';
-import { describeRemote } from './remote/describe-remote.js';
-import { resolveRemote, type RemoteReference } from './remote/resolve-remote.js';
-import type { RemoteModel, SourceContext } from './sources/source.js';
+import { describeModel } from './remote/describe-model.js';
+import { checkDescribeOptions, pullShape } from './remote/remote-options.js';
+import { resolveRemote } from './remote/resolve-remote.js';
+import type { SourceContext } from './sources/source.js';
 import { StoreContext } from './store-context.js';
 import { changedFile, fileNotFound, storeFailure, unreadable } from './store-errors.js';
 
@@ -55,38 +53,13 @@ const checkAddOptions = check.optionsObject({
   sha256: sha256Text,
 });
 
-const remoteReference: check.Check<RemoteReference> = (value, key) => {
-  const reference = parseReference(value, key);
-  if (reference.source === 'file') throw wrongValue(key, 'is a file of this device and no mirror');
-  return reference;
-};
-const fitShape = {
-  hardware: check.record as unknown as check.Check<NonNullable<FitOptions['hardware']>>,
-  engine: check.record as unknown as check.Check<NonNullable<FitOptions['engine']>>,
-  contextTokens: check.integer({ min: 1 }),
-};
 const defaultConnections = 6;
 const checkPullOptions = check.optionsObject({
   ...jobShape,
   name: checkModelName,
-  mirrors: check.arrayOf(remoteReference),
+  ...pullShape,
   connections: check.integer({ min: 1, max: 8 }),
-  fit: check.optionsObject(fitShape),
-  onChosen: check.callback<(choice: FittingChoice) => void>(),
 });
-const checkDescribeOptions = check.optionsObject({
-  signal: check.abortSignal,
-  fit: check.optionsObject(fitShape),
-});
-
-/** Without a sha256 nothing tells whether a mirror has the same bytes. */
-function checkMirrors({ files }: RemoteModel): void {
-  if (files.length === 1 && files[0]?.sha256 !== undefined) return;
-  throw wrongValue(
-    'options.mirrors',
-    'can be addresses for a model in one file whose sha256 is known. Add "#sha256=…" to the address',
-  );
-}
 
 /** A store in a folder. Every call opens and closes what it needs, so that processes share a store. */
 export class FolderModelStore implements DeviceModelStore {
@@ -127,13 +100,9 @@ export class FolderModelStore implements DeviceModelStore {
       const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
       if (choice !== undefined) checked.onChosen?.(choice);
       const { name = checkModelName(model.name, 'the name of the model'), mirrors = [] } = checked;
-      const addresses = mirrors.flatMap((mirror) => (mirror.source === 'url' ? [mirror] : []));
-      if (addresses.length > 0) checkMirrors(model);
-      const hubs = mirrors.filter(({ source }) => source !== 'url');
       const request = {
-        model: await addMirrors(model, hubs, sources, this.context.onProblem),
+        model: await addMirrors(model, mirrors, sources, this.context.onProblem),
         name,
-        mirrors: addresses.map(({ url }) => ({ url })),
         connections: checked.connections ?? defaultConnections,
       };
       const pulling = new PullProgress(progress);
@@ -146,24 +115,9 @@ export class FolderModelStore implements DeviceModelStore {
   async describe(reference: string, options?: DescribeModelOptions): Promise<DescribedModel> {
     const wanted = parseReference(reference);
     const checked = checkDescribeOptions(options, 'options');
-    return this.jobs.run(options?.signal, async (signal) => {
-      if (wanted.source === 'file') return this.describeFile(wanted.path, signal);
-      let fetchedBytes = 0;
-      const sources = this.sourceContext(signal, (bytes) => (fetchedBytes += bytes));
-      const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
-      const description = await describeRemote(model, sources);
-      const { name, format, origin } = model;
-      const files = model.files.map(({ addresses: _, ...file }) => file);
-      return {
-        name,
-        format,
-        description,
-        files,
-        origin,
-        ...(choice !== undefined && { choice }),
-        fetchedBytes,
-      };
-    });
+    return this.jobs.run(options?.signal, (signal) =>
+      describeModel(this.context.fs, wanted, this.sourceContext(signal), checked.fit),
+    );
   }
 
   list(): Promise<readonly StoredModel[]> {
@@ -254,33 +208,13 @@ export class FolderModelStore implements DeviceModelStore {
     return this.close();
   }
 
-  private async describeFile(path: string, signal: AbortSignal): Promise<DescribedModel> {
-    const { fs } = this.context;
-    const resolved = fs.resolvePath(path);
-    const silent = new ProgressReporter(undefined);
-    const { format, files, description } = await inspectModel(fs, resolved, silent, signal);
-    return {
-      name: nameOfFile(resolved),
-      format,
-      description,
-      files: files.map(({ fileName, path: file, role, fileBytes }) => ({
-        fileName: fileName ?? baseName(file),
-        role,
-        fileBytes,
-      })),
-      origin: { reference: formatReference({ source: 'file', path: resolved }) },
-      fetchedBytes: 0,
-    };
-  }
-
-  private sourceContext(signal: AbortSignal, onFetched?: (bytes: number) => void): SourceContext {
+  private sourceContext(signal: AbortSignal): SourceContext {
     const { fs } = this.context;
     return {
       client: this.client,
       environment: fs.environment(),
       readText: (path) => readText(fs, path),
       sha256: (bytes) => hashBytes(fs, bytes),
-      ...(onFetched !== undefined && { onFetched }),
       signal,
     };
   }

@@ -52,14 +52,14 @@ export interface StoreJobOptions {
 
 /** Options of {@link ModelStore.add}. */
 export interface AddModelOptions extends StoreJobOptions {
-  /** Name to add it under; by default the file's name without its extension. */
+  /** Name to add it under; by default the file's name without its extension, or the folder's. */
   readonly name?: string;
   /**
    * `link` (default) uses the file where it lies; `move` takes it into the store, without a second
    * copy where both are on one file system.
    */
   readonly placement?: 'link' | 'move';
-  /** The sha256 that the content must have, in lower-case hexadecimal. */
+  /** The sha256 that the content must have, in lower-case hexadecimal; for a model in one file. */
   readonly sha256?: string;
 }
 
@@ -83,8 +83,8 @@ export interface VerifyReport {
 /** Keeps models on a device: adds, lists, resolves, verifies, removes. */
 export interface ModelStore {
   /**
-   * Adds a model from a file on this device. Adding the same content under the same name again
-   * returns what is there.
+   * Adds a model from a file on this device, or from a folder that holds a model in a layout that the
+   * store knows. Adding the same content under the same name again returns what is there.
    *
    * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `INTEGRITY_FAILED`, or `MODEL_CONFLICT`
    * when the name is taken by other content.

@@ -1,8 +1,8 @@
-import { MobillmError } from '@mobillm/core';
+import { MobillmError, wrongValue } from '@mobillm/core';
 import type { MirrorAddress } from '../download/mirror.js';
 import { formatReference } from '../reference/parse-reference.js';
 import { openRepository, resolveRemote, type RemoteReference } from '../remote/resolve-remote.js';
-import type { RemoteModel, SourceContext } from '../sources/source.js';
+import type { RemoteFile, RemoteModel, SourceContext } from '../sources/source.js';
 
 interface Offered {
   readonly sha256?: string;
@@ -10,9 +10,11 @@ interface Offered {
 }
 
 /**
- * Adds what other hubs offer of the same content to a model's files: a file counts as the same if the other
- * hub tells the same sha256. A hub that offers nothing of it, or cannot be asked, is told to `onProblem` and left
- * out.
+ * Adds further sources of the same content to a model's files. An address is one of the only file, whose
+ * sha256 is known. Another hub offers a file where it tells the same sha256; one that offers nothing of the model,
+ * or cannot be asked, is told to `onProblem` and left out.
+ *
+ * @throws InvalidArgument for an address where nothing could tell whether it has the same bytes.
  */
 export async function addMirrors(
   model: RemoteModel,
@@ -22,6 +24,10 @@ export async function addMirrors(
 ): Promise<RemoteModel> {
   let files = model.files;
   for (const reference of references) {
+    if (reference.source === 'url') {
+      files = withAddress(files, reference.url);
+      continue;
+    }
     try {
       const offered = await offeredBy(reference, context);
       const bySum = new Map(offered.map((file) => [file.sha256, file.addresses]));
@@ -39,6 +45,17 @@ export async function addMirrors(
     }
   }
   return { ...model, files };
+}
+
+function withAddress(files: readonly RemoteFile[], url: string): readonly RemoteFile[] {
+  const [only, ...others] = files;
+  if (only?.sha256 === undefined || others.length > 0) {
+    throw wrongValue(
+      'options.mirrors',
+      'can be addresses for a model in one file whose sha256 is known. Add "#sha256=…" to the address',
+    );
+  }
+  return [{ ...only, addresses: [...only.addresses, { url }] }];
 }
 
 /** The files that a mirror has; all of a repository where its reference chooses none. */

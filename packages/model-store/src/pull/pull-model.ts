@@ -1,7 +1,6 @@
 import { MobillmError, type StoredModel } from '@mobillm/core';
 import { downloadFile } from '../download/download.js';
 import { recordBytes } from '../download/journal.js';
-import type { MirrorAddress } from '../download/mirror.js';
 import { pieceBytes } from '../download/piece-map.js';
 import type { FileSystem } from '../file-system/file-system.js';
 import { areInPlace } from '../files-in-place.js';
@@ -26,8 +25,6 @@ export interface PullRequest {
   readonly model: RemoteModel;
   /** Name in the store. */
   readonly name: string;
-  /** Further addresses of the same bytes, for a model of one file. */
-  readonly mirrors: readonly MirrorAddress[];
   readonly connections: number;
 }
 
@@ -208,7 +205,7 @@ async function fetchFile(
       return undefined;
     }
     const { fileBytes, sha256 } = await downloadFile(fs, client, {
-      mirrors: [...file.addresses, ...request.mirrors],
+      mirrors: file.addresses,
       path,
       totalBytes: file.fileBytes,
       sha256: file.sha256,

@@ -119,7 +119,7 @@ class RemoteSource implements ByteSource {
       this.whole = { body, answer };
       return this.readOn(this.whole, end);
     }
-    await this.take(body, answer, Math.min(last + 1, this.byteLength), answer.url);
+    await this.take(body, answer, Math.min(last + 1, this.byteLength));
     answer.cancel();
   }
 
@@ -141,16 +141,16 @@ class RemoteSource implements ByteSource {
     { body, answer }: NonNullable<typeof this.whole>,
     end: number,
   ): Promise<void> {
-    await this.take(body, answer, end, answer.url);
+    await this.take(body, answer, end);
     if (this.have >= this.byteLength) await this.close();
   }
 
   /** Takes in a body until `end`, which the file is to be there to. */
-  private async take(body: Body, answer: Answer, end: number, url: string): Promise<void> {
+  private async take(body: Body, answer: Answer, end: number): Promise<void> {
     while (this.have < end) {
       const next = await body.next();
       if (next.done)
-        throw new MobillmError('NETWORK_FAILED', `${new URL(url).host} broke off.`, {
+        throw new MobillmError('NETWORK_FAILED', `${this.mirror.host} broke off.`, {
           retryable: true,
         });
       this.context.onFetched?.(next.value.byteLength);

@@ -19,6 +19,9 @@ export interface ResolvedRemote {
   readonly choice?: FittingChoice;
 }
 
+/** Where the Hugging Face hub speaks Ollama's protocol. */
+const hubHosts = new Set(['hf.co', 'huggingface.co']);
+
 /**
  * Asks the source of a reference what it means. The selection `auto` asks core's planner.
  *
@@ -31,8 +34,15 @@ export async function resolveRemote(
   fit: FitOptions = {},
 ): Promise<ResolvedRemote> {
   switch (reference.source) {
-    case 'ollama':
+    case 'ollama': {
+      // The hub's registry tells of one tag at a time; what there is to choose from its other door tells.
+      const repository = `${reference.namespace}/${reference.model}`;
+      if (reference.tag === 'auto' && hubHosts.has(reference.host)) {
+        const ofHub = { source: 'hugging-face', repository, selection: 'auto' } as const;
+        return resolveRemote(ofHub, context, fit);
+      }
       return { model: await ollamaSource(reference, context) };
+    }
     case 'url':
       return { model: await urlSource(reference, context) };
     case 'hugging-face':

@@ -180,7 +180,7 @@ describe('the selection auto', () => {
     });
   });
 
-  it('works for ModelScope, and for a model in a folder', async () => {
+  it('works for ModelScope, for the hub by its registry, and for a model in a folder', async () => {
     const hub = await startModelScope('owner/Tiny', files);
     vi.stubEnv('MODELSCOPE_ENDPOINT', hub.endpoint);
     await using store = open();
@@ -188,6 +188,10 @@ describe('the selection auto', () => {
     expect(await store.describe('modelscope:owner/Tiny:auto', { fit })).toMatchObject({
       name: 'owner/Tiny-Q4_K_M',
       origin: { reference: 'modelscope:owner/Tiny:Tiny-Q4_K_M.gguf' },
+    });
+    await hubOf({ 'Tiny-Q4_0.gguf': modelOf(16) });
+    expect(await store.describe('ollama:hf.co/owner/Tiny:auto', { fit })).toMatchObject({
+      origin: { reference: 'hf:owner/Tiny:Tiny-Q4_0.gguf' },
     });
     await hubOf(safetensorsFolder());
     const folderModel = await store.pull('hf:owner/Tiny:auto', { fit });

@@ -44,7 +44,7 @@ export function testStoreRefusing(fixture: StoreFixture): void {
       expect(await hashOf(files[1 - won]?.path ?? '')).toBe(files[1 - won]?.sha256);
     });
 
-    it('a file that is missing, or a folder, is FILE_NOT_FOUND', async () => {
+    it('a file that is missing, or a folder without a model, is FILE_NOT_FOUND', async () => {
       await expectCode(fixture.store.add(`${fixture.folder}/none.gguf`), 'FILE_NOT_FOUND');
       await expectCode(fixture.store.add(fixture.folder), 'FILE_NOT_FOUND');
       expect(await fixture.store.list()).toEqual([]);
