@@ -1,5 +1,6 @@
-import { MobillmError, wrongValue, type StoredModel } from '@mobillm/core';
+import { MobillmError, wrongValue, type ModelSource, type StoredModel } from '@mobillm/core';
 import type { FileSystem } from './file-system/file-system.js';
+import { findModel } from './find-model.js';
 import { inspectModel, otherContent, type InspectedModel } from './formats/inspect-model.js';
 import { hashFiles } from './hash-files.js';
 import type { ProgressReporter } from './progress.js';
@@ -14,7 +15,9 @@ export interface AddRequest {
   readonly name: string;
   readonly placement: 'link' | 'move';
   /** The sha256 that the content must have. */
-  readonly sha256: string | undefined;
+  readonly sha256?: string | undefined;
+  /** What it was made from; a name alone is one of the store. */
+  readonly derivedFrom?: string | ModelSource | undefined;
 }
 
 /** Inspects, hashes and records a model. Until it is recorded, the store and the file are as before. */
@@ -25,6 +28,7 @@ export async function addModel(
   signal: AbortSignal,
 ): Promise<StoredModel> {
   const { path, sha256 } = request;
+  const derivedFrom = await sourceOf(context, request.derivedFrom);
   const inspected = await inspectModel(context.fs, path, progress, signal);
   if (sha256 !== undefined && inspected.files.length > 1) {
     throw wrongValue('options.sha256', 'cannot be checked for a model in several files');
@@ -44,7 +48,7 @@ export async function addModel(
   const { format, description } = inspected;
   const model = await recordModel(
     context,
-    { name, format, placement, files, description },
+    { name, format, placement, files, description, ...(derivedFrom && { derivedFrom }) },
     () => checkUnchanged(context, inspected),
     progress,
     signal,
@@ -85,6 +89,17 @@ async function removeEmptied(
     // One that is not empty, or a link, stays; that costs nothing.
     await fs.removeFolder(emptied).catch(() => undefined);
   }
+}
+
+/** Looks up in the store what is given by its name alone. */
+async function sourceOf(
+  context: StoreContext,
+  source: string | ModelSource | undefined,
+): Promise<ModelSource | undefined> {
+  if (typeof source !== 'string') return source;
+  const { name, files } = await findModel(context, source);
+  const sha256 = files.files.find(({ role }) => role === 'weights')?.sha256;
+  return { name, ...(sha256 !== undefined && { sha256 }) };
 }
 
 async function checkUnchanged({ fs }: StoreContext, { files }: InspectedModel): Promise<void> {

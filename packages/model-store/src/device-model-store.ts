@@ -87,4 +87,18 @@ export interface DeviceModelStore extends ModelStore {
    * `MODEL_UNSUPPORTED`; `OUT_OF_MEMORY` where `auto` finds nothing that fits; `FILE_NOT_FOUND` for a path.
    */
   describe(reference: string, options?: DescribeModelOptions): Promise<DescribedModel>;
+
+  /**
+   * Keeps a model when room is made for others, until `unpin`; returns it.
+   *
+   * @throws MobillmError `MODEL_NOT_FOUND`.
+   */
+  pin(name: string): Promise<StoredModel>;
+
+  /**
+   * Lets a model go again when room is needed; returns it.
+   *
+   * @throws MobillmError `MODEL_NOT_FOUND`.
+   */
+  unpin(name: string): Promise<StoredModel>;
 }

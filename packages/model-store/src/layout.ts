@@ -14,6 +14,10 @@ export class StoreLayout {
   readonly temporary: string;
   /** One folder for each file that is being downloaded, or was when its process ended. */
   readonly downloads: string;
+  /** One empty file for each model that was used; its time is when. */
+  readonly uses: string;
+  /** Checksums of the pieces of files that were downloaded, one file for each content. */
+  readonly checksums: string;
   /** A folder that is there while a process changes the store. */
   readonly lock: string;
 
@@ -25,6 +29,8 @@ export class StoreLayout {
     this.models = `${root}/models`;
     this.temporary = `${root}/temporary`;
     this.downloads = `${root}/downloads`;
+    this.uses = `${root}/uses`;
+    this.checksums = `${root}/checksums`;
     this.lock = `${root}/lock`;
   }
 

@@ -1,8 +1,10 @@
 import {
   check,
-  MobillmError,
+  wrongType,
   wrongValue,
   type AddModelOptions,
+  type MobillmError,
+  type ModelSource,
   type StoredModel,
   type StoreJobOptions,
   type VerifyReport,
@@ -19,22 +21,23 @@ import type {
 import type { HttpClient } from './http/http-client.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
-import type { ManifestState } from './manifest/manifest-folder.js';
-import { toStoredModel, type RecordedModel } from './manifest/manifest.js';
-import { checkModelName, nameOfFile, nearestNames } from './model-name.js';
+import { findModel, noModel } from './find-model.js';
+import { pinModel } from './house/pin-model.js';
+import { toStoredModel } from './manifest/manifest.js';
+import { checkModelName, nameOfFile } from './model-name.js';
 import { ProgressReporter } from './progress.js';
 import { addMirrors } from './pull/add-mirrors.js';
 import { pullModel } from './pull/pull-model.js';
 import { PullProgress } from './pull/pull-progress.js';
 import { parseReference } from './reference/parse-reference.js';
-import { removeTree } from './remove-tree.js';
+import { removeModel } from './remove-model.js';
 import { readText } from './read-text.js';
 import { describeModel } from './remote/describe-model.js';
 import { checkDescribeOptions, pullShape } from './remote/remote-options.js';
 import { resolveRemote } from './remote/resolve-remote.js';
 import type { SourceContext } from './sources/source.js';
 import { StoreContext } from './store-context.js';
-import { changedFile, fileNotFound, storeFailure, unreadable } from './store-errors.js';
+import { changedFile, fileNotFound, unreadable } from './store-errors.js';
 
 const sha256Text: check.Check<string> = (value, key) => {
   const text = check.string()(value, key);
@@ -44,6 +47,14 @@ const sha256Text: check.Check<string> = (value, key) => {
   return text;
 };
 
+const sourceObject = check.optionsObject({ name: checkModelName, sha256: sha256Text });
+const checkSource: check.Check<string | ModelSource> = (value, key) => {
+  if (typeof value === 'string') return checkModelName(value, key);
+  const { name, sha256 } = sourceObject(value, key);
+  if (name === undefined) throw wrongType(`${key}.name`, 'a string', name);
+  return { name, ...(sha256 !== undefined && { sha256 }) };
+};
+
 const jobShape = { signal: check.abortSignal, onProgress: check.callback<() => void>() };
 const checkJobOptions = check.optionsObject(jobShape);
 const checkAddOptions = check.optionsObject({
@@ -51,6 +62,7 @@ const checkAddOptions = check.optionsObject({
   name: checkModelName,
   placement: check.oneOf('link', 'move'),
   sha256: sha256Text,
+  derivedFrom: checkSource,
 });
 
 const defaultConnections = 6;
@@ -60,6 +72,10 @@ const checkPullOptions = check.optionsObject({
   ...pullShape,
   connections: check.integer({ min: 1, max: 8 }),
 });
+
+function withUse(model: StoredModel, lastUsedAt: string | undefined): StoredModel {
+  return lastUsedAt === undefined ? model : { ...model, lastUsedAt };
+}
 
 /** A store in a folder. Every call opens and closes what it needs, so that processes share a store. */
 export class FolderModelStore implements DeviceModelStore {
@@ -78,10 +94,11 @@ export class FolderModelStore implements DeviceModelStore {
   async add(path: string, options?: AddModelOptions): Promise<StoredModel> {
     const file = this.context.fs.resolvePath(check.string({ nonEmpty: true })(path, 'path'));
     const checked = checkAddOptions(options, 'options');
-    const { name = nameOfFile(file), placement = 'link', sha256 } = checked;
+    const { name = nameOfFile(file), placement = 'link', sha256, derivedFrom } = checked;
     return this.jobs.run(options?.signal, (signal) => {
       const progress = new ProgressReporter(options?.onProgress);
-      return addModel(this.context, { path: file, name, placement, sha256 }, progress, signal);
+      const request = { path: file, name, placement, sha256, derivedFrom };
+      return addModel(this.context, request, progress, signal);
     });
   }
 
@@ -93,8 +110,7 @@ export class FolderModelStore implements DeviceModelStore {
       if (wanted.source === 'file') {
         const path = this.context.fs.resolvePath(wanted.path);
         const { name = nameOfFile(path) } = checked;
-        const request = { path, name, placement: 'link', sha256: undefined } as const;
-        return addModel(this.context, request, progress, signal);
+        return addModel(this.context, { path, name, placement: 'link' }, progress, signal);
       }
       const sources = this.sourceContext(signal);
       const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
@@ -127,14 +143,17 @@ export class FolderModelStore implements DeviceModelStore {
         if (found.state === 'damaged') this.context.onProblem?.(found.error);
         else models.push(toStoredModel(found.manifest, this.context.layout.root));
       }
-      return models.sort((a, b) => (a.name < b.name ? -1 : 1));
+      const usedAt = await this.context.uses.readAll(models.map(({ name }) => name));
+      return models
+        .map((model) => withUse(model, usedAt.get(model.name)))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
     });
   }
 
   async resolve(name: string): Promise<StoredModel> {
     const wanted = checkModelName(name, 'name');
     return this.jobs.run(undefined, async () => {
-      const model = await this.find(wanted);
+      const model = await findModel(this.context, wanted);
       for (const { path, fileBytes } of model.files.files) {
         const facts = await this.factsOf(path);
         if (facts === undefined) {
@@ -146,7 +165,9 @@ export class FolderModelStore implements DeviceModelStore {
           throw changedFile(path, sizes);
         }
       }
-      return model;
+      const lastUsedAt = await this.context.uses.read(wanted);
+      await this.context.uses.mark(wanted);
+      return withUse(model, lastUsedAt);
     });
   }
 
@@ -154,7 +175,7 @@ export class FolderModelStore implements DeviceModelStore {
     const wanted = checkModelName(name, 'name');
     checkJobOptions(options, 'options');
     return this.jobs.run(options?.signal, async (signal) => {
-      const { files } = (await this.find(wanted)).files;
+      const { files } = (await findModel(this.context, wanted)).files;
       const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
       const progress = new ProgressReporter(options?.onProgress);
       const there: boolean[] = [];
@@ -183,20 +204,21 @@ export class FolderModelStore implements DeviceModelStore {
       context.working((work) =>
         context.locked(work, signal, async () => {
           const found = await context.manifests.read(wanted);
-          if (found === undefined) throw await this.notFound(wanted);
-          // The record goes first: a model that is half deleted must not be listed.
-          await context.manifests.remove(wanted);
-          // Whatever the record says, this folder is the store's: a linked model may have one from a
-          // move that was cut short.
-          try {
-            const { root } = context.layout;
-            await removeTree(context.fs, `${root}/${context.layout.ownedFolder(wanted)}`);
-          } catch (error) {
-            throw storeFailure(error, `delete the files of "${wanted}"`);
-          }
+          if (found === undefined) throw await noModel(context, wanted);
+          await removeModel(context, wanted);
         }),
       ),
     );
+  }
+
+  async pin(name: string): Promise<StoredModel> {
+    const wanted = checkModelName(name, 'name');
+    return this.jobs.run(undefined, (signal) => pinModel(this.context, wanted, true, signal));
+  }
+
+  async unpin(name: string): Promise<StoredModel> {
+    const wanted = checkModelName(name, 'name');
+    return this.jobs.run(undefined, (signal) => pinModel(this.context, wanted, false, signal));
   }
 
   async close(): Promise<void> {
@@ -225,25 +247,5 @@ export class FolderModelStore implements DeviceModelStore {
       throw unreadable(error, path);
     });
     return facts?.kind === 'file' ? facts : undefined;
-  }
-
-  private async find(name: string): Promise<RecordedModel> {
-    const found = await this.context.manifests.read(name);
-    if (found === undefined) throw await this.notFound(name);
-    if (found.state === 'damaged') throw found.error;
-    return toStoredModel(found.manifest, this.context.layout.root);
-  }
-
-  private async notFound(name: string): Promise<MobillmError> {
-    const nameOf = (state: ManifestState) => (state.state === 'sound' ? [state.manifest.name] : []);
-    const names = (await this.context.manifests.readAll()).flatMap(nameOf);
-    const nearest = nearestNames(name, names);
-    const hint =
-      nearest.length > 0
-        ? `Did you mean ${nearest.map((near) => `"${near}"`).join(' or ')}?`
-        : 'Add it first; list() tells what is there.';
-    return new MobillmError('MODEL_NOT_FOUND', `The store has no model "${name}". ${hint}`, {
-      details: { name, nearest },
-    });
   }
 }

@@ -3,6 +3,7 @@ import {
   type ModelDescription,
   type ModelFileRole,
   type ModelOrigin,
+  type ModelSource,
   type StoredModel,
 } from '@mobillm/core';
 import { areInPlace } from './files-in-place.js';
@@ -29,6 +30,7 @@ export interface ModelToRecord {
   readonly files: readonly FileToRecord[];
   readonly description: ModelDescription;
   readonly origin?: ModelOrigin;
+  readonly derivedFrom?: ModelSource;
   /** Folder of `work` in which the files have been staged already. */
   readonly staged?: { readonly work: WorkFolder; readonly folder: string };
 }
@@ -49,10 +51,10 @@ export async function recordModel(
 ): Promise<StoredModel> {
   const known = await sameModel(context, model);
   if (known !== undefined) return known;
-  const { name, format, placement, files, description, origin } = model;
+  const { name, format, placement, files, description, origin, derivedFrom } = model;
   const { fs, layout, manifests } = context;
   const takesIn = placement === 'move' || (await anyLiesInStore(context, files));
-  const toManifest = (paths: readonly string[]): Manifest => ({
+  const toManifest = (paths: readonly string[], pinned: boolean): Manifest => ({
     name,
     format,
     ownership: takesIn ? 'owned' : 'linked',
@@ -66,6 +68,8 @@ export async function recordModel(
     })),
     description,
     ...(origin !== undefined && { origin }),
+    ...(derivedFrom !== undefined && { derivedFrom }),
+    ...(pinned && { pinned }),
   });
   const working = <T>(job: (work: WorkFolder) => Promise<T>) =>
     model.staged === undefined ? context.working(job) : job(model.staged.work);
@@ -85,7 +89,7 @@ export async function recordModel(
         staged === undefined
           ? files.map(({ path }) => path)
           : await placeFiles(fs, layout, name, staged, files);
-      const manifest = toManifest(paths);
+      const manifest = toManifest(paths, await isPinned(context, name));
       try {
         await manifests.write(manifest, work.path);
       } catch (error) {
@@ -96,6 +100,12 @@ export async function recordModel(
       return toStoredModel(manifest, layout.root);
     });
   });
+}
+
+/** Whether the record that is to be replaced says so. */
+async function isPinned({ manifests }: StoreContext, name: string): Promise<boolean> {
+  const found = await manifests.read(name);
+  return found?.state === 'sound' && found.manifest.pinned === true;
 }
 
 async function anyLiesInStore(

@@ -1,5 +1,6 @@
 import type { MobillmError } from '@mobillm/core';
 import type { FileSystem } from './file-system/file-system.js';
+import { UseMarks } from './house/use-marks.js';
 import type { StoreLayout } from './layout.js';
 import { makeWorkFolder, sweepWorkFolders, takeLock, type WorkFolder } from './lock.js';
 import { ManifestFolder } from './manifest/manifest-folder.js';
@@ -8,6 +9,8 @@ import { ManifestFolder } from './manifest/manifest-folder.js';
 export class StoreContext {
   /** Its manifests. */
   readonly manifests: ManifestFolder;
+  /** When its models were last used. */
+  readonly uses: UseMarks;
   private swept = false;
 
   constructor(
@@ -17,6 +20,7 @@ export class StoreContext {
     readonly onProblem: ((error: MobillmError) => void) | undefined,
   ) {
     this.manifests = new ManifestFolder(layout, fs);
+    this.uses = new UseMarks(layout, fs);
   }
 
   /** Runs a job with a folder for its temporary files, which is deleted afterwards. */

@@ -25,6 +25,7 @@
  * | `NETWORK_FAILED` | A server could not be reached, broke off, or answered something else than it was asked for. |
  * | `OUT_OF_MEMORY` | The model and its context do not fit the memory that is available. |
  * | `SCHEMA_UNSUPPORTED` | A JSON Schema has a keyword that cannot be followed; `details` hold `keyword` and `path`, and `tool` where it is of one. |
+ * | `STORE_FULL` | The size limit of the store leaves no room, as what is pinned or in use may not go. |
  * | `TEMPLATE_FAILED` | The model's chat template cannot be parsed or rejects the messages. |
  * | `UNSUPPORTED` | This engine, model or platform does not have the capability; see `capabilities`. |
  */
@@ -50,6 +51,7 @@ export type ErrorCode =
   | 'NETWORK_FAILED'
   | 'OUT_OF_MEMORY'
   | 'SCHEMA_UNSUPPORTED'
+  | 'STORE_FULL'
   | 'TEMPLATE_FAILED'
   | 'UNSUPPORTED';
 
@@ -76,6 +78,7 @@ export const errorCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'NETWORK_FAILED',
   'OUT_OF_MEMORY',
   'SCHEMA_UNSUPPORTED',
+  'STORE_FULL',
   'TEMPLATE_FAILED',
   'UNSUPPORTED',
 ]);

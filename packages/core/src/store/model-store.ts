@@ -18,6 +18,23 @@ export interface StoredModel {
   readonly addedAt: string;
   /** Where it was downloaded from; left out for a file that was added. */
   readonly origin?: ModelOrigin;
+  /** The model that it was made from: compiled, or written in other number formats. */
+  readonly derivedFrom?: ModelSource;
+  /**
+   * When `resolve` last found it, ISO 8601, as `list` and `resolve` know it; the answer to a `resolve`
+   * tells of the time before. Left out where it was not used, or a store keeps no account of that.
+   */
+  readonly lastUsedAt?: string;
+  /** Whether a store that makes room for others leaves it alone; left out where it does not. */
+  readonly pinned?: boolean;
+}
+
+/** What a model was made from. */
+export interface ModelSource {
+  /** Name of the source in its store at that time. It may have been removed since. */
+  readonly name: string;
+  /** Of the source's first weights file, in lower-case hexadecimal, where it is known. */
+  readonly sha256?: string;
 }
 
 /** Where a model was downloaded from. */
@@ -61,6 +78,11 @@ export interface AddModelOptions extends StoreJobOptions {
   readonly placement?: 'link' | 'move';
   /** The sha256 that the content must have, in lower-case hexadecimal; for a model in one file. */
   readonly sha256?: string;
+  /**
+   * The model that this one was made from, which is recorded. By its name alone it has to be in the store,
+   * which adds its sha256.
+   */
+  readonly derivedFrom?: string | ModelSource;
 }
 
 /** What {@link ModelStore.verify} found. */
@@ -86,8 +108,8 @@ export interface ModelStore {
    * Adds a model from a file on this device, or from a folder that holds a model in a layout that the
    * store knows. Adding the same content under the same name again returns what is there.
    *
-   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `INTEGRITY_FAILED`, or `MODEL_CONFLICT`
-   * when the name is taken by other content.
+   * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `INTEGRITY_FAILED`, `MODEL_CONFLICT`
+   * when the name is taken by other content, or `MODEL_NOT_FOUND` for an unknown `derivedFrom`.
    */
   add(path: string, options?: AddModelOptions): Promise<StoredModel>;
 

@@ -8,6 +8,11 @@ export interface FileFacts {
   readonly fileBytes: number;
   /** Time of the last change to its content, in milliseconds since 1970. */
   readonly modifiedMs: number;
+  /**
+   * The same for all names of one file, and for no other file of this device. Left out where the system
+   * does not tell; then each name counts as a file of its own.
+   */
+  readonly fileId?: string;
 }
 
 /** A file that is being written. */

@@ -26,12 +26,14 @@ export const nodeFileSystem: FileSystem = {
   resolvePath: (path) => resolve(path).replaceAll('\\', '/'),
   realPath: (path) => realpath(path),
   async stat(path) {
-    const facts = await orUndefined(stat(path), ['ENOENT', 'ENOTDIR']);
+    // Numbers of files may have 64 bits.
+    const facts = await orUndefined(stat(path, { bigint: true }), ['ENOENT', 'ENOTDIR']);
     if (facts === undefined) return undefined;
     return {
       kind: facts.isFile() ? 'file' : facts.isDirectory() ? 'folder' : 'other',
-      fileBytes: facts.size,
-      modifiedMs: facts.mtimeMs,
+      fileBytes: Number(facts.size),
+      modifiedMs: Number(facts.mtimeNs) / 1e6,
+      fileId: `${facts.dev}:${facts.ino}`,
     };
   },
   listFolder: async (path) => (await orUndefined(readdir(path), ['ENOENT'])) ?? [],

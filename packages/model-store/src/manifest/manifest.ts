@@ -3,6 +3,7 @@ import type {
   ModelFileRole,
   ModelFiles,
   ModelOrigin,
+  ModelSource,
   StoredModel,
 } from '@mobillm/core';
 import { checkModelName } from '../model-name.js';
@@ -34,6 +35,9 @@ export interface Manifest {
   readonly files: readonly ManifestFile[];
   readonly description: ModelDescription;
   readonly origin?: ModelOrigin;
+  readonly derivedFrom?: ModelSource;
+  /** `true`, or left out. */
+  readonly pinned?: boolean;
 }
 
 /** Thrown by {@link parseManifest}; its message says what is wrong, as the end of a sentence. */
@@ -51,7 +55,7 @@ export interface RecordedModel extends StoredModel {
 
 /** The model that a manifest records, with the paths of owned files made absolute. */
 export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
-  const { name, format, ownership, addedAt, description, origin } = manifest;
+  const { name, format, ownership, addedAt, description, origin, derivedFrom, pinned } = manifest;
   const files = manifest.files.map((file) => ({
     ...file,
     path: ownership === 'owned' ? `${root}/${file.path}` : file.path,
@@ -63,6 +67,8 @@ export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
     ownership,
     addedAt,
     ...(origin !== undefined && { origin }),
+    ...(derivedFrom !== undefined && { derivedFrom }),
+    ...(pinned !== undefined && { pinned }),
   };
 }
 
@@ -97,13 +103,16 @@ export function parseManifest(text: string): Manifest {
     ...(root['origin'] !== undefined && {
       origin: parseOrigin(object(root['origin'], '"origin"')),
     }),
+    ...(root['derivedFrom'] !== undefined && {
+      derivedFrom: parseSource(object(root['derivedFrom'], '"derivedFrom"')),
+    }),
+    ...(root['pinned'] !== undefined && { pinned: isTrue(root, 'pinned') }),
   };
 }
 
 function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
   const path = string(file, 'path');
-  const sha256 = string(file, 'sha256');
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestDamage('"sha256" is not a sha256');
+  const sha256 = parseSha256(file, 'sha256');
   const parts = path.split(/[/\\]/);
   const inStore =
     /^models(?:\/[^/]+){2,10}$/.test(path) && !parts.includes('..') && !parts.includes('.');
@@ -132,6 +141,24 @@ function parseOrigin(fields: Fields): ModelOrigin {
     reference: string(fields, 'reference'),
     ...(fields['revision'] !== undefined && { revision: string(fields, 'revision') }),
   };
+}
+
+function parseSource(fields: Fields): ModelSource {
+  return {
+    name: parseName(string(fields, 'name')),
+    ...(fields['sha256'] !== undefined && { sha256: parseSha256(fields, 'sha256') }),
+  };
+}
+
+function parseSha256(fields: Fields, key: string): string {
+  const sha256 = string(fields, key);
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestDamage(`"${key}" is not a sha256`);
+  return sha256;
+}
+
+function isTrue(fields: Fields, key: string): true {
+  if (fields[key] !== true) throw new ManifestDamage(`"${key}" is not true`);
+  return true;
 }
 
 function parseName(name: string): string {

@@ -96,6 +96,24 @@ export function testStoreAdding(fixture: StoreFixture): void {
       expect(model.files.files[0]?.sha256).toBe(file.sha256);
     });
 
+    it('what a model was derived from is kept, with the sha256 of a source in the store', async () => {
+      const source = await makeModel(fixture, 'source.gguf', 1);
+      const small = await makeModel(fixture, 'small.gguf', 2);
+      const other = await makeModel(fixture, 'other.gguf', 3);
+      await fixture.store.add(source.path);
+      const derived = await fixture.store.add(small.path, { derivedFrom: 'source' });
+      expect(derived.derivedFrom).toEqual({ name: 'source', sha256: source.sha256 });
+      const elsewhere = { name: 'elsewhere', sha256: 'ab'.repeat(32) };
+      const told = await fixture.store.add(other.path, { derivedFrom: elsewhere });
+      expect(told.derivedFrom).toEqual(elsewhere);
+      await fixture.store.remove('source');
+      const again = await fixture.reopen();
+      expect((await again.list()).map(({ derivedFrom }) => derivedFrom)).toEqual([
+        elsewhere,
+        { name: 'source', sha256: source.sha256 },
+      ]);
+    });
+
     it('names in any script are kept', async () => {
       const file = await makeModel(fixture, 'модель 小.gguf');
       await fixture.store.add(file.path);

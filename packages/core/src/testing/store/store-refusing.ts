@@ -79,6 +79,12 @@ export function testStoreRefusing(fixture: StoreFixture): void {
       expect(await hashOf(file.path)).toBe(file.sha256);
     });
 
+    it('a source that the store does not have is MODEL_NOT_FOUND', async () => {
+      const file = await makeModel(fixture, 'tiny.gguf');
+      await expectCode(fixture.store.add(file.path, { derivedFrom: 'none' }), 'MODEL_NOT_FOUND');
+      expect(await fixture.store.list()).toEqual([]);
+    });
+
     it('aborted, it rejects with the reason and leaves everything as it was', async () => {
       const file = await makeModel(fixture, 'tiny.gguf');
       const reason = new Error('the user changed their mind');
@@ -122,6 +128,11 @@ export function testStoreRefusing(fixture: StoreFixture): void {
       await expectWrongCall(() => add('a', { place: 'link' }), 'options.place');
       await expectWrongCall(() => add('a', { placement: 'copy' }), 'options.placement');
       await expectWrongCall(() => add('a', { sha256: 'ABC' }), 'options.sha256');
+      await expectWrongCall(() => add('a', { derivedFrom: 1 }), 'options.derivedFrom');
+      await expectWrongCall(
+        () => add('a', { derivedFrom: { name: 'a', sha256: 'ABC' } }),
+        'options.derivedFrom.sha256',
+      );
       await expectWrongCall(() => add('a', { signal: true }), 'options.signal');
       await expectWrongCall(() => add('a', { onProgress: 1 }), 'options.onProgress');
     });
