@@ -1,6 +1,6 @@
 import { fileSystem as ownFileSystem } from '#file-system';
 import { createTransport } from '#http';
-import { check, MobillmError, wrongType } from '@mobillm/core';
+import { check, MobillmError, wrongType, type StoredModel } from '@mobillm/core';
 import type { DeviceModelStore } from './device-model-store.js';
 import type { FileSystem } from './file-system/file-system.js';
 import { HttpClient } from './http/http-client.js';
@@ -22,6 +22,13 @@ export interface ModelStoreOptions {
    * that could not be deleted after a move. Default: nobody is told.
    */
   readonly onProblem?: (error: MobillmError) => void;
+  /**
+   * Bytes that all owned models may have together; no limit by default. Before another one comes, those
+   * that were used least lately are deleted, unless they are pinned. Linked models do not count.
+   */
+  readonly maxBytes?: number;
+  /** Told of each model that was deleted to make room. */
+  readonly onEvicted?: (model: StoredModel) => void;
 }
 
 const checkFileSystem: check.Check<FileSystem> = (value, key) => {
@@ -33,6 +40,8 @@ const checkOptions = check.optionsObject({
   directory: check.string({ nonEmpty: true }),
   fileSystem: checkFileSystem,
   onProblem: check.callback<(error: MobillmError) => void>(),
+  maxBytes: check.integer({ min: 0 }),
+  onEvicted: check.callback<(model: StoredModel) => void>(),
 });
 
 /**
@@ -43,7 +52,8 @@ const checkOptions = check.optionsObject({
  * @throws InvalidArgument for a wrong option.
  */
 export function createModelStore(options?: ModelStoreOptions): DeviceModelStore {
-  const { directory, fileSystem, onProblem } = checkOptions(options, 'options');
+  const checked = checkOptions(options, 'options');
+  const { directory, fileSystem, onProblem, maxBytes, onEvicted } = checked;
   const fs = fileSystem ?? ownFileSystem;
   if (fs === undefined) {
     throw new MobillmError(
@@ -63,5 +73,6 @@ export function createModelStore(options?: ModelStoreOptions): DeviceModelStore 
     fs,
     new HttpClient(createTransport()),
     onProblem,
+    { maxBytes, onEvicted },
   );
 }

@@ -8,6 +8,13 @@ import type {
   StoreJobOptions,
 } from '@mobillm/core';
 import type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
+import type {
+  DeviceVerifyReport,
+  PruneOptions,
+  PruneReport,
+  StoreVerifyReport,
+  VerifyOptions,
+} from './house/house-types.js';
 
 /** Options of {@link DeviceModelStore.pull}. */
 export interface PullModelOptions extends StoreJobOptions {
@@ -74,8 +81,9 @@ export interface DeviceModelStore extends ModelStore {
    * repository may be followed by a selection: a quantization, a file, the name of a layout (`gguf`, `mlc`,
    * `genie`, `safetensors`), or `auto` for the quantization that fits this device.
    *
-   * @throws MobillmError `OUT_OF_MEMORY` where `auto` finds nothing that fits, `NETWORK_FAILED`, `ACCESS_DENIED`, `MODEL_NOT_FOUND`, `INTEGRITY_FAILED` when the
-   * content is not what the source says, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `MODEL_CONFLICT`, `IO_FAILED`.
+   * @throws MobillmError `NETWORK_FAILED`, `ACCESS_DENIED`, `MODEL_NOT_FOUND`, `INTEGRITY_FAILED` when the
+   * content is not what the source says, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `MODEL_CONFLICT`, `STORE_FULL`,
+   * `OUT_OF_MEMORY` where `auto` finds nothing that fits, `IO_FAILED`.
    */
   pull(reference: string, options?: PullModelOptions): Promise<StoredModel>;
 
@@ -101,4 +109,25 @@ export interface DeviceModelStore extends ModelStore {
    * @throws MobillmError `MODEL_NOT_FOUND`.
    */
   unpin(name: string): Promise<StoredModel>;
+
+  /**
+   * Reads every file of a model and compares its sha256; with `repair`, what differs is fetched again where
+   * the model was downloaded. Other names that a damaged file has in the store are mended with it, and
+   * whoever has it open goes on with the old one.
+   *
+   * @throws MobillmError `MODEL_NOT_FOUND`; while something is fetched, as {@link DeviceModelStore.pull}.
+   */
+  verify(name: string, options?: VerifyOptions): Promise<DeviceVerifyReport>;
+
+  /** The same of all models; one that cannot be looked at does not keep the others from it. */
+  verifyAll(options?: VerifyOptions): Promise<StoreVerifyReport>;
+
+  /**
+   * Clears up. What dead processes left goes, downloads that were given up, and what no record names; then
+   * models that the store owns, those that were used least lately first, until what is asked for is met.
+   * Never those that are pinned, that a call under way needs, or that are linked.
+   *
+   * @throws MobillmError `IO_FAILED`.
+   */
+  prune(options?: PruneOptions): Promise<PruneReport>;
 }

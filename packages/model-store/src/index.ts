@@ -7,6 +7,15 @@ export type {
 } from './device-model-store.js';
 export type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 export type {
+  DeviceVerifyReport,
+  PrunedItem,
+  PruneOptions,
+  PruneReport,
+  StoreVerifyReport,
+  VerifiedFile,
+  VerifyOptions,
+} from './house/house-types.js';
+export type {
   FileFacts,
   FileSystem,
   FileUpdater,

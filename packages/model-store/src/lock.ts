@@ -39,12 +39,22 @@ export async function makeWorkFolder(fs: FileSystem, layout: StoreLayout): Promi
 
 /** Deletes the temporary files of processes that have ended. Failures are left for the next time. */
 export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Promise<void> {
-  for (const folder of await fs.listFolder(layout.temporary).catch(() => [])) {
-    const owner = folder.slice(0, Math.max(0, folder.lastIndexOf('~')));
-    if (owner !== '' && !fs.isProcessAlive(owner)) {
-      await removeTree(fs, `${layout.temporary}/${folder}`).catch(() => undefined);
-    }
+  for (const { path, isAlive } of await listWorkFolders(fs, layout)) {
+    if (!isAlive) await removeTree(fs, path).catch(() => undefined);
   }
+}
+
+/** The folders for temporary files, and whether the process of each may still be running. */
+export async function listWorkFolders(
+  fs: FileSystem,
+  layout: StoreLayout,
+): Promise<{ readonly path: string; readonly isAlive: boolean }[]> {
+  const folders = await fs.listFolder(layout.temporary).catch(() => []);
+  return folders.flatMap((folder) => {
+    const owner = folder.slice(0, Math.max(0, folder.lastIndexOf('~')));
+    if (owner === '') return [];
+    return [{ path: `${layout.temporary}/${folder}`, isAlive: fs.isProcessAlive(owner) }];
+  });
 }
 
 /**
@@ -55,6 +65,9 @@ export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Pro
  * its owner's name in it or not at all. A dead owner's lock is taken by deleting the file of that
  * very name: this cannot hit a lock that another process has taken meanwhile. Names of another form,
  * and folders, are nobody's; they are cleared away, as nobody could take the lock beside them.
+ *
+ * The folder that the lock is in is made where it is missing: others delete folders of downloads that are
+ * empty, which they are as long as the lock is not in them.
  *
  * Where `onWait` is given it is called while a living process keeps the lock, for as long as that is.
  *
@@ -125,8 +138,42 @@ async function tryRename(
     if (there) return false;
     // Given back between the two calls.
     if (taken && ['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) return false;
-    throw storeFailure(error, `take its lock in "${folderOf(lock)}"`);
+    const doing = `take its lock in "${folderOf(lock)}"`;
+    // The folder of the lock was empty, and went; what is renamed is there still.
+    if (errnoOf(error) === 'ENOENT' && (await fs.stat(from).catch(() => undefined)) !== undefined) {
+      await fs.makeFolder(folderOf(lock)).catch((failure: unknown) => {
+        throw storeFailure(failure, doing);
+      });
+      return false;
+    }
+    throw storeFailure(error, doing);
   }
+}
+
+/** Takes a lock unless a living process has it; `undefined` then. */
+export async function tryLock(
+  fs: FileSystem,
+  lock: string,
+  work: WorkFolder,
+  signal: AbortSignal,
+): Promise<(() => Promise<void>) | undefined> {
+  const isTaken = new Error('somebody has the lock');
+  try {
+    return await takeLock(fs, lock, work, signal, () => Promise.reject(isTaken));
+  } catch (error) {
+    if (error === isTaken) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a living process has a lock; looks only. */
+export async function isLocked(fs: FileSystem, lock: string): Promise<boolean> {
+  // It is no folder, or was given back meanwhile.
+  const names = await fs.listFolder(lock).catch(() => []);
+  for (const name of names) {
+    if (await isHeld(fs, lock, name).catch(() => true)) return true;
+  }
+  return false;
 }
 
 /** Frees the lock if its owner is dead; returns the owner if it lives. */

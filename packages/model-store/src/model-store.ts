@@ -6,12 +6,9 @@ import {
   type MobillmError,
   type ModelSource,
   type StoredModel,
-  type StoreJobOptions,
-  type VerifyReport,
 } from '@mobillm/core';
 import { addModel } from './add-model.js';
 import type { FileFacts, FileSystem } from './file-system/file-system.js';
-import { hashBytes, hashFiles } from './hash-files.js';
 import type {
   DescribedModel,
   DescribeModelOptions,
@@ -22,7 +19,18 @@ import type { HttpClient } from './http/http-client.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
 import { findModel, noModel } from './find-model.js';
+import type {
+  DeviceVerifyReport,
+  PruneOptions,
+  PruneReport,
+  StoreVerifyReport,
+  VerifyOptions,
+} from './house/house-types.js';
 import { pinModel } from './house/pin-model.js';
+import { pruneStore } from './house/prune-store.js';
+import { repairModel, type Repair } from './house/repair-model.js';
+import { verifyModel } from './house/verify-model.js';
+import { verifyStore } from './house/verify-store.js';
 import { toStoredModel } from './manifest/manifest.js';
 import { checkModelName, nameOfFile } from './model-name.js';
 import { ProgressReporter } from './progress.js';
@@ -31,12 +39,11 @@ import { pullModel } from './pull/pull-model.js';
 import { PullProgress } from './pull/pull-progress.js';
 import { parseReference } from './reference/parse-reference.js';
 import { removeModel } from './remove-model.js';
-import { readText } from './read-text.js';
 import { describeModel } from './remote/describe-model.js';
 import { checkDescribeOptions, pullShape } from './remote/remote-options.js';
 import { resolveRemote } from './remote/resolve-remote.js';
-import type { SourceContext } from './sources/source.js';
-import { StoreContext } from './store-context.js';
+import { sourceContext } from './sources/source-context.js';
+import { StoreContext, type StoreLimit } from './store-context.js';
 import { changedFile, fileNotFound, unreadable } from './store-errors.js';
 
 const sha256Text: check.Check<string> = (value, key) => {
@@ -56,7 +63,16 @@ const checkSource: check.Check<string | ModelSource> = (value, key) => {
 };
 
 const jobShape = { signal: check.abortSignal, onProgress: check.callback<() => void>() };
-const checkJobOptions = check.optionsObject(jobShape);
+const checkVerifyOptions = check.optionsObject({ ...jobShape, repair: check.boolean });
+const days = check.number({ min: 0 });
+const checkPruneOptions = check.optionsObject({
+  ...jobShape,
+  maxBytes: check.integer({ min: 0 }),
+  olderThanDays: days,
+  downloadsOlderThanDays: days,
+  dedupe: check.boolean,
+  dryRun: check.boolean,
+});
 const checkAddOptions = check.optionsObject({
   ...jobShape,
   name: checkModelName,
@@ -87,8 +103,9 @@ export class FolderModelStore implements DeviceModelStore {
     fs: FileSystem,
     private readonly client: HttpClient,
     onProblem?: (error: MobillmError) => void,
+    limit?: StoreLimit,
   ) {
-    this.context = new StoreContext(fs, new StoreLayout(root, fs), onProblem);
+    this.context = new StoreContext(fs, new StoreLayout(root, fs), onProblem, limit);
   }
 
   async add(path: string, options?: AddModelOptions): Promise<StoredModel> {
@@ -112,7 +129,7 @@ export class FolderModelStore implements DeviceModelStore {
         const { name = nameOfFile(path) } = checked;
         return addModel(this.context, { path, name, placement: 'link' }, progress, signal);
       }
-      const sources = this.sourceContext(signal);
+      const sources = sourceContext(this.context.fs, this.client, signal);
       const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
       if (choice !== undefined) checked.onChosen?.(choice);
       const { name = checkModelName(model.name, 'the name of the model'), mirrors = [] } = checked;
@@ -132,7 +149,7 @@ export class FolderModelStore implements DeviceModelStore {
     const wanted = parseReference(reference);
     const checked = checkDescribeOptions(options, 'options');
     return this.jobs.run(options?.signal, (signal) =>
-      describeModel(this.context.fs, wanted, this.sourceContext(signal), checked.fit),
+      describeModel(this.context.fs, wanted, sourceContext(this.context.fs, this.client, signal), checked.fit),
     );
   }
 
@@ -171,29 +188,41 @@ export class FolderModelStore implements DeviceModelStore {
     });
   }
 
-  async verify(name: string, options?: StoreJobOptions): Promise<VerifyReport> {
+  async verify(name: string, options?: VerifyOptions): Promise<DeviceVerifyReport> {
     const wanted = checkModelName(name, 'name');
-    checkJobOptions(options, 'options');
+    const { repair = false } = checkVerifyOptions(options, 'options');
     return this.jobs.run(options?.signal, async (signal) => {
-      const { files } = (await findModel(this.context, wanted)).files;
-      const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
       const progress = new ProgressReporter(options?.onProgress);
-      const there: boolean[] = [];
-      for (const file of files) there.push((await this.factsOf(file.path)) !== undefined);
-      const found = files.filter((_, index) => there[index]);
-      const damaged = new Set<string | undefined>();
-      const hashes = await hashFiles(this.context.fs, found, progress, signal, (index) => {
-        damaged.add(found[index]?.path);
-      });
-      const rows = files.map(({ path, sha256: expectedSha256 }, index) => {
-        if (!there[index]) return { path, state: 'missing', expectedSha256 } as const;
-        const actualSha256 = hashes.shift() ?? '';
-        const ok = actualSha256 === expectedSha256 && !damaged.has(path);
-        const state = ok ? 'ok' : 'changed';
-        return { path, state, expectedSha256, actualSha256 } as const;
-      });
+      const model = await findModel(this.context, wanted);
+      const report = await verifyModel(this.context, model, progress, signal);
+      const totalBytes = model.files.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
       progress.finish({ phase: 'hashing', doneBytes: totalBytes, totalBytes });
-      return { ok: rows.every(({ state }) => state === 'ok'), files: rows };
+      return report.ok || !repair
+        ? report
+        : repairModel(this.repair(progress, signal), model, report);
+    });
+  }
+
+  async verifyAll(options?: VerifyOptions): Promise<StoreVerifyReport> {
+    const { repair = false } = checkVerifyOptions(options, 'options');
+    return this.jobs.run(options?.signal, (signal) => {
+      const progress = new ProgressReporter(options?.onProgress);
+      return verifyStore(this.context, repair && this.repair(progress, signal), progress, signal);
+    });
+  }
+
+  async prune(options?: PruneOptions): Promise<PruneReport> {
+    const checked = checkPruneOptions(options, 'options');
+    return this.jobs.run(options?.signal, (signal) => {
+      const request = {
+        maxBytes: checked.maxBytes ?? this.context.limit.maxBytes,
+        olderThanDays: checked.olderThanDays,
+        downloadsOlderThanDays: checked.downloadsOlderThanDays ?? 7,
+        dedupe: checked.dedupe ?? false,
+        dryRun: checked.dryRun ?? false,
+      };
+      const progress = new ProgressReporter(options?.onProgress);
+      return pruneStore(this.context, request, progress, signal);
     });
   }
 
@@ -230,15 +259,9 @@ export class FolderModelStore implements DeviceModelStore {
     return this.close();
   }
 
-  private sourceContext(signal: AbortSignal): SourceContext {
-    const { fs } = this.context;
-    return {
-      client: this.client,
-      environment: fs.environment(),
-      readText: (path) => readText(fs, path),
-      sha256: (bytes) => hashBytes(fs, bytes),
-      signal,
-    };
+  private repair(progress: ProgressReporter, signal: AbortSignal): Repair {
+    const { context, client } = this;
+    return { context, client, connections: defaultConnections, progress, signal };
   }
 
   /** Facts of a file; `undefined` when there is none. */

@@ -99,7 +99,8 @@ function nameOf({ path, fileName }: FileToPlace): string {
   return fileName ?? baseName(path);
 }
 
-async function tryLink(fs: FileSystem, from: string, to: string): Promise<boolean> {
+/** Gives a file a second name; whether its file system could do that. */
+export async function tryLink(fs: FileSystem, from: string, to: string): Promise<boolean> {
   try {
     // A second name for a symbolic link would be a second link, not a second name for the file.
     await fs.link(await fs.realPath(from), to);

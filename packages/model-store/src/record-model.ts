@@ -7,6 +7,8 @@ import {
   type StoredModel,
 } from '@mobillm/core';
 import { areInPlace } from './files-in-place.js';
+import { joinCopies } from './house/join-copies.js';
+import { makeRoom } from './house/make-room.js';
 import { toStoredModel, type Manifest } from './manifest/manifest.js';
 import type { WorkFolder } from './lock.js';
 import { deletableOriginals, deleteOriginals, liesInStore } from './originals.js';
@@ -74,6 +76,7 @@ export async function recordModel(
   const working = <T>(job: (work: WorkFolder) => Promise<T>) =>
     model.staged === undefined ? context.working(job) : job(model.staged.work);
   return working(async (work) => {
+    if (takesIn && model.staged === undefined) await makeRoom(context, name, files, work, signal);
     // Copying can take minutes, so it is done before the lock is taken.
     const staged =
       model.staged?.folder ??
@@ -97,8 +100,33 @@ export async function recordModel(
         throw error;
       }
       await deleteOriginals(context, originals);
+      await joinOthers(context, work, manifest, (index) => {
+        const file = files[index];
+        return file?.isDownload === true || originals.some((original) => original === file);
+      });
       return toStoredModel(manifest, layout.root);
     });
+  });
+}
+
+/**
+ * Makes what other models have of the same content second names of the files that have come. Only of those
+ * that nobody outside of the store has a name of, and whose content was just read. Failures take nothing
+ * from the model.
+ */
+async function joinOthers(
+  context: StoreContext,
+  work: WorkFolder,
+  { files, ownership }: Manifest,
+  isOurs: (index: number) => boolean,
+): Promise<void> {
+  if (ownership !== 'owned') return;
+  const sound = files.flatMap(({ path, sha256 }, index) =>
+    isOurs(index) ? [{ path: `${context.layout.root}/${path}`, sha256 }] : [],
+  );
+  await joinCopies(context, work, sound).catch((error: unknown) => {
+    if (MobillmError.is(error)) context.onProblem?.(error);
+    else throw error;
   });
 }
 

@@ -28,6 +28,8 @@ export interface DownloadRequest {
   /** Wait after a first failure in milliseconds, doubled after each further one; 500 by default. */
   readonly firstDelayMs?: number;
   readonly signal: AbortSignal;
+  /** Told of the size once it is known, before anything comes; the download waits for it. */
+  readonly onSize?: (totalBytes: number) => Promise<void>;
   /** Told of bytes that are there, as often as something comes. */
   readonly onBytes: (doneBytes: number, totalBytes: number) => void;
   /** Told of a mirror that is no longer asked. */
@@ -41,6 +43,8 @@ export interface DownloadedFile {
   readonly sha256: string;
   /** Bytes that an earlier try had left and that were taken over. */
   readonly resumedBytes: number;
+  /** The CRC-32 of each of its pieces, in their order. */
+  readonly checksums: Uint32Array;
 }
 
 /**
@@ -58,6 +62,7 @@ export async function downloadFile(
   const mirrors = request.mirrors.map((address) => new Mirror(address, client, firstDelayMs));
   const subject = await learnSubject(mirrors, request);
   checkSize(subject.totalBytes, mirrors);
+  await request.onSize?.(subject.totalBytes);
   const { pieces, unproven } = await recallPieces(fs, path, subject);
   await checkSpace(fs, path, subject.totalBytes - pieces.doneBytes);
   const file = await fs.update(path, subject.totalBytes);
@@ -69,7 +74,12 @@ export async function downloadFile(
       const open = { fs, file, journal, pieces, unproven, pool };
       const sha256 = await fetchAndHash(open, request);
       await file.sync();
-      return { fileBytes: subject.totalBytes, sha256, resumedBytes };
+      return {
+        fileBytes: subject.totalBytes,
+        sha256,
+        resumedBytes,
+        checksums: pieces.allChecksums,
+      };
     } finally {
       await journal.close().catch(() => undefined);
     }

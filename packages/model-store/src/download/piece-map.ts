@@ -30,6 +30,11 @@ export class PieceMap {
     return this.checksums[piece] ?? 0;
   }
 
+  /** The CRC-32 of all pieces, in their order; 0 for those that are not there. */
+  get allChecksums(): Uint32Array {
+    return this.checksums.slice();
+  }
+
   /** A piece has come. */
   add(piece: number, checksum: number): void {
     this.checksums[piece] = checksum;

@@ -31,12 +31,19 @@ export class ManifestFolder {
     return found;
   }
 
+  /** Names of all manifests' files, without their extension. */
+  async stems(): Promise<string[]> {
+    const names = await this.attempt(
+      this.fs.listFolder(this.layout.manifests),
+      `list "${this.layout.manifests}"`,
+    );
+    return names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5));
+  }
+
   /** All manifests, in no order. */
   async readAll(): Promise<ManifestState[]> {
     const { manifests } = this.layout;
-    const paths = (await this.attempt(this.fs.listFolder(manifests), `list "${manifests}"`))
-      .filter((file) => file.endsWith('.json'))
-      .map((file) => `${manifests}/${file}`);
+    const paths = (await this.stems()).map((stem) => `${manifests}/${stem}.json`);
     const states: ManifestState[] = [];
     for (let i = 0; i < paths.length; i += readAtOnce) {
       const batch = paths.slice(i, i + readAtOnce).map(async (path) => {

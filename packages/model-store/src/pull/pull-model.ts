@@ -1,24 +1,17 @@
 import { MobillmError, type StoredModel } from '@mobillm/core';
-import { downloadFile } from '../download/download.js';
-import { recordBytes } from '../download/journal.js';
-import { pieceBytes } from '../download/piece-map.js';
-import type { FileSystem } from '../file-system/file-system.js';
 import { areInPlace } from '../files-in-place.js';
+import { makeRoom } from '../house/make-room.js';
 import type { HttpClient } from '../http/http-client.js';
-import { takeLock, type WorkFolder } from '../lock.js';
+import type { WorkFolder } from '../lock.js';
 import { toStoredModel } from '../manifest/manifest.js';
-import { pause } from '../pause.js';
 import { stageFiles } from '../place-files.js';
 import { ProgressReporter } from '../progress.js';
 import { nameIsTaken, recordModel, type FileToRecord } from '../record-model.js';
 import type { RemoteFile, RemoteModel } from '../sources/source.js';
 import type { StoreContext } from '../store-context.js';
-import { storeFailure } from '../store-errors.js';
 import { inspectGgufFiles, inspectPulledFolder } from './inspect-pulled.js';
 import type { PullProgress } from './pull-progress.js';
-
-/** How often a process that waits for another one's download looks how far it is. */
-const watchMs = 500;
+import { downloadShared, forgetDownload, type SharedDownload } from './shared-download.js';
 
 /** A checked pull, its reference resolved. */
 export interface PullRequest {
@@ -51,20 +44,40 @@ export async function pullModel(
   for (const [, file] of distinct) progress.expect(file.fileName, file.fileBytes);
   return context.working(async (work) => {
     const downloads = new Map<string, FetchedContent>();
+    /** Sizes that servers tell only when they are asked for the file. */
+    const sizes = new Map<string, number>();
+    const claimRoom = () => {
+      const wanted = distinct.map(([path, file]) => ({
+        path,
+        fileBytes: sizes.get(path),
+        ...file,
+      }));
+      return makeRoom(context, request.name, wanted, work, signal);
+    };
+    const fetchOne = (folder: string, file: RemoteFile) =>
+      downloadShared(context, client, {
+        ...{ file, folder, work, signal },
+        connections: request.connections,
+        onBytes: (doneBytes, totalBytes) => progress.advance(file.fileName, doneBytes, totalBytes),
+        onSize: async (totalBytes) => {
+          if (file.fileBytes !== undefined) return;
+          sizes.set(folder, totalBytes);
+          await claimRoom();
+        },
+      });
     try {
       for (const [folder, file] of distinct) {
         while (!downloads.has(folder)) {
-          const found = await fetchFile(
-            context,
-            client,
-            request,
-            { file, folder },
-            work,
-            progress,
-            signal,
-          );
+          await claimRoom();
+          const kept = await findContent(context, file);
+          if (kept !== undefined) {
+            progress.advance(file.fileName, kept.fileBytes, kept.fileBytes);
+            downloads.set(folder, kept);
+            break;
+          }
+          const found = await fetchOne(folder, file);
           if (found !== undefined) {
-            downloads.set(folder, found);
+            downloads.set(folder, { ...found, folder, isDownload: true });
             break;
           }
           // The process that was waited for may have recorded the whole model.
@@ -108,6 +121,11 @@ async function recordPulled(
     }
     throw error;
   });
+  for (const { sha256, fileBytes, checksums } of fetched) {
+    // Without them a repair fetches all anew.
+    if (checksums === undefined) continue;
+    await context.checksums.write(sha256, fileBytes, checksums, work).catch(() => undefined);
+  }
   return recordModel(
     context,
     {
@@ -156,99 +174,40 @@ async function alreadyThere(
 }
 
 /** Content that is there, for one or more files of the model. */
-interface FetchedContent extends Omit<FileToRecord, 'fileName' | 'role'> {
+interface FetchedContent
+  extends Omit<FileToRecord, 'fileName' | 'role'>, Partial<Pick<SharedDownload, 'release'>> {
   /** Folder of its download; none for content that the store had. */
   readonly folder?: string;
-  /** Lets others have the download. */
-  readonly release?: () => Promise<void>;
+  /** Of its pieces, where it was downloaded. */
+  readonly checksums?: Uint32Array;
 }
 
 interface FetchedFile extends FetchedContent, FileToRecord {
   readonly fileName: string;
 }
 
-/**
- * Downloads one file, unless a model of the store has its content. `undefined` when another process
- * was downloading it meanwhile, and has ended.
- */
-async function fetchFile(
-  context: StoreContext,
-  client: HttpClient,
-  request: PullRequest,
-  { file, folder }: { readonly file: RemoteFile; readonly folder: string },
-  work: WorkFolder,
-  progress: PullProgress,
-  signal: AbortSignal,
-): Promise<FetchedContent | undefined> {
-  const { fs, onProblem } = context;
-  const { fileName } = file;
-  const kept = await findContent(context, file);
-  if (kept !== undefined) {
-    progress.advance(fileName, kept.fileBytes, kept.fileBytes);
-    return kept;
-  }
-  const path = `${folder}/content`;
-  try {
-    await fs.makeFolder(folder);
-  } catch (error) {
-    throw storeFailure(error, `make the folder "${folder}"`);
-  }
-  const seen = { waiting: false };
-  const release = await takeLock(fs, `${folder}/lock`, work, signal, async () => {
-    seen.waiting = true;
-    progress.advance(fileName, await journalledBytes(fs, `${path}.journal`), file.fileBytes);
-    await pause(watchMs, signal);
-  });
-  try {
-    if (seen.waiting && (await fs.stat(path)) === undefined) {
-      await release();
-      return undefined;
-    }
-    const { fileBytes, sha256 } = await downloadFile(fs, client, {
-      mirrors: file.addresses,
-      path,
-      totalBytes: file.fileBytes,
-      sha256: file.sha256,
-      connections: request.connections,
-      signal,
-      onBytes: (doneBytes, totalBytes) => progress.advance(fileName, doneBytes, totalBytes),
-      onMirrorDropped: (_, error) => onProblem?.(error),
-    });
-    return { path, fileBytes, sha256, folder, release, isDownload: true };
-  } catch (error) {
-    await release();
-    throw storeFailure(error, 'keep a download');
-  }
-}
-
-/** A file of some model in the store, or linked by it, with this content. */
+/** A file of some model in the store with this content; one that the store owns rather than a linked one. */
 async function findContent(
   { manifests, layout, fs }: StoreContext,
   { sha256 }: RemoteFile,
-): Promise<Pick<FileToRecord, 'path' | 'fileBytes' | 'sha256'> | undefined> {
+): Promise<FetchedContent | undefined> {
   if (sha256 === undefined) return undefined;
-  for (const found of await manifests.readAll()) {
-    if (found.state !== 'sound') continue;
-    const model = toStoredModel(found.manifest, layout.root);
-    const file = model.files.files.find((candidate) => candidate.sha256 === sha256);
-    if (file === undefined) continue;
-    const { path, fileBytes } = file;
-    const facts = await fs.stat(path).catch(() => undefined);
-    if (facts?.kind === 'file' && facts.fileBytes === fileBytes) return { path, fileBytes, sha256 };
+  const models = (await manifests.readAll()).flatMap((found) =>
+    found.state === 'sound' ? [toStoredModel(found.manifest, layout.root)] : [],
+  );
+  models.sort((a, b) => Number(b.ownership === 'owned') - Number(a.ownership === 'owned'));
+  for (const { files } of models) {
+    for (const { path, fileBytes, sha256: recorded } of files.files) {
+      if (recorded !== sha256) continue;
+      const facts = await fs.stat(path).catch(() => undefined);
+      if (facts?.kind === 'file' && facts.fileBytes === fileBytes) {
+        return { path, fileBytes, sha256 };
+      }
+    }
   }
   return undefined;
 }
 
-/** About how much a download has that another process is busy with. */
-async function journalledBytes(fs: FileSystem, journal: string): Promise<number> {
-  const facts = await fs.stat(journal).catch(() => undefined);
-  return ((facts?.fileBytes ?? 0) / recordBytes) * pieceBytes;
-}
-
-/** Deletes what is left of a download; a failure is nobody's trouble: the next pull of it takes it up. */
 async function forget({ fs }: StoreContext, folder: string | undefined): Promise<void> {
-  if (folder === undefined) return;
-  for (const name of ['content', 'content.journal', 'content.journal.new']) {
-    await fs.remove(`${folder}/${name}`).catch(() => undefined);
-  }
+  if (folder !== undefined) await forgetDownload(fs, folder);
 }

@@ -69,7 +69,14 @@ describe('a download', () => {
     const server = await serve(content);
     const progress: number[] = [];
     const done = await download([server], { onBytes: (bytes) => progress.push(bytes) });
-    expect(done).toEqual({ fileBytes: content.byteLength, sha256, resumedBytes: 0 });
+    expect(done).toEqual({
+      fileBytes: content.byteLength,
+      sha256,
+      resumedBytes: 0,
+      checksums: Uint32Array.from({ length: Math.ceil(content.byteLength / 2 ** 16) }, (_, piece) =>
+        nodeFileSystem.crc32(content.subarray(piece * 2 ** 16, (piece + 1) * 2 ** 16)),
+      ),
+    });
     expect(await arrived()).toBe(sha256);
     expect(progress.at(-1)).toBe(content.byteLength);
   });
