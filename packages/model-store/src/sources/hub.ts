@@ -6,6 +6,7 @@ import { repositoryTree } from '../remote/repository-tree.js';
 import { type ChosenFiles } from './choose-files.js';
 import { chooseModel, type ChosenFolder } from './choose-model.js';
 import { safeFileName } from './file-name.js';
+import { licenseOf } from './license-file.js';
 import type {
   RemoteFile,
   RemoteModel,
@@ -58,12 +59,14 @@ export function ggufModel(
 ): RemoteModel {
   const toRemote = (file: RepositoryFile, role: ModelFileRole) =>
     remoteFile(repository, file, safeFileName(baseName(file.path)), role);
+  const license = licenseOf(repository.files);
   return {
     name: nameOf(repository, weights[0]?.path ?? ''),
     format: 'gguf',
     files: [
       ...weights.map((file) => toRemote(file, 'weights')),
       ...(projector === undefined ? [] : [toRemote(projector, 'projector')]),
+      ...(license === undefined ? [] : [toRemote(license, 'license')]),
     ],
     origin: originOf(repository),
   };
@@ -86,6 +89,11 @@ async function folderModel(
     if (file === undefined || leftThere.has(role)) return [];
     return [remoteFile(repository, file, keptPath(path), role)];
   });
+  const license = licenseOf(repository.files);
+  const licenseName = license && safeFileName(baseName(license.path));
+  if (license && licenseName && files.every(({ fileName }) => fileName !== licenseName)) {
+    files.push(remoteFile(repository, license, licenseName, 'license'));
+  }
   return {
     name: nameOf(repository, folder),
     format: format.name,
