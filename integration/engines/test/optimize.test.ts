@@ -25,7 +25,12 @@ it('puts an optimized model into the store, beside the source and opened like it
   });
   expect(report).toMatchObject({
     decision: 'written',
-    stored: { name: 'tiny-8', ownership: 'owned', description: { quantization: 'Q8_0' } },
+    stored: {
+      name: 'tiny-8',
+      ownership: 'owned',
+      description: { quantization: 'Q8_0' },
+      derivedFrom: { name: 'tiny', sha256: files.files[0]?.sha256 },
+    },
   });
   expect(sha256()).toBe(before);
   expect(readdirSync(folder).sort()).toEqual(['store', 'tiny.gguf']);

@@ -1,4 +1,4 @@
-import { type ModelStore, validateGgufFile } from '@mobillm/core';
+import { type ModelFiles, type ModelStore, validateGgufFile } from '@mobillm/core';
 import { compareTeacherForced, rejection } from '@mobillm/core/testing';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -228,14 +228,24 @@ describe('optimizing a model', () => {
     const stored = { name: 'small' } as Awaited<ReturnType<ModelStore['add']>>;
     const store: Pick<ModelStore, 'add'> = {
       add: (path, options) => {
-        expect(options).toMatchObject({ name: 'small', placement: 'move' });
+        expect(options).toEqual({
+          name: 'small',
+          placement: 'move',
+          derivedFrom: { name: 'large', sha256: 'ab'.repeat(32) },
+        });
         taken.push(path);
         renameSync(path, join(root, 'in-store.gguf'));
         return Promise.resolve({ ...stored, files: { format: 'gguf', files: [] } } as never);
       },
     };
     const options = { ...quick, target: 'Q8_0', store, name: 'small', folder } as const;
-    const report = await optimizeModel(source, options);
+    const sha256 = 'ab'.repeat(32);
+    const files: ModelFiles = {
+      format: 'gguf',
+      name: 'large',
+      files: [{ path: source, role: 'weights', sha256 }],
+    };
+    const report = await optimizeModel(files, options);
     expect(report.stored).toMatchObject(stored);
     expect(taken).toEqual([join(folder, 'small.gguf')]);
     expect(readdirSync(folder)).toEqual(['source.gguf']);

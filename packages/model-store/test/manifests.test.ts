@@ -41,6 +41,9 @@ describe('a manifest is input that nobody vouches for', () => {
     ['with a size below 1', { files: [{ ...file, fileBytes: -1 }] }],
     ['with no sha256', { files: [{ ...file, sha256: 'abc' }] }],
     ['with an unknown role', { files: [{ ...file, role: 'virus' }] }],
+    ['with a source of no name', { derivedFrom: { name: '../up' } }],
+    ['with a source of no sha256', { derivedFrom: { name: 'a', sha256: 'abc' } }],
+    ['with a pin that is no pin', { pinned: 'yes' }],
     ['without a description', { description: null }],
     ['with a description of wrong types', { description: { architecture: 1 } }],
   ])('%s: told by list and resolve, and can be removed', async (_, change) => {

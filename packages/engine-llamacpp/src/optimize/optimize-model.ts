@@ -2,6 +2,7 @@ import {
   type GgufLayout,
   MobillmError,
   type ModelFiles,
+  type ModelSource,
   validateGgufFile,
   wrongValue,
 } from '@mobillm/core';
@@ -65,8 +66,15 @@ export async function optimizeModel(
     );
   }
   const layout = await validateGgufFile(header.path, signal && { signal });
-  const optimization = new Optimization(addon, header, layout, checked);
+  const derivedFrom = sourceOf(files);
+  const optimization = new Optimization(addon, header, layout, checked, derivedFrom);
   return optimization.run();
+}
+
+/** The source as a store knows it; a file that came from none has no name that means anything to one. */
+function sourceOf({ name, files }: ModelFiles): ModelSource | undefined {
+  const sha256 = files.find(({ role }) => role === 'weights')?.sha256;
+  return name === undefined ? undefined : { name, ...(sha256 !== undefined && { sha256 }) };
 }
 
 class Optimization {
@@ -76,6 +84,7 @@ class Optimization {
   readonly #options: ResolvedOptimizeOptions;
   readonly #windowTokens: number;
   readonly #paths: ResultPaths;
+  readonly #derivedFrom: ModelSource | undefined;
   #threads = 0;
   #matrices: readonly Matrix[] = [];
 
@@ -84,6 +93,7 @@ class Optimization {
     header: ModelHeader,
     layout: GgufLayout,
     options: ResolvedOptimizeOptions,
+    derivedFrom: ModelSource | undefined,
   ) {
     this.#addon = addon;
     this.#header = header;
@@ -93,6 +103,7 @@ class Optimization {
     const window = resolveWindow(windowTokens === undefined ? {} : { windowTokens }, header);
     this.#windowTokens = window.windowTokens;
     this.#paths = resultPaths(header.path, options);
+    this.#derivedFrom = derivedFrom;
   }
 
   async run(): Promise<OptimizeReport> {
@@ -126,6 +137,7 @@ class Optimization {
       const stored = await store?.add(final, {
         name,
         placement: 'move',
+        ...(this.#derivedFrom && { derivedFrom: this.#derivedFrom }),
         ...(signal && { signal }),
       });
       // A store that had this content already leaves the file to us, and it goes.

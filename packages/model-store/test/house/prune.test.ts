@@ -1,5 +1,15 @@
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { nodeFileSystem } from '../../src/file-system/node.js';
@@ -122,7 +132,6 @@ describe('pruning', () => {
     // A use counts from its record, which is as old as the model.
     for (const name of ['a', 'b']) {
       const path = layout.manifest(name);
-      const { readFile } = await import('node:fs/promises');
       const record = JSON.parse(await readFile(path, 'utf8')) as object;
       await writeFile(path, JSON.stringify({ ...record, addedAt: daysAgo(30).toISOString() }));
     }
@@ -183,6 +192,22 @@ describe('equal content', () => {
     await own('second', 1);
     for (const name of ['first', 'second'])
       expect(await store.verify(name)).toMatchObject({ ok: true });
+  });
+
+  it('is never written outside of the store, where a record and a link lead there', async () => {
+    const { directory, store, own, layout, problems } = setUp();
+    const first = await own('first', 1);
+    const victim = `${folder.path}/victim`;
+    await mkdir(victim);
+    await writeFile(`${victim}/first.gguf`, 'precious');
+    await rm(`${directory}/${layout.ownedFolder('first')}`, { recursive: true });
+    await symlink(victim, `${directory}/${layout.ownedFolder('first')}`);
+    await own('second', 1);
+    expect(problems).toMatchObject([{ code: 'MODEL_INVALID' }]);
+    expect(await readFile(`${victim}/first.gguf`, 'utf8')).toBe('precious');
+    expect(await store.verify('second')).toMatchObject({ ok: true });
+    await store.remove(first.name);
+    expect(await readdir(victim)).toEqual(['first.gguf']);
   });
 
   it('stays apart where a file has a name outside of the store', async () => {
