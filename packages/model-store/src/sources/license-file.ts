@@ -1,4 +1,4 @@
-import type { RepositoryFile } from './choose-files.js';
+import type { RepositoryFile } from './source.js';
 
 /** Licences are a few dozen kilobytes. */
 const maxBytes = 2 ** 20;
