@@ -52,7 +52,7 @@ describe('planModel', () => {
   });
 
   describe('of a model that does not tell its shape', () => {
-    const { name, architecture, quantization, vocabularySize } = models.llama8;
+    const { name = '', architecture, quantization, vocabularySize } = models.llama8;
     const model = { name, architecture, quantization, vocabularySize, weightBytes: 4_912_898_048 };
 
     it('counts what is known, and says that it is not all', () => {

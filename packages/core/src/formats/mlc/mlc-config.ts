@@ -17,12 +17,19 @@ export const mlcConfigFileName = 'mlc-chat-config.json';
 
 /** Measures of a model, as far as the configuration says them. */
 export interface MlcMeasures {
+  /** Transformer layers. */
   readonly layers: number;
+  /** Width of the residual stream. */
   readonly embeddingLength: number;
+  /** Width of the feed-forward layer. */
   readonly feedForwardLength: number;
+  /** Query heads a layer. */
   readonly heads: number;
+  /** Key and value heads a layer. */
   readonly kvHeads: number;
+  /** Values in a head. */
   readonly headLength: number;
+  /** Whether the token embedding is the output matrix too. */
   readonly tiedEmbedding: boolean;
 }
 
@@ -38,20 +45,27 @@ export interface MlcCompiledTarget {
 
 /** What our own compiler writes beside MLC's keys. */
 export interface MlcOwnConfig {
+  /** The weights that it was compiled from. */
   readonly derivedFrom: KvLineage;
+  /** Which values of a head are rotated against each other. */
   readonly ropePairing: 'neox';
+  /** The machine that it was compiled for. */
   readonly target: MlcCompiledTarget;
+  /** The model library: its name in the folder, its sha256 and its size. */
   readonly library: { readonly file: string; readonly sha256: string; readonly bytes: number };
+  /** Context that the source was trained for, in tokens. */
   readonly trainedContextTokens: number;
 }
 
 /** What `mlc-chat-config.json` says, checked. */
 export interface MlcConfig {
+  /** Architecture as the source names it. */
   readonly architecture: string;
   /** MLC's name: `q4f16_1`, `q0f32`. */
   readonly quantization: string;
   /** Rows of the logits; the tokenizer may have fewer tokens. */
   readonly vocabularySize: number;
+  /** Context that the model was trained for, or compiled for where that is not told, in tokens. */
   readonly trainedContextTokens: number;
   /** Window of sliding-window attention in tokens; `undefined` where every token sees all before it. */
   readonly slidingWindowTokens: number | undefined;
@@ -59,6 +73,7 @@ export interface MlcConfig {
   readonly chunkTokens: number;
   /** Names of the tokenizer's files, where it lists them. */
   readonly tokenizerFiles: readonly string[];
+  /** Measures of the model. */
   readonly measures: MlcMeasures;
   /** Only where our own compiler made the folder. */
   readonly own: MlcOwnConfig | undefined;

@@ -56,8 +56,43 @@ const checkCache = object({
   ),
 });
 
+/** A tensor in a file of weights. */
+export interface MlcTensor {
+  /** Name of the parameter. */
+  readonly name: string;
+  /** Extents, the slowest-varying first. */
+  readonly shape: readonly number[];
+  /** Number format that the model takes it in. */
+  readonly dtype: (typeof dtypes)[number];
+  /** How it is stored: as it is, or f32 cut to its upper half. */
+  readonly format: 'raw' | 'f32-to-bf16';
+  /** Bytes as stored. */
+  readonly nbytes: number;
+  /** Where it begins in its file. */
+  readonly byteOffset: number;
+}
+
+/** A file of weights. */
+export interface MlcShard {
+  /** Its name in the folder. */
+  readonly dataPath: string;
+  /** How tensors lie in it. */
+  readonly format: 'raw-shard';
+  /** Its size in bytes. */
+  readonly nbytes: number;
+  /** The md5 of its content in lower-case hexadecimal, where the index tells. */
+  readonly md5sum: string | undefined;
+  /** The tensors in it. */
+  readonly records: readonly MlcTensor[];
+}
+
 /** What a tensor cache's index says, checked: no file twice, and every tensor inside its file. */
-export type MlcTensorCache = ReturnType<typeof checkCache> & { readonly path: string };
+export interface MlcTensorCache {
+  /** Path of the index. */
+  readonly path: string;
+  /** The files of weights. */
+  readonly records: readonly MlcShard[];
+}
 
 /**
  * Checks the content of a `tensor-cache.json`.
