@@ -23,6 +23,7 @@ export interface Wanted {
  * deleted unless that is enough.
  *
  * @param name of the model that is to come; if there is one of that name, it stays
+ * @returns what was claimed
  * @throws MobillmError `STORE_FULL`, with the numbers.
  */
 export async function makeRoom(
@@ -31,18 +32,18 @@ export async function makeRoom(
   wanted: readonly Wanted[],
   work: WorkFolder,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Claim> {
   // One at a time: a lock that is held while many gigabytes are deleted would stop others for long.
   for (;;) {
-    const evicted = await context.locked(work, signal, async () => {
+    const { claim, evicted } = await context.locked(work, signal, async () => {
       const { models } = await readOwnedModels(context);
       const claim = claimFor(name, wanted, models);
-      const next = await chooseVictim(context, models, claim, work);
+      const evicted = await chooseVictim(context, models, claim, work);
       await writeClaim(context.fs, work, claim);
-      if (next !== undefined) await removeModel(context, next.manifest.name);
-      return next;
+      if (evicted !== undefined) await removeModel(context, evicted.manifest.name);
+      return { claim, evicted };
     });
-    if (evicted === undefined) return;
+    if (evicted === undefined) return claim;
     context.limit.onEvicted?.(toStoredModel(evicted.manifest, context.layout.root));
   }
 }

@@ -66,10 +66,15 @@ export async function pullModel(
         },
       });
     try {
+      let claim = await claimRoom();
       for (const [folder, file] of distinct) {
         while (!downloads.has(folder)) {
-          await claimRoom();
           const kept = await findContent(context, file);
+          if (kept?.owner !== undefined && !claim.uses.includes(kept.owner)) {
+            // It has come since, and must not go before it is taken.
+            claim = await claimRoom();
+            continue;
+          }
           if (kept !== undefined) {
             progress.advance(file.fileName, kept.fileBytes, kept.fileBytes);
             downloads.set(folder, kept);
@@ -178,6 +183,8 @@ interface FetchedContent
   extends Omit<FileToRecord, 'fileName' | 'role'>, Partial<Pick<SharedDownload, 'release'>> {
   /** Folder of its download; none for content that the store had. */
   readonly folder?: string;
+  /** The model that owns it, where the store had it. */
+  readonly owner?: string | undefined;
   /** Of its pieces, where it was downloaded. */
   readonly checksums?: Uint32Array;
 }
@@ -196,12 +203,13 @@ async function findContent(
     found.state === 'sound' ? [toStoredModel(found.manifest, layout.root)] : [],
   );
   models.sort((a, b) => Number(b.ownership === 'owned') - Number(a.ownership === 'owned'));
-  for (const { files } of models) {
+  for (const { name, ownership, files } of models) {
+    const owner = ownership === 'owned' ? name : undefined;
     for (const { path, fileBytes, sha256: recorded } of files.files) {
       if (recorded !== sha256) continue;
       const facts = await fs.stat(path).catch(() => undefined);
       if (facts?.kind === 'file' && facts.fileBytes === fileBytes) {
-        return { path, fileBytes, sha256 };
+        return { path, fileBytes, sha256, owner };
       }
     }
   }

@@ -7,6 +7,7 @@ import { nodeFileSystem } from '../../src/file-system/node.js';
 import { createModelStore } from '../../src/index.js';
 import { StoreLayout } from '../../src/layout.js';
 import { fileServers } from '../servers/file-server.js';
+import { layerServer } from '../servers/layer-server.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
@@ -147,6 +148,26 @@ describe('a pull into a store that is limited', () => {
     await first;
     expect(await namesIn(createModelStore({ directory }))).toEqual(['first', 'second']);
   });
+});
+
+it('content that a pull under way takes stays, whoever prunes', async () => {
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  const weights = { kind: 'model', bytes: tinyLlamaGguf({ seed: 1 }) };
+  const template = { kind: 'template', bytes: new TextEncoder().encode('{{ .Prompt }}') };
+  const { host, asked } = await layerServer({ a: [weights, template] }, () => held);
+  const { store, own, directory } = setUp();
+  await own('a', 1, 1);
+  await own('b', 2, 2);
+  const pulling = store.pull(`ollama:${host}/team/model:a`, { name: 'pulled' });
+  await expect.poll(() => asked.length, { timeout: 10_000 }).toBe(1);
+  const { removed } = await createModelStore({ directory }).prune({ maxBytes: 0 });
+  expect(removed).toMatchObject([{ kind: 'model', name: 'b' }]);
+  letGo();
+  await pulling;
+  expect(await namesIn(store)).toEqual(['a', 'pulled']);
+  expect(await store.verifyAll()).toMatchObject({ ok: true });
+  expect(asked).toHaveLength(1);
 });
 
 describe('adding to a store that is limited', () => {

@@ -16,9 +16,11 @@ import { nodeFileSystem } from '../../src/file-system/node.js';
 import { createModelStore } from '../../src/index.js';
 import { StoreLayout } from '../../src/layout.js';
 import { deadProcessName } from '../faulty-file-system.js';
+import { fileServers } from '../servers/file-server.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
+const serve = fileServers();
 const modelBytes = tinyLlamaGguf({ seed: 1 }).byteLength;
 const daysAgo = (days: number) => new Date(Date.now() - days * 24 * 60 * 60 * 1000);
 
@@ -182,6 +184,16 @@ describe('equal content', () => {
     expect(await store.prune({ dryRun: true })).toMatchObject({ ownedBytes: modelBytes });
     await store.remove('first');
     expect(await createModelStore({ directory }).verify('second')).toMatchObject({ ok: true });
+  });
+
+  it('that is pulled is on the disk once, also where only its bytes tell that it is equal', async () => {
+    const server = await serve(tinyLlamaGguf({ seed: 1 }));
+    const { store, own } = setUp();
+    const first = await own('first', 1);
+    const second = await store.pull(server.url, { name: 'second' });
+    const paths = [first, second].map(({ files }) => files.files[0]!.path);
+    expect(new Set(await placesOf(paths)).size).toBe(1);
+    expect(await store.prune({ dryRun: true })).toMatchObject({ ownedBytes: modelBytes });
   });
 
   it('mends what had rotted meanwhile, and never spreads it', async () => {
