@@ -14,7 +14,7 @@ export class StoreLayout {
   readonly temporary: string;
   /** One folder for each file that is being downloaded, or was when its process ended. */
   readonly downloads: string;
-  /** One empty file for each model that was used; its time is when. */
+  /** One empty file for each model that was used; its name tells when. */
   readonly uses: string;
   /** Checksums of the pieces of files that were downloaded, one file for each content. */
   readonly checksums: string;

@@ -182,9 +182,7 @@ export class FolderModelStore implements DeviceModelStore {
           throw changedFile(path, sizes);
         }
       }
-      const lastUsedAt = await this.context.uses.read(wanted);
-      await this.context.uses.mark(wanted);
-      return withUse(model, lastUsedAt);
+      return withUse(model, await this.context.uses.mark(wanted));
     });
   }
 

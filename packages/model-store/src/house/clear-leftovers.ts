@@ -15,7 +15,7 @@ export interface Clearing {
   readonly signal: AbortSignal;
 }
 
-/** Name of a folder in `models/`, or of a mark of use, as the store makes them. */
+/** Name of a folder in `models/` as the store makes them. */
 const stemForm = /-[0-9a-f]{12}$/;
 const downloadForm = /^(address-)?[0-9a-f]{64}$/;
 const sha256Form = /^[0-9a-f]{64}$/;
@@ -93,7 +93,7 @@ export async function clearDownloads(
  * cannot be read, nobody knows what it names, and all stays. Needs the lock, where something is to go.
  */
 export async function clearUnnamed({ context, work }: Clearing): Promise<PrunedItem[]> {
-  const { fs, layout, manifests } = context;
+  const { fs, layout, manifests, uses } = context;
   const owned = await readOwnedModels(context);
   for (const error of owned.damaged) context.onProblem?.(error);
   if (owned.damaged.length > 0) return [];
@@ -117,10 +117,8 @@ export async function clearUnnamed({ context, work }: Clearing): Promise<PrunedI
     const isFresh = (facts?.modifiedMs ?? 0) > Date.now() - dayMs;
     if (!isFresh) await clear(`checksums/${name}`);
   }
-  for (const name of await fs.listFolder(layout.uses)) {
-    const owner = /^(.+)~[a-z0-9]+$/.exec(name)?.[1];
-    const isLeft = owner === undefined ? stemForm.test(name) : !fs.isProcessAlive(owner);
-    if (isLeft && !records.has(name)) await clear(`uses/${name}`);
+  for (const { stem, path } of await uses.list()) {
+    if (!records.has(stem)) await clear(`uses/${baseName(path)}`);
   }
   return items;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import type { StoredModel } from '@mobillm/core';
 import { tinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
@@ -31,9 +31,8 @@ function setUp(maxBytes?: number) {
     await writeFile(path, tinyLlamaGguf({ seed }));
     await createModelStore({ directory }).add(path, { placement: 'move' });
     await mkdir(`${directory}/uses`, { recursive: true });
-    const mark = `${directory}/uses/${new StoreLayout(directory, nodeFileSystem).stem(name)}`;
-    await writeFile(mark, '');
-    await utimes(mark, new Date(2036, 0, day), new Date(2036, 0, day));
+    const stem = new StoreLayout(directory, nodeFileSystem).stem(name);
+    await writeFile(`${directory}/uses/${stem}~${Date.UTC(2036, 0, day)}`, '');
   };
   return { directory, store, evicted, own };
 }

@@ -4,6 +4,7 @@ import {
   mkdir,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -138,7 +139,11 @@ describe('pruning', () => {
       await writeFile(path, JSON.stringify({ ...record, addedAt: daysAgo(30).toISOString() }));
     }
     await store.resolve('a');
-    await utimes(`${directory}/uses/${layout.stem('a')}`, daysAgo(10), daysAgo(10));
+    const [mark = ''] = await readdir(`${directory}/uses`);
+    await rename(
+      `${directory}/uses/${mark}`,
+      `${directory}/uses/${layout.stem('a')}~${daysAgo(10).getTime()}`,
+    );
     expect(await store.prune({ olderThanDays: 20 })).toMatchObject({ removed: [{ name: 'b' }] });
     expect(await names()).toEqual(['a']);
     expect(await store.prune({ olderThanDays: 9 })).toMatchObject({ removed: [{ name: 'a' }] });
