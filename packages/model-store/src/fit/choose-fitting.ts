@@ -11,7 +11,7 @@ import {
   type PlanEngine,
 } from '@mobillm/core';
 import { baseName } from '../base-name.js';
-import type { Offer } from '../sources/choose-files.js';
+import { usualOffer, type Offer } from '../sources/choose-files.js';
 
 /** What `auto` plans for. */
 export interface FitOptions {
@@ -60,7 +60,7 @@ const unquantized = /^(?:BF16|F16|F32)$/;
 /**
  * Chooses the largest of several quantizations that fits a device now with a useful context, and where none
  * does, the smallest with whatever context it then has. Headers are read from the largest down, and only of
- * those that could fit by their size.
+ * those that could fit by their size. Where a device does not tell its memory, the usual quantization is taken.
  *
  * @throws MobillmError `OUT_OF_MEMORY` with the numbers of the smallest where none fits.
  */
@@ -78,32 +78,62 @@ export async function chooseFitting<C extends Candidate>(
     (a, b) => b.fileBytes - a.fileBytes || (a.path < b.path ? -1 : 1),
   );
   const [device] = engine.devices;
-  const budgetBytes = (device && memoryBudget(hardware, device).budgetBytes) ?? Infinity;
+  const budgetBytes = device && memoryBudget(hardware, device).budgetBytes;
   const plan = (model: ModelDescription, contextTokens: number | 'auto') =>
     planModel({ hardware, engine, model, contextTokens });
+  const useful = ({ trainedContextTokens = Infinity }: ModelDescription) =>
+    fit.contextTokens ?? Math.min(usefulContextTokens, trainedContextTokens);
+  if (budgetBytes === undefined) {
+    const candidate = usualOffer(sorted);
+    if (candidate === undefined) throw nothingThere(name);
+    const model = await described(candidate, describe);
+    const found = plan(model, useful(model));
+    const first = `${nameOf(candidate)} is what most devices run well.`;
+    if (found.fits) return chosen(candidate, found, [first]);
+    throw noneFits(name, candidate, sorted.length, found);
+  }
   const passedOver: string[] = [];
   let smallest: { readonly candidate: C; readonly model: ModelDescription } | undefined;
+  let unusable: MobillmError | undefined;
   for (const candidate of sorted) {
     const isLast = candidate === sorted.at(-1);
     if (!isLast && candidate.fileBytes - largestHeaderBytes > budgetBytes) {
-      passedOver.push(`${nameOf(candidate)} has ${formatBytes(candidate.fileBytes)}, too much.`);
+      passedOver.push(
+        `${nameOf(candidate)} does not fit: its files have ${formatBytes(candidate.fileBytes)}, and a model may take ${formatBytes(budgetBytes)}.`,
+      );
       continue;
     }
-    const model = await described(candidate, describe);
-    const useful = Math.min(usefulContextTokens, model.trainedContextTokens ?? Infinity);
-    const found = plan(model, fit.contextTokens ?? useful);
-    if (found.fits) return chosen(candidate, found, sorted.length, passedOver);
+    let model: ModelDescription;
+    try {
+      model = await described(candidate, describe);
+    } catch (error) {
+      if (!MobillmError.is(error) || !unusableCodes.has(error.code)) throw error;
+      unusable = error;
+      passedOver.push(`${nameOf(candidate)} cannot be used: ${error.message}`);
+      continue;
+    }
+    const found = plan(model, useful(model));
+    if (found.fits) {
+      return chosen(
+        candidate,
+        found,
+        [largestSentence(candidate, found, sorted.length)],
+        passedOver,
+      );
+    }
     passedOver.push(`${nameOf(candidate)} does not fit: ${found.reasons[0] ?? ''}`);
     smallest = { candidate, model };
   }
-  if (smallest === undefined) {
-    throw new MobillmError('MODEL_NOT_FOUND', `"${name}" has nothing to choose from.`);
-  }
+  if (smallest === undefined) throw unusable ?? nothingThere(name);
   const { candidate, model } = smallest;
   const least = plan(model, fit.contextTokens ?? 'auto');
-  if (least.fits) return chosen(candidate, least, sorted.length, passedOver);
-  throw noneFits(name, candidate, sorted.length, least);
+  if (!least.fits) throw noneFits(name, candidate, sorted.length, least);
+  const first = largestSentence(candidate, least, sorted.length);
+  return chosen(candidate, least, [first], passedOver);
 }
+
+/** What a header says that cannot be used; others of the same repository may be sound. */
+const unusableCodes: ReadonlySet<string> = new Set(['MODEL_INVALID', 'MODEL_UNSUPPORTED']);
 
 async function described<C extends Candidate>(
   candidate: C,
@@ -116,18 +146,30 @@ async function described<C extends Candidate>(
 function chosen<C extends Candidate>(
   candidate: C,
   plan: FittingPlan,
-  count: number,
-  passedOver: readonly string[],
+  first: readonly string[],
+  passedOver: readonly string[] = [],
 ): { readonly candidate: C; readonly choice: FittingChoice } {
-  const selection = nameOf(candidate);
-  const first =
-    count === 1
-      ? `${selection} is all there is, and it fits with a context of ${plan.contextTokens} tokens.`
-      : `${selection} is the largest of ${count} that fits with a context of ${plan.contextTokens} tokens.`;
   return {
     candidate,
-    choice: { selection, plan, reasons: [first, ...plan.reasons, ...passedOver] },
+    choice: {
+      selection: nameOf(candidate),
+      plan,
+      reasons: [...first, ...plan.reasons, ...passedOver],
+    },
   };
+}
+
+function largestSentence(candidate: Candidate, plan: FittingPlan, count: number): string {
+  const context = `with a context of ${plan.contextTokens} tokens`;
+  return count === 1
+    ? `${nameOf(candidate)} is all there is, and it fits ${context}.`
+    : `${nameOf(candidate)} is the largest of ${count} that fits ${context}.`;
+}
+
+function nothingThere(name: string): MobillmError {
+  return new MobillmError('MODEL_NOT_FOUND', `"${name}" has nothing to choose from.`, {
+    details: { name },
+  });
 }
 
 function noneFits(name: string, candidate: Candidate, count: number, plan: Plan): MobillmError {

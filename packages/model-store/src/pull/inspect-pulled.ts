@@ -51,18 +51,21 @@ export async function inspectPulledFolder(
   fs: FileSystem,
   folder: string,
   files: readonly PulledFile[],
+  progress: ProgressReporter,
   signal: AbortSignal,
 ): Promise<PulledModel> {
   const inspected = await inspectFolder(fs, folder, signal);
   const sums = new Map(files.map(({ fileName, sha256 }) => [fileName, sha256]));
-  const md5s = new Map<string, string>();
-  for (const { fileName = '', path, fileBytes, sha256, md5 } of inspected.files) {
-    if (sha256 !== undefined && sha256 !== sums.get(fileName)) throw otherContent(path, 'sha256');
-    if (md5 === undefined) continue;
-    md5s.set(fileName, md5);
-    await hashFiles(fs, [{ path, fileBytes, md5 }], silent, signal, () => {
-      throw otherContent(path, 'md5');
-    });
-  }
-  return { description: inspected.description, md5s };
+  const wrong = inspected.files.find(
+    ({ fileName = '', sha256 }) => sha256 !== undefined && sha256 !== sums.get(fileName),
+  );
+  if (wrong !== undefined) throw otherContent(wrong.path, 'sha256');
+  const summed = inspected.files.filter(({ md5 }) => md5 !== undefined);
+  await hashFiles(fs, summed, progress, signal, (index) => {
+    throw otherContent(summed[index]?.path ?? folder, 'md5');
+  });
+  return {
+    description: inspected.description,
+    md5s: new Map(summed.map(({ fileName = '', md5 = '' }) => [fileName, md5])),
+  };
 }

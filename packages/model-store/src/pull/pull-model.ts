@@ -95,7 +95,7 @@ export async function pullModel(
         const { fileName, role } = file;
         return content === undefined ? [] : [{ ...content, fileName, role }];
       });
-      const stored = await recordPulled(context, request, fetched, work, signal);
+      const stored = await recordPulled(context, request, fetched, work, progress, signal);
       for (const { folder } of fetched) await forget(context, folder);
       return stored;
     } finally {
@@ -110,6 +110,7 @@ async function recordPulled(
   { model, name }: PullRequest,
   fetched: readonly FetchedFile[],
   work: WorkFolder,
+  progress: PullProgress,
   signal: AbortSignal,
 ): Promise<StoredModel> {
   const { fs } = context;
@@ -119,7 +120,7 @@ async function recordPulled(
   const inspect =
     model.format === 'gguf'
       ? inspectGgufFiles(fs, folder, fetched, signal)
-      : inspectPulledFolder(fs, folder, fetched, signal);
+      : inspectPulledFolder(fs, folder, fetched, progress.reporter, signal);
   const { description, md5s } = await inspect.catch(async (error: unknown) => {
     if (MobillmError.is(error, 'MODEL_INVALID') || MobillmError.is(error, 'INTEGRITY_FAILED')) {
       for (const file of fetched) await forget(context, file.folder);

@@ -15,7 +15,8 @@ export class PullProgress {
   private readonly samples: Sample[] = [];
 
   constructor(
-    private readonly reporter: ProgressReporter,
+    /** What it tells; also of what comes after the download. */
+    readonly reporter: ProgressReporter,
     private readonly now: () => number = () => performance.now(),
   ) {}
 

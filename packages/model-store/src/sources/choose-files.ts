@@ -103,7 +103,10 @@ function selected(offers: readonly Offer[], selection: string): Offer | undefine
   );
 }
 
-function usualOffer(offers: readonly Offer[]): Offer | undefined {
+/** What most devices run well. */
+export function usualOffer<O extends Pick<Offer, 'path' | 'quantization'>>(
+  offers: readonly O[],
+): O | undefined {
   for (const name of usual) {
     const found = shortest(offers.filter((offer) => offer.quantization === name));
     if (found !== undefined) return found;
@@ -112,8 +115,8 @@ function usualOffer(offers: readonly Offer[]): Offer | undefined {
 }
 
 /** Of several, the one whose path has the fewest additions. */
-function shortest(offers: readonly Offer[]): Offer | undefined {
-  return offers.reduce<Offer | undefined>(
+function shortest<O extends Pick<Offer, 'path'>>(offers: readonly O[]): O | undefined {
+  return offers.reduce<O | undefined>(
     (best, offer) => (best === undefined || offer.path.length < best.path.length ? offer : best),
     undefined,
   );

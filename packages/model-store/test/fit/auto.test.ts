@@ -160,6 +160,35 @@ describe('the selection auto', () => {
     expect(told.description.weightBytes).toBeLessThan(60 * mebibyte);
   });
 
+  it('passes over what is no model, and says so', async () => {
+    const broken = new Uint8Array(modelOf(60));
+    broken.set(new TextEncoder().encode('<html>'));
+    await hubOf({ ...files, 'Tiny-Q6_K.gguf': broken });
+    await using store = open();
+    const { choice, name } = await store.describe('hf:owner/Tiny:auto', {
+      fit: { hardware: deviceWith(100) },
+    });
+    expect(name).toBe('owner/Tiny-Q4_K_M');
+    expect(choice?.reasons).toContainEqual(
+      expect.stringMatching(/^Q6_K cannot be used: This is not a GGUF file/),
+    );
+    await hubOf({ 'Tiny-Q6_K.gguf': broken });
+    await expect(store.describe('hf:owner/Tiny:auto')).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+    });
+  });
+
+  it('takes the usual quantization where a device does not tell its memory', async () => {
+    await hubOf(files);
+    await using store = open();
+    const { choice } = await store.describe('hf:owner/Tiny:auto', {
+      fit: { hardware: { ...deviceWith(1), memory: {} } },
+    });
+    expect(choice).toMatchObject({ selection: 'Q4_K_M', plan: { fits: true } });
+    expect(choice?.reasons[0]).toBe('Q4_K_M is what most devices run well.');
+    expect(choice?.reasons.join(' ')).toMatch(/how much memory is available could not be read/);
+  });
+
   it('takes unquantized weights where there are no others', async () => {
     await hubOf({ 'Tiny-F16.gguf': modelOf(16) });
     await using store = open();

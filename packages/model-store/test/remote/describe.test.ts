@@ -153,6 +153,15 @@ describe('a model that is described before it is pulled', () => {
     });
   });
 
+  it('is read over connections that are used again', async () => {
+    const server = await serve(wordy);
+    await using store = open();
+    await store.describe(server.url);
+    expect(server.ranges.length).toBeGreaterThan(4);
+    expect(server.connections).toBeLessThanOrEqual(server.ranges.length / 2);
+    expect(server.sentBytes).toBeLessThanOrEqual(wordy.byteLength);
+  });
+
   it('may be on this device', async () => {
     await using store = open();
     const path = await writeFolder(`${folder.path}/Tiny`, genieFolder());

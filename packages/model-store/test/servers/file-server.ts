@@ -16,13 +16,15 @@ export interface FileServer {
   readonly ranges: readonly (readonly [number, number] | undefined)[];
   /** Bytes of bodies that were handed to the system. */
   readonly sentBytes: number;
+  /** Connections that were made. */
+  readonly connections: number;
   close(): Promise<void>;
 }
 
 /** Starts a server of some bytes. */
 export async function serveFile(bytes: Uint8Array, behave?: Behaviour): Promise<FileServer> {
   const ranges: (readonly [number, number] | undefined)[] = [];
-  const state = { sentBytes: 0 };
+  const state = { sentBytes: 0, connections: 0 };
   let number = 0;
   const server = createServer((request, response) => {
     const range = parseRange(request.headers.range, bytes.byteLength);
@@ -30,12 +32,16 @@ export async function serveFile(bytes: Uint8Array, behave?: Behaviour): Promise<
     if (behave?.(request, response, number++) === true) return;
     state.sentBytes += sendBytes(request, response, bytes, { etag: '"content"' });
   });
+  server.on('connection', () => state.connections++);
   const port = await listen(server, '127.0.0.1');
   return {
     url: `http://127.0.0.1:${port}/model.gguf`,
     ranges,
     get sentBytes() {
       return state.sentBytes;
+    },
+    get connections() {
+      return state.connections;
     },
     close: () => stop(server),
   };
