@@ -119,11 +119,9 @@ class RemoteSource implements ByteSource {
       this.whole = { body, answer };
       return this.readOn(this.whole, end);
     }
-    const before = this.have;
     await this.take(body, answer, Math.min(last + 1, this.byteLength));
-    // Read to its end, an answer leaves the connection of use.
-    const isWhole = Number(answer.header('content-length')) === this.have - before;
-    if (!isWhole || !(await body.next()).done) answer.cancel();
+    // Ends what a server sends beyond; a connection whose answer is whole is used again.
+    answer.cancel();
   }
 
   private checkAnswer(answer: Answer): void {
