@@ -2,7 +2,8 @@
 const nodeOnly = [
   // One side of a seam: chosen by the condition `node` of "imports".
   '/node\\.ts$',
-  '/file-system/process-name\\.ts$',
+  '/file-system/(process-name|hash-thread)\\.ts$',
+  '/http/tunnel-agents\\.ts$',
   '^packages/core/src/testing/',
   '^packages/core/src/native/(load-addon|platform-package)-node\\.ts$',
   // What `src/rpc/node.ts` brings in, and a program.

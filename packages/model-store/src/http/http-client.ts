@@ -52,14 +52,17 @@ export class HttpClient {
           throw networkFailure(error, current);
         });
       const location = redirects.has(answer.status) ? answer.header('location') : undefined;
-      if (location === undefined) return withUrl(answer, current);
+      // What the network has followed by itself is held to the same rules.
+      const moved = location ?? answer.url;
+      if (moved === undefined) return withUrl(answer, current);
       let next: string;
       try {
-        next = target(location, current);
+        next = target(moved, current);
       } catch (error) {
         answer.cancel();
         throw error;
       }
+      if (location === undefined) return withUrl(answer, next);
       answer.cancel();
       if (hops >= maxRedirects) {
         throw refusedRedirect(url, `is redirected more than ${maxRedirects} times`);
@@ -96,7 +99,8 @@ export class HttpClient {
             `is longer than the ${maxBytes} bytes that are read of such an answer`,
           );
         }
-        parts.push(part);
+        // A copy, which `slice` of Node's buffers is not.
+        parts.push(new Uint8Array(part));
       }
     } catch (error) {
       signal.throwIfAborted();

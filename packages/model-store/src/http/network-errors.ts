@@ -7,14 +7,15 @@ const advice: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'The host refuses the connection; check the address, or whether the server runs',
   ECONNRESET: 'The connection was broken off',
   EPIPE: 'The connection was broken off',
-  UND_ERR_SOCKET: 'The connection was broken off',
   EHOSTUNREACH: 'There is no way to the host; check the connection to the internet',
   ENETUNREACH: 'There is no network; check the connection to the internet',
-  ETIMEDOUT: 'The host does not answer',
-  UND_ERR_CONNECT_TIMEOUT: 'The host does not answer',
-  UND_ERR_HEADERS_TIMEOUT: 'The host does not answer',
-  UND_ERR_BODY_TIMEOUT: 'Nothing came for half a minute',
-  UND_ERR_HEADERS_OVERFLOW: 'The answer has more headers than are taken',
+  ETIMEDOUT: 'The host does not answer, or nothing came for half a minute',
+  HPE_HEADER_OVERFLOW: 'The answer has more headers than are taken',
+  PROXY_DENIED:
+    'The proxy refuses to connect to it; check HTTPS_PROXY or HTTP_PROXY, and the name and password in it',
+  PROXY_FAILED: 'The proxy cannot connect to it',
+  PROXY_INVALID:
+    'The environment names a proxy that is none of HTTP; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY',
   HPE_INVALID_CONSTANT: 'What answers does not speak HTTP',
   CERT_HAS_EXPIRED: "The host's certificate has expired",
   DEPTH_ZERO_SELF_SIGNED_CERT:
@@ -24,11 +25,13 @@ const advice: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     "The authority of the host's certificate is unknown; name it by NODE_EXTRA_CA_CERTS if you trust it",
   ERR_TLS_CERT_ALTNAME_INVALID: "The host's certificate is that of another host",
+  ERR_SSL_WRONG_VERSION_NUMBER: 'The host does not speak TLS there; check the address',
   EPROTO: 'The host does not speak TLS there; check the address',
 };
 
 /** Failures that the next try meets as well. */
-const lasting = /^(CERT_|DEPTH_|SELF_|UNABLE_|ERR_TLS_|EPROTO$|HPE_)/;
+const lasting =
+  /^(ERR_SSL_|CERT_|DEPTH_|SELF_|UNABLE_|ERR_TLS_|EPROTO$|HPE_|PROXY_(DENIED|INVALID)$)/;
 
 /** Gives an error of a request a code and a sentence; leaves errors that have one as they are. */
 export function networkFailure(error: unknown, url: string): unknown {

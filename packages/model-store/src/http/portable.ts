@@ -1,6 +1,10 @@
 import { stallMs, type HttpTransport } from './transport.js';
 
-/** Requests over the `fetch` of a browser or of React Native. */
+/**
+ * Requests over the `fetch` of a browser or of React Native. Browsers do not tell where a redirect leads, and
+ * React Native follows it unasked: there the authorization is kept from another host by `fetch` itself, as
+ * its standard demands since 2022, and where the answer came from is looked at afterwards.
+ */
 export function createTransport(): HttpTransport {
   return {
     async send({ url, headers, signal }) {
@@ -9,21 +13,28 @@ export function createTransport(): HttpTransport {
       signal.addEventListener('abort', end, { once: true });
       if (signal.aborted) end();
       const watch = stallWatch(ending);
-      try {
-        const answer = await fetch(url, {
-          headers,
-          redirect: 'manual',
-          signal: ending.signal,
-        });
-        return {
-          status: answer.status,
-          header: (name) => answer.headers.get(name) ?? undefined,
-          body: bodyOf(answer, watch, () => signal.removeEventListener('abort', end)),
-          cancel: () => ending.abort(),
-        };
-      } catch (error) {
+      const finish = () => {
         watch.stop();
         signal.removeEventListener('abort', end);
+      };
+      try {
+        const ask = (redirect: 'manual' | 'follow') =>
+          fetch(url, { headers, redirect, signal: ending.signal });
+        const first = await ask('manual');
+        // Its status is 0, and it has no headers.
+        const answer = first.type === 'opaqueredirect' ? await ask('follow') : first;
+        return {
+          status: answer.status,
+          ...(answer.url && { url: answer.url }),
+          header: (name) => answer.headers.get(name) ?? undefined,
+          body: bodyOf(answer, watch, finish),
+          cancel() {
+            finish();
+            ending.abort();
+          },
+        };
+      } catch (error) {
+        finish();
         throw error;
       }
     },
@@ -73,7 +84,6 @@ async function* bodyOf(
       await reader.cancel().catch(() => undefined);
     }
   } finally {
-    watch.stop();
     finished();
   }
 }

@@ -11,11 +11,13 @@ export interface HttpRequest {
 /** The answer, once its headers are there. */
 export interface HttpResponse {
   readonly status: number;
+  /** Where it came from, of a network that follows redirects by itself. */
+  readonly url?: string;
   /** A header by its lower-case name; the first where there are several. */
   header(name: string): string | undefined;
   /**
-   * The body as it comes, not decoded. Leaving the loop ends the request. Has to be read or ended by
-   * `cancel`.
+   * The body as it comes, not decoded. A part of it may be used until the next one is asked for. Leaving
+   * the loop ends the request. Has to be read or ended by `cancel`.
    */
   readonly body: AsyncIterable<Uint8Array>;
   /** Ends the request without reading the body. */
