@@ -1,5 +1,5 @@
-import type { ByteSource } from '@mobillm/core';
-import type { FileSystem } from './file-system/file-system.js';
+import { openFileHash } from './file-hash.js';
+import type { FileSystem, Sha256 } from './file-system/file-system.js';
 import type { ProgressReporter } from './progress.js';
 import { unreadable } from './store-errors.js';
 
@@ -10,8 +10,10 @@ export function hashBytes(fs: FileSystem, bytes: Uint8Array): string {
   return hash.digest();
 }
 
-/** Bytes taken in at once; the thread is given back after each. */
-const chunkBytes = 2 ** 20;
+/** Bytes taken in between two looks at the signal. */
+const chunkBytes = 2 ** 22;
+/** The same where the thread is given back only between two of them. */
+const shardChunkBytes = 2 ** 20;
 
 /** A file to be hashed. */
 export interface FileToHash {
@@ -36,29 +38,66 @@ export async function hashFiles(
   const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   let doneBytes = 0;
   const result: string[] = [];
-  for (const [index, { path, md5: expectedMd5 }] of files.entries()) {
-    let source: ByteSource | undefined;
+  const onBytes = (bytes: number) => {
+    signal.throwIfAborted();
+    doneBytes += bytes;
+    progress.advance({ phase: 'hashing', doneBytes, totalBytes });
+  };
+  for (const [index, { path, fileBytes, md5 }] of files.entries()) {
+    signal.throwIfAborted();
     try {
-      source = await fs.open(path);
-      const hash = fs.createSha256();
-      const md5 = expectedMd5 === undefined ? undefined : fs.createMd5?.();
-      for (let offset = 0; offset < source.byteLength; offset += chunkBytes) {
-        signal.throwIfAborted();
-        const chunk = await source.read(offset, chunkBytes);
-        if (chunk.byteLength === 0) break;
-        hash.update(chunk);
-        md5?.update(chunk);
-        doneBytes += chunk.byteLength;
-        progress.advance({ phase: 'hashing', doneBytes, totalBytes });
+      if (md5 === undefined || fs.createMd5 === undefined) {
+        result.push(await hashFile(fs, path, fileBytes, onBytes));
+      } else {
+        const sums = await hashTwice(fs, path, fs.createMd5(), onBytes);
+        result.push(sums.sha256);
+        if (sums.md5 !== md5) onOtherMd5(index);
       }
-      signal.throwIfAborted();
-      result.push(hash.digest());
-      if (md5 !== undefined && md5.digest() !== expectedMd5) onOtherMd5(index);
     } catch (error) {
       throw unreadable(error, path);
-    } finally {
-      await source?.close();
     }
   }
   return result;
+}
+
+async function hashFile(
+  fs: FileSystem,
+  path: string,
+  fileBytes: number,
+  onBytes: (bytes: number) => void,
+): Promise<string> {
+  const hash = await openFileHash(fs, path, fileBytes);
+  try {
+    for (let isAtEnd = false; !isAtEnd;) {
+      const taken = await hash.take(chunkBytes);
+      isAtEnd = taken.isAtEnd;
+      onBytes(taken.takenBytes);
+    }
+    return await hash.digest();
+  } finally {
+    await hash.close();
+  }
+}
+
+/** Both sums in one pass, by this thread: files that have an md5 come in shards. */
+async function hashTwice(
+  fs: FileSystem,
+  path: string,
+  md5: Sha256,
+  onBytes: (bytes: number) => void,
+): Promise<{ readonly sha256: string; readonly md5: string }> {
+  const source = await fs.open(path);
+  try {
+    const sha256 = fs.createSha256();
+    for (let offset = 0; offset < source.byteLength; offset += shardChunkBytes) {
+      const chunk = await source.read(offset, shardChunkBytes);
+      if (chunk.byteLength === 0) break;
+      sha256.update(chunk);
+      md5.update(chunk);
+      onBytes(chunk.byteLength);
+    }
+    return { sha256: sha256.digest(), md5: md5.digest() };
+  } finally {
+    await source.close();
+  }
 }

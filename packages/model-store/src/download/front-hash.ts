@@ -1,8 +1,25 @@
-import type { FileSystem, FileUpdater } from '../file-system/file-system.js';
+import { openFileHash } from '../file-hash.js';
+import type { FileHash, FileSystem, FileUpdater } from '../file-system/file-system.js';
 import { pieceBytes, type PieceMap } from './piece-map.js';
+import { whenRunning, type PullControl } from './pull-control.js';
 
-/** Read at once; the thread is given back after each. */
-const readBytes = 4 * pieceBytes;
+/** Bytes hashed before it is looked whether to go on. */
+const hashedAtOnce = 16 * pieceBytes;
+
+/** What {@link FrontHash} is given. */
+export interface FrontHashOptions {
+  readonly fs: FileSystem;
+  readonly path: string;
+  readonly file: FileUpdater;
+  readonly pieces: PieceMap;
+  /** Pieces that are only said to be there. */
+  readonly unproven: PieceMap;
+  readonly control?: PullControl | undefined;
+  /** Ends it; `digest` is rejected unless it has been computed. */
+  readonly signal: AbortSignal;
+  /** A piece that was said to be there is not. */
+  readonly onDropped: () => void;
+}
 
 /**
  * The sha256 of a file that is being downloaded, computed right behind the last byte that is there
@@ -13,19 +30,12 @@ export class FrontHash {
   /** The sha256 in lower-case hexadecimal, once all is there. */
   readonly digest: Promise<string>;
   private wake: (() => void) | undefined;
-  private stopped = false;
   private doneBytes = 0;
 
-  constructor(
-    private readonly fs: FileSystem,
-    private readonly file: FileUpdater,
-    private readonly pieces: PieceMap,
-    /** Pieces that are only said to be there. */
-    private readonly unproven: PieceMap,
-    private readonly onDropped: () => void,
-  ) {
+  constructor(private readonly options: FrontHashOptions) {
+    options.signal.addEventListener('abort', () => this.advance(), { once: true });
     this.digest = this.run();
-    // Whoever stops it early does not look at the result.
+    // Whoever ends it early does not look at the result.
     this.digest.catch(() => undefined);
   }
 
@@ -34,49 +44,45 @@ export class FrontHash {
     this.wake?.();
   }
 
-  /** Ends it; `digest` is rejected unless it has been computed. */
-  stop(): void {
-    this.stopped = true;
-    this.wake?.();
+  private async run(): Promise<string> {
+    const { fs, path, file, pieces } = this.options;
+    const hash = await openFileHash(fs, path, pieces.totalBytes, file);
+    try {
+      await this.hashAll(hash);
+      return await hash.digest();
+    } finally {
+      await hash.close();
+    }
   }
 
-  private async run(): Promise<string> {
-    const { pieces, unproven } = this;
-    const hash = this.fs.createSha256();
+  private async hashAll(hash: FileHash): Promise<void> {
+    const { pieces, unproven, control, signal, onDropped } = this.options;
     while (this.doneBytes < pieces.totalBytes) {
-      if (this.stopped) throw new Error('stopped');
-      const length = Math.min(readBytes, pieces.frontBytes - this.doneBytes);
+      await whenRunning(control, signal);
+      const length = Math.min(hashedAtOnce, pieces.frontBytes - this.doneBytes);
       if (length <= 0) {
         await new Promise<void>((resolve) => (this.wake = resolve));
         this.wake = undefined;
         continue;
       }
-      const bytes = await this.file.read(this.doneBytes, length);
-      let sound = 0;
-      while (sound < bytes.byteLength) {
-        const piece = (this.doneBytes + sound) / pieceBytes;
-        const part = bytes.subarray(sound, sound + pieces.bytesOf(piece));
-        if (unproven.has(piece)) {
-          unproven.drop(piece);
-          if (this.fs.crc32(part) !== pieces.checksum(piece)) {
-            pieces.drop(piece);
-            this.onDropped();
-            break;
-          }
-        }
-        sound += part.byteLength;
-      }
-      hash.update(bytes.subarray(0, sound));
-      this.doneBytes += sound;
-      // A file that somebody cut: what is gone has to come again.
-      if (bytes.byteLength < length && sound === bytes.byteLength) {
-        for (let at = pieces.nextPresent(this.doneBytes / pieceBytes); at < pieces.count;) {
-          pieces.drop(at);
-          at = pieces.nextPresent(at + 1);
-        }
-        this.onDropped();
-      }
+      const first = this.doneBytes / pieceBytes;
+      const checksums = Array.from({ length: Math.ceil(length / pieceBytes) }, (_, index) =>
+        unproven.has(first + index) ? pieces.checksum(first + index) : undefined,
+      );
+      const { takenBytes, isAtEnd } = await hash.take(length, checksums);
+      const end = first + Math.ceil(takenBytes / pieceBytes);
+      for (let piece = first; piece < end; piece++) unproven.drop(piece);
+      this.doneBytes += takenBytes;
+      if (takenBytes === length) continue;
+      // This piece is not what it is said to be. Of a file that somebody cut, all that is gone has to
+      // come again.
+      let gone = end;
+      do {
+        pieces.drop(gone);
+        unproven.drop(gone);
+        gone = pieces.nextPresent(gone + 1);
+      } while (isAtEnd && gone < pieces.count);
+      onDropped();
     }
-    return hash.digest();
   }
 }

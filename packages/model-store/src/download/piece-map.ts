@@ -1,8 +1,10 @@
+import { hashBlockBytes } from '../file-system/file-system.js';
+
 /**
  * Bytes of a piece: what is recorded as there, or is not. Eight connections with one piece each on its
  * way to the disk and one being filled are a mebibyte, which is what a crash may cost.
  */
-export const pieceBytes = 2 ** 16;
+export const pieceBytes = hashBlockBytes;
 
 /** Which pieces of a file are there, with the CRC-32 of each. */
 export class PieceMap {

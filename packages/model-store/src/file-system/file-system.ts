@@ -41,6 +41,31 @@ export interface Sha256 {
   digest(): string;
 }
 
+/** Bytes of a block that {@link FileHash.take} compares. */
+export const hashBlockBytes = 2 ** 16;
+
+/** What {@link FileHash.take} has taken in. */
+export interface TakenBytes {
+  /** Bytes that follow those before: fewer than asked for where the file ends, or a block differs. */
+  readonly takenBytes: number;
+  /** Whether the file has no more bytes. */
+  readonly isAtEnd: boolean;
+}
+
+/** The sha256 of a file, computed from its beginning on, also while it is being written. */
+export interface FileHash {
+  /**
+   * Takes in the next `length` bytes. `checksums` has the CRC-32 of each block of 65,536 of them, or
+   * `undefined` for a block that is not compared; the first block that differs is not taken in, and
+   * nothing behind it. One call at a time.
+   */
+  take(length: number, checksums?: readonly (number | undefined)[]): Promise<TakenBytes>;
+  /** The sha256 of what was taken in, in lower-case hexadecimal; nothing may follow. */
+  digest(): Promise<string>;
+  /** Closes the file; may be called twice. */
+  close(): Promise<void>;
+}
+
 /**
  * What the store asks of a file system. Node has one; in React Native the application makes one over
  * the file module that it uses. Paths are absolute and joined by `/`. Calls reject with the system's
@@ -91,6 +116,12 @@ export interface FileSystem {
   /** Starts a sha256. */
   createSha256(): Sha256;
   /**
+   * Opens a file to compute its sha256 beside what the calling thread does. What is written to the
+   * file meanwhile must be seen. Without this member the store reads the file and hashes it itself, which
+   * takes the thread for some milliseconds at a time.
+   */
+  hashFile?(path: string): Promise<FileHash>;
+  /**
    * Starts an md5, by which MLC's folders tell whether they are whole. May be left out where the system has none:
    * their files are then told apart by sizes and the recorded sha256 alone.
    */
@@ -100,6 +131,9 @@ export interface FileSystem {
    * digits, `.`, `-` and `_`. Locks and temporary files carry it.
    */
   processName(): string;
-  /** Whether the process of that name may still be running; `true` when it cannot be known. */
-  isProcessAlive(processName: string): boolean;
+  /**
+   * Whether the process of that name is running; `undefined` when it cannot be known, as of a process
+   * on another machine. Such a process is taken for ended when its lock has not changed for a while.
+   */
+  isProcessAlive(processName: string): boolean | undefined;
 }

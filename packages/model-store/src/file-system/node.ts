@@ -17,6 +17,7 @@ import { resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { defaultDirectory } from './default-directory.js';
 import type { FileSystem, Sha256 } from './file-system.js';
+import { hashOnThread } from './hash-thread.js';
 import { isProcessAlive, processName } from './process-name.js';
 
 /** Node.js, Electron and Termux. */
@@ -106,6 +107,7 @@ export const nodeFileSystem: FileSystem = {
   crc32: (bytes, before) => crc32(bytes, before),
   createSha256: () => startHash('sha256'),
   createMd5: () => startHash('md5'),
+  hashFile: hashOnThread,
   processName,
   isProcessAlive,
 };

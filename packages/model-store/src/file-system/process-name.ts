@@ -14,12 +14,12 @@ export function processName(): string {
 }
 
 /**
- * Whether a process of that name may be running. A process number alone would not do: numbers are
- * used again, and after a restart they mean nothing. On another machine nothing can be known.
+ * Whether a process of that name is running. A process number alone would not do: numbers are
+ * used again, and after a restart they mean nothing. `undefined` of a process on another machine.
  */
-export function isProcessAlive(name: string): boolean {
+export function isProcessAlive(name: string): boolean | undefined {
   const [host, since, number, start] = name.split(separator);
-  if (host !== machine()) return true;
+  if (host !== machine()) return undefined;
   if (since !== boot()) return false;
   const pid = Number(number);
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
