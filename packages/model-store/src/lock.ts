@@ -1,6 +1,8 @@
 import { MobillmError } from '@mobillm/core';
 import type { FileSystem } from './file-system/file-system.js';
 import type { StoreLayout } from './layout.js';
+import { Heart, Silence } from './lock-life.js';
+import { makeLastingFolder } from './make-lasting-folder.js';
 import { pause } from './pause.js';
 import { errnoOf, storeFailure } from './store-errors.js';
 import { removeTree } from './remove-tree.js';
@@ -8,6 +10,12 @@ import { removeTree } from './remove-tree.js';
 const pollMs = 25;
 /** Holding the lock takes milliseconds; whoever holds it for longer has been suspended. */
 const patienceMs = 30_000;
+/** An owner shows so often that it lives, in milliseconds. */
+const beatMs = 10_000;
+/** Without a beat for so many times as long, a process of which nothing else is known is taken for ended. */
+const missedBeats = 9;
+/** Temporary files of such a process, in milliseconds. */
+const abandonedAfterMs = 7 * 24 * 3600_000;
 
 /** What a process holds while it works: the lock, or only a place for temporary files. */
 export interface WorkFolder {
@@ -20,8 +28,8 @@ export interface WorkFolder {
 /** Tells worker threads and copies of this module apart, which share the name of their process. */
 const instance = Math.random().toString(36).slice(2, 10);
 let counter = 0;
-/** Name of a lock's owner: the process, the copy of this module in it, and the taking. */
-const ownerForm = /^([A-Za-z0-9._-]{1,100})~[a-z0-9]*-[a-z0-9]+$/;
+/** Name of a lock's owner: the process, the copy of this module in it, the taking, and the beat. */
+const ownerForm = /^(([A-Za-z0-9._-]{1,100})~[a-z0-9]*-[a-z0-9]+)(?:\.[a-z0-9]+)?$/;
 /** Locks that this copy of the module holds; one that it could not delete is not among them. */
 const held = new Set<string>();
 
@@ -29,6 +37,7 @@ const held = new Set<string>();
 export async function makeWorkFolder(fs: FileSystem, layout: StoreLayout): Promise<WorkFolder> {
   const path = `${layout.temporary}/${fs.processName()}~${instance}-${(counter++).toString(36)}`;
   try {
+    if ((await fs.stat(layout.root)) === undefined) await makeLastingFolder(fs, layout.root);
     await removeTree(fs, path);
     await fs.makeFolder(path);
   } catch (error) {
@@ -37,11 +46,19 @@ export async function makeWorkFolder(fs: FileSystem, layout: StoreLayout): Promi
   return { path, remove: () => removeTree(fs, path) };
 }
 
-/** Deletes the temporary files of processes that have ended. Failures are left for the next time. */
+/**
+ * Deletes the temporary files of processes that have ended, and those of processes on other machines after a
+ * week. Failures are left for the next time.
+ */
 export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Promise<void> {
   for (const { path, isAlive } of await listWorkFolders(fs, layout)) {
     if (!isAlive) await removeTree(fs, path).catch(() => undefined);
   }
+}
+
+async function isOld(fs: FileSystem, path: string): Promise<boolean> {
+  const facts = await fs.stat(path).catch(() => undefined);
+  return facts !== undefined && facts.modifiedMs < Date.now() - abandonedAfterMs;
 }
 
 /** The folders for temporary files, and whether the process of each may still be running. */
@@ -50,11 +67,22 @@ export async function listWorkFolders(
   layout: StoreLayout,
 ): Promise<{ readonly path: string; readonly isAlive: boolean }[]> {
   const folders = await fs.listFolder(layout.temporary).catch(() => []);
-  return folders.flatMap((folder) => {
+  const found: { readonly path: string; readonly isAlive: boolean }[] = [];
+  for (const folder of folders) {
     const owner = folder.slice(0, Math.max(0, folder.lastIndexOf('~')));
-    if (owner === '') return [];
-    return [{ path: `${layout.temporary}/${folder}`, isAlive: fs.isProcessAlive(owner) }];
-  });
+    if (owner === '') continue;
+    const path = `${layout.temporary}/${folder}`;
+    found.push({ path, isAlive: fs.isProcessAlive(owner) ?? !(await isOld(fs, path)) });
+  }
+  return found;
+}
+
+/** Options of {@link takeLock}. */
+export interface LockOptions {
+  /** Called when another process has taken the lock over, as this one seemed to have ended. */
+  readonly onLost?: (error: MobillmError) => void;
+  /** How often an owner shows that it lives, in milliseconds; 10 s by default. */
+  readonly beatMs?: number;
 }
 
 /**
@@ -66,12 +94,17 @@ export async function listWorkFolders(
  * very name: this cannot hit a lock that another process has taken meanwhile. Names of another form,
  * and folders, are nobody's; they are cleared away, as nobody could take the lock beside them.
  *
+ * Whether an owner lives is known of processes on this machine alone. So whoever holds a lock for long gives
+ * its file another name every ten seconds, which fails once the file was deleted: an owner that shows no
+ * life is taken for dead, and one that was only suspended learns that it has lost the lock. Clocks of
+ * machines are not compared.
  * The folder that the lock is in is made where it is missing: others delete folders of downloads that are
  * empty, which they are as long as the lock is not in them.
  *
  * Where `onWait` is given it is called while a living process keeps the lock, for as long as that is.
  *
- * @throws MobillmError `IO_FAILED`, retryable, when a living process keeps it for 30 s.
+ * @throws MobillmError `IO_FAILED`, retryable, when a living process keeps it for 30 s, or one of which that
+ * is not known for a minute and a half while it shows life.
  */
 export async function takeLock(
   fs: FileSystem,
@@ -79,6 +112,7 @@ export async function takeLock(
   work: WorkFolder,
   signal: AbortSignal,
   onWait?: () => Promise<void>,
+  { onLost, beatMs: everyMs = beatMs }: LockOptions = {},
 ): Promise<() => Promise<void>> {
   // A call holds several locks at once, and giving back one says nothing of the others.
   const own = `${fs.processName()}~${instance}-${(counter++).toString(36)}`;
@@ -90,17 +124,18 @@ export async function takeLock(
   } catch (error) {
     throw storeFailure(error, `write to "${work.path}"`);
   }
+  const silence = new Silence(everyMs * missedBeats);
   for (let waitedMs = 0; ;) {
     signal.throwIfAborted();
     held.add(own);
     if (await tryRename(fs, candidate, lock, own)) break;
-    const holder = await freeDeadLock(fs, lock);
+    const holder = await freeDeadLock(fs, lock, silence);
     if (holder === undefined) continue;
     if (onWait !== undefined) {
       await onWait();
       continue;
     }
-    if (waitedMs >= patienceMs) {
+    if (waitedMs >= (silence.isJudging(holder) ? everyMs * missedBeats * 2 : patienceMs)) {
       throw new MobillmError(
         'IO_FAILED',
         `Another process (${holder}) is changing the model store in "${folderOf(lock)}" and does not finish. Try again once it has ended.`,
@@ -110,11 +145,16 @@ export async function takeLock(
     await pause(pollMs, signal);
     waitedMs += pollMs;
   }
+  const heart = new Heart(fs, lock, own, everyMs, (error) => {
+    held.delete(own);
+    onLost?.(error);
+  });
   return async () => {
     held.delete(own);
+    const name = await heart.stop();
     // What stays behind on a failing disk is taken for a dead owner's, by this process at once and
     // by others once it has ended. An empty folder may be another process's lock already.
-    await fs.remove(`${lock}/${own}`).catch(() => undefined);
+    await fs.remove(`${lock}/${name}`).catch(() => undefined);
     await fs.removeFolder(lock).catch(() => undefined);
   };
 }
@@ -171,17 +211,21 @@ export async function isLocked(fs: FileSystem, lock: string): Promise<boolean> {
   // It is no folder, or was given back meanwhile.
   const names = await fs.listFolder(lock).catch(() => []);
   for (const name of names) {
-    if (await isHeld(fs, lock, name).catch(() => true)) return true;
+    if (await isHeld(fs, lock, name, new Silence(Infinity)).catch(() => true)) return true;
   }
   return false;
 }
 
 /** Frees the lock if its owner is dead; returns the owner if it lives. */
-async function freeDeadLock(fs: FileSystem, lock: string): Promise<string | undefined> {
+async function freeDeadLock(
+  fs: FileSystem,
+  lock: string,
+  silence: Silence,
+): Promise<string | undefined> {
   try {
     const names = await fs.listFolder(lock);
     for (const name of names) {
-      if (await isHeld(fs, lock, name)) return name;
+      if (await isHeld(fs, lock, name, silence)) return name;
     }
     // All else is in the way: a dead owner's file, and what systems and people put into folders.
     for (const name of names) await removeTree(fs, `${lock}/${name}`);
@@ -198,11 +242,16 @@ async function freeDeadLock(fs: FileSystem, lock: string): Promise<string | unde
 }
 
 /** Whether a name in the lock's folder is that of an owner who may be alive. */
-async function isHeld(fs: FileSystem, lock: string, name: string): Promise<boolean> {
-  const owner = ownerForm.exec(name)?.[1];
-  if (owner === undefined) return false;
-  const forgotten = name.includes(`~${instance}-`) && !held.has(name);
-  if (forgotten || !fs.isProcessAlive(owner)) return false;
+async function isHeld(
+  fs: FileSystem,
+  lock: string,
+  name: string,
+  silence: Silence,
+): Promise<boolean> {
+  const [, taking, owner] = ownerForm.exec(name) ?? [];
+  if (taking === undefined || owner === undefined) return false;
+  const forgotten = name.includes(`~${instance}-`) && !held.has(taking);
+  if (forgotten || !(fs.isProcessAlive(owner) ?? !silence.isDeath(name))) return false;
   return (await fs.stat(`${lock}/${name}`))?.kind !== 'folder';
 }
 

@@ -3,6 +3,7 @@ import { baseName } from './base-name.js';
 import type { FileSystem, FileWriter } from './file-system/file-system.js';
 import type { StoreLayout } from './layout.js';
 import type { WorkFolder } from './lock.js';
+import { makeLastingFolder } from './make-lasting-folder.js';
 import type { ProgressReporter } from './progress.js';
 import { removeTree } from './remove-tree.js';
 import { errnoOf, storeFailure } from './store-errors.js';
@@ -74,7 +75,7 @@ export async function placeFiles(
 ): Promise<string[]> {
   const folder = layout.ownedFolder(name);
   try {
-    await fs.makeFolder(layout.models);
+    await makeLastingFolder(fs, layout.models);
     // What an interrupted call left behind: no manifest names it.
     await removeTree(fs, `${layout.root}/${folder}`);
     await fs.rename(staged, `${layout.root}/${folder}`);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { nodeFileSystem } from '../src/file-system/node.js';
@@ -39,7 +39,7 @@ describe('what no process left in the lock’s folder does not stop a change', (
     [
       'a file in the place of the folder',
       async (lock) => {
-        await rm(lock, { recursive: true });
+        await rm(lock, { recursive: true, maxRetries: 100, retryDelay: 1 });
         await writeFile(lock, '');
       },
     ],
@@ -93,4 +93,57 @@ it('a lock is kept while its process takes another one, waits for one and gives 
   await (
     await takeLock(nodeFileSystem, first!, other, signal)
   )();
+});
+
+describe('a lock of a process on another machine', () => {
+  const [, ...rest] = nodeFileSystem.processName().split('_');
+  const elsewhere = `${['elsewhere', ...rest].join('_')}~other-0`;
+  const { signal } = new AbortController();
+  const layout = () => new StoreLayout(folder.path, nodeFileSystem);
+
+  it('is kept while it shows life, and taken over once it does not', async () => {
+    const lock = `${folder.path}/lock`;
+    await mkdir(lock);
+    await writeFile(`${lock}/${elsewhere}`, '');
+    const work = await makeWorkFolder(nodeFileSystem, layout());
+    let beats = 0;
+    const beat = async () => {
+      if (beats >= 20) return;
+      const [name] = await readdir(lock);
+      await rename(`${lock}/${name}`, `${lock}/${elsewhere}.${++beats}`);
+    };
+    const giveBack = await takeLock(nodeFileSystem, lock, work, signal, beat, { beatMs: 2 });
+    expect(beats).toBe(20);
+    await giveBack();
+    expect(await readdir(folder.path)).not.toContain('lock');
+  });
+
+  it('that was taken over is told to its owner, who leaves the new one alone', async () => {
+    const lock = `${folder.path}/lock`;
+    const [work, other] = await Promise.all([
+      makeWorkFolder(nodeFileSystem, layout()),
+      makeWorkFolder(nodeFileSystem, layout()),
+    ]);
+    const lost: unknown[] = [];
+    const onLost = (error: unknown) => lost.push(error);
+    const options = { onLost, beatMs: 5 };
+    const giveBack = await takeLock(nodeFileSystem, lock, work, signal, undefined, options);
+    await expect.poll(() => readdir(lock)).toEqual([expect.stringMatching(/\.[a-z0-9]+$/)]);
+    // As another machine does it, to which this process seems to have ended.
+    await rm(lock, { recursive: true, maxRetries: 100, retryDelay: 1 });
+    const giveBackOther = await takeLock(nodeFileSystem, lock, other, signal);
+    await expect.poll(() => lost).toMatchObject([{ code: 'IO_FAILED', retryable: true }]);
+    await giveBack();
+    expect(await readdir(lock)).toHaveLength(1);
+    await giveBackOther();
+  });
+
+  it('shows life while it is held, and is given back by its last name', async () => {
+    const lock = `${folder.path}/lock`;
+    const work = await makeWorkFolder(nodeFileSystem, layout());
+    const giveBack = await takeLock(nodeFileSystem, lock, work, signal, undefined, { beatMs: 5 });
+    await expect.poll(() => readdir(lock)).toEqual([expect.stringMatching(/\.[a-z0-9]+$/)]);
+    await giveBack();
+    expect(await readdir(folder.path)).not.toContain('lock');
+  });
 });

@@ -1,6 +1,7 @@
 import { MobillmError } from '@mobillm/core';
 import type { FileSystem } from '../file-system/file-system.js';
 import type { StoreLayout } from '../layout.js';
+import { makeLastingFolder } from '../make-lasting-folder.js';
 import { removeTree } from '../remove-tree.js';
 import { storeFailure } from '../store-errors.js';
 import { formatManifest, ManifestDamage, parseManifest, type Manifest } from './manifest.js';
@@ -70,7 +71,7 @@ export class ManifestFolder {
     const temporary = `${workFolder}/manifest.json`;
     await this.attempt(
       (async () => {
-        await this.fs.makeFolder(manifests);
+        await makeLastingFolder(this.fs, manifests);
         await this.fs.remove(temporary);
         const writer = await this.fs.create(temporary);
         try {
