@@ -7,6 +7,7 @@ import type {
   StoredModel,
   StoreJobOptions,
 } from '@mobillm/core';
+import type { PullControl } from './download/pull-control.js';
 import type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 import type {
   DeviceVerifyReport,
@@ -26,8 +27,13 @@ export interface PullModelOptions extends StoreJobOptions {
    * that has other bytes is told to the store's `onProblem` and left out.
    */
   readonly mirrors?: readonly string[];
-  /** Connections at the same time, 1 to 8; 6 by default. */
+  /**
+   * Connections at the same time, 1 to 8; 4 by default. With more of them a crash may cost more than a mebibyte:
+   * a quarter of one for each.
+   */
   readonly connections?: number;
+  /** Pauses the pull and lets it go on; made by `createPullControl`. */
+  readonly control?: PullControl;
   /** What the selection `auto` plans for; this device and llama.cpp by default. */
   readonly fit?: FitOptions;
   /** Told what the selection `auto` has chosen and why, before it is downloaded. */
@@ -74,7 +80,8 @@ export interface DeviceModelStore extends ModelStore {
   /**
    * Downloads a model and keeps it: what a pull that was ended left behind is taken up where it is,
    * also after a crash, and every byte is checked by its sha256 where the source tells that. A model
-   * that is there already with that content is returned.
+   * that is there already with that content is returned. Of an address without a sha256 the server is asked
+   * whether it still has the same file, if it can be reached.
    *
    * `reference` is `hf:owner/repo`, `modelscope:owner/repo`, `ollama:name`, `https://…`, with `#sha256=…` at
    * its end where the content is known, `file:…` or a path, which is the same as {@link ModelStore.add}. A

@@ -1,4 +1,5 @@
 export { createModelStore, type ModelStoreOptions } from './create-model-store.js';
+export { createPullControl, type PullControl } from './download/pull-control.js';
 export type {
   DescribedModel,
   DescribeModelOptions,
@@ -17,8 +18,10 @@ export type {
 } from './house/house-types.js';
 export type {
   FileFacts,
+  FileHash,
   FileSystem,
   FileUpdater,
   FileWriter,
   Sha256,
+  TakenBytes,
 } from './file-system/file-system.js';

@@ -55,6 +55,11 @@ export class StoreLayout {
     return `${this.downloads}/${sha256 ?? `address-${this.sha256Of(address)}`}`;
   }
 
+  /** The file in the folder of a download, and its journal. */
+  content(folder: string): { readonly content: string; readonly journal: string } {
+    return { content: `${folder}/content`, journal: `${folder}/content.journal` };
+  }
+
   private sha256Of(text: string): string {
     return hashBytes(this.fs, new TextEncoder().encode(text));
   }

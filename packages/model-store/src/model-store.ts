@@ -15,6 +15,7 @@ import type {
   DeviceModelStore,
   PullModelOptions,
 } from './device-model-store.js';
+import type { PullControl } from './download/pull-control.js';
 import type { HttpClient } from './http/http-client.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
@@ -81,8 +82,14 @@ const checkAddOptions = check.optionsObject({
   derivedFrom: checkSource,
 });
 
-const defaultConnections = 6;
+const checkControl: check.Check<PullControl> = (value, key) => {
+  const { onChange } = (value ?? {}) as Partial<PullControl>;
+  if (typeof onChange !== 'function') throw wrongType(key, 'a PullControl', value);
+  return value as PullControl;
+};
+const defaultConnections = 4;
 const checkPullOptions = check.optionsObject({
+  control: checkControl,
   ...jobShape,
   name: checkModelName,
   ...pullShape,
@@ -137,11 +144,17 @@ export class FolderModelStore implements DeviceModelStore {
         model: await addMirrors(model, mirrors, sources, this.context.onProblem),
         name,
         connections: checked.connections ?? defaultConnections,
+        control: checked.control,
       };
       const pulling = new PullProgress(progress);
-      const stored = await pullModel(this.context, this.client, request, pulling, signal);
-      pulling.finish();
-      return stored;
+      const stopListening = checked.control?.onChange(() => pulling.restartRate());
+      try {
+        const stored = await pullModel(this.context, this.client, request, pulling, signal);
+        pulling.finish();
+        return stored;
+      } finally {
+        stopListening?.();
+      }
     });
   }
 
@@ -149,7 +162,12 @@ export class FolderModelStore implements DeviceModelStore {
     const wanted = parseReference(reference);
     const checked = checkDescribeOptions(options, 'options');
     return this.jobs.run(options?.signal, (signal) =>
-      describeModel(this.context.fs, wanted, sourceContext(this.context.fs, this.client, signal), checked.fit),
+      describeModel(
+        this.context.fs,
+        wanted,
+        sourceContext(this.context.fs, this.client, signal),
+        checked.fit,
+      ),
     );
   }
 

@@ -12,11 +12,16 @@ export class ProgressReporter {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
+  /** Whether a report would be passed on now. */
+  get isDue(): boolean {
+    return this.report !== undefined && this.now() - this.lastMs >= intervalMs;
+  }
+
   /** Bytes were done; reported only if the last report is long enough ago. */
   advance(progress: ByteProgress): void {
-    if (this.report === undefined || this.now() - this.lastMs < intervalMs) return;
+    if (!this.isDue) return;
     this.lastMs = this.now();
-    this.report(progress);
+    this.report?.(progress);
   }
 
   /** The job is done; reported in any case. */

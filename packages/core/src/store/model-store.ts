@@ -41,7 +41,10 @@ export interface ModelSource {
 export interface ModelOrigin {
   /** The reference in its full spelling, which asks for the same model again. */
   readonly reference: string;
-  /** Commit or digest that it meant at that time, where its source has such. */
+  /**
+   * Commit or digest that it meant at that time, where its source has such; of an address the server's mark
+   * of the content (`etag`, else `last-modified`).
+   */
   readonly revision?: string;
 }
 

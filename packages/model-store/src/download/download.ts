@@ -9,6 +9,7 @@ import { learnSubject } from './learn-subject.js';
 import { MirrorPool } from './mirror-pool.js';
 import { Mirror, type MirrorAddress } from './mirror.js';
 import { pieceBytes, PieceMap } from './piece-map.js';
+import { whenRunning, type PullControl } from './pull-control.js';
 
 /** Larger than any file of a model. */
 const maxFileBytes = 2 ** 42;
@@ -27,8 +28,12 @@ export interface DownloadRequest {
   readonly connections: number;
   /** Wait after a first failure in milliseconds, doubled after each further one; 500 by default. */
   readonly firstDelayMs?: number;
+  /** Time in which a slow request is judged by its pace, in milliseconds; 10 s by default. */
+  readonly paceMs?: number;
+  /** Pauses it. */
+  readonly control?: PullControl | undefined;
   readonly signal: AbortSignal;
-  /** Told of the size once it is known, before anything comes; the download waits for it. */
+  /** Told of the size once it is known, before anything comes; the download waits for it, and ends with what it throws. */
   readonly onSize?: (totalBytes: number) => Promise<void>;
   /** Told of bytes that are there, as often as something comes. */
   readonly onBytes: (doneBytes: number, totalBytes: number) => void;
@@ -41,6 +46,8 @@ export interface DownloadedFile {
   readonly fileBytes: number;
   /** Lower-case hexadecimal. */
   readonly sha256: string;
+  /** The server's mark of the content, where no sha256 was known and it gives one. */
+  readonly mark?: string;
   /** Bytes that an earlier try had left and that were taken over. */
   readonly resumedBytes: number;
   /** The CRC-32 of each of its pieces, in their order. */
@@ -58,13 +65,16 @@ export async function downloadFile(
   client: HttpClient,
   request: DownloadRequest,
 ): Promise<DownloadedFile> {
-  const { path, firstDelayMs, onMirrorDropped } = request;
+  const { path, firstDelayMs, onMirrorDropped, control, signal } = request;
+  await whenRunning(control, signal);
   const mirrors = request.mirrors.map((address) => new Mirror(address, client, firstDelayMs));
   const subject = await learnSubject(mirrors, request);
   checkSize(subject.totalBytes, mirrors);
-  await request.onSize?.(subject.totalBytes);
   const { pieces, unproven } = await recallPieces(fs, path, subject);
-  await checkSpace(fs, path, subject.totalBytes - pieces.doneBytes);
+  await request.onSize?.(subject.totalBytes);
+  // Its blocks are not taken beforehand. Node has no call for that, and zeros would be written before the
+  // content, twice as much for a flash memory. Whoever meets a full disk in the middle loses nothing: what has
+  // come stays, and the next pull goes on there.
   const file = await fs.update(path, subject.totalBytes);
   try {
     const journal = await Journal.begin(fs, journalOf(path), subject, pieces);
@@ -74,10 +84,12 @@ export async function downloadFile(
       const open = { fs, file, journal, pieces, unproven, pool };
       const sha256 = await fetchAndHash(open, request);
       await file.sync();
+      const mark = request.sha256 === undefined ? subject.identity : undefined;
       return {
         fileBytes: subject.totalBytes,
         sha256,
         resumedBytes,
+        ...(mark !== undefined && { mark }),
         checksums: pieces.allChecksums,
       };
     } finally {
@@ -128,17 +140,6 @@ function checkSize(totalBytes: number, mirrors: readonly Mirror[]): void {
   );
 }
 
-async function checkSpace(fs: FileSystem, path: string, wantedBytes: number): Promise<void> {
-  const folder = path.slice(0, path.lastIndexOf('/'));
-  const freeBytes = await fs.freeBytes(folder);
-  if (freeBytes === undefined || wantedBytes <= freeBytes) return;
-  throw new MobillmError(
-    'IO_FAILED',
-    `The download needs ${formatBytes(wantedBytes)} more on the disk of "${folder}", and ${formatBytes(freeBytes)} are free. Free some space, or keep the store on another disk.`,
-    { details: { errno: 'ENOSPC', wantedBytes, freeBytes } },
-  );
-}
-
 /** Fetches what is missing until the whole has the sha256 that it must have. */
 async function fetchAndHash(open: OpenDownload, request: DownloadRequest): Promise<string> {
   const { pieces, pool } = open;
@@ -165,17 +166,21 @@ async function fetchAndHash(open: OpenDownload, request: DownloadRequest): Promi
 async function fetchAll(
   { fs, file, journal, pieces, unproven, pool }: OpenDownload,
   origins: Uint8Array,
-  { connections: most, signal, onBytes }: DownloadRequest,
+  { path, connections: most, paceMs, control, signal, onBytes }: DownloadRequest,
 ): Promise<string> {
   const ending = new AbortController();
   const stop = () => ending.abort(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  const hash = new FrontHash(fs, file, pieces, unproven, () => connections.wake());
+  const hash = new FrontHash({
+    ...{ fs, path, file, pieces, unproven, control },
+    signal: ending.signal,
+    onDropped: () => connections.wake(),
+  });
   const connections = new Connections({
     pool,
     sink: { fs, file, journal, pieces },
-    most,
+    ...{ most, paceMs, control },
     signal: ending.signal,
     onPiece: (piece, mirror) => {
       origins[piece] = mirror + 1;
@@ -189,7 +194,6 @@ async function fetchAll(
     signal.removeEventListener('abort', stop);
     ending.abort(new Error('the download has ended'));
     await connections.settled();
-    hash.stop();
     await hash.digest.catch(() => undefined);
   }
 }

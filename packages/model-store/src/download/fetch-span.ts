@@ -4,7 +4,7 @@ import { markOf, sizeOf, wrongSize } from './learn-subject.js';
 import type { Mirror } from './mirror.js';
 import { pieceBytes } from './piece-map.js';
 import type { Span } from './range-planner.js';
-import { SpanWriter, type PieceSink } from './span-writer.js';
+import { SpanWriter, type Batching, type PieceSink } from './span-writer.js';
 
 /** What a connection got. */
 export interface SpanReport {
@@ -25,7 +25,7 @@ export async function fetchSpan(
   mirror: Mirror,
   span: Span,
   sink: PieceSink,
-  batchPieces: number,
+  batching: () => Batching,
   report: SpanReport,
   signal: AbortSignal,
 ): Promise<void> {
@@ -43,7 +43,7 @@ export async function fetchSpan(
     if (whole) Object.assign(span, { first: 0, next: 0, end: pieces.count });
     const { end } = span;
     const expected = rangeOf(span).bytes;
-    const writer = new SpanWriter(sink, span.next, batchPieces);
+    const writer = new SpanWriter(sink, span.next, batching);
     try {
       for await (const part of answer.body) {
         report.bytes += part.byteLength;

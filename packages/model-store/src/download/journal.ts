@@ -1,9 +1,13 @@
 import type { FileSystem, FileWriter } from '../file-system/file-system.js';
-import type { PieceMap } from './piece-map.js';
+import { pieceBytes, type PieceMap } from './piece-map.js';
 
 const schema = 1;
 /** Number of a piece, its CRC-32, and the CRC-32 of both. */
-export const recordBytes = 12;
+const recordBytes = 12;
+/** Records that are written at once when a journal is begun anew, and read at once. */
+const recordsAtOnce = 2 ** 14;
+/** A record waits no longer for others, in milliseconds. */
+const longestWaitMs = 250;
 /** The first line is a few hundred bytes. */
 const maxHeadBytes = 2 ** 16;
 /** A journal of a file of 8 TB. */
@@ -26,7 +30,9 @@ export interface DownloadSubject {
  * resumed download has to do for the sha256 of the whole anyway.
  */
 export class Journal {
-  private pending: Uint8Array[] = [];
+  private noted = new Uint8Array(64 * recordBytes);
+  private notedBytes = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   /** Writes follow one another: a record that another one is written into is lost. */
   private last: Promise<void> = Promise.resolve();
 
@@ -45,17 +51,21 @@ export class Journal {
     const fresh = `${path}.new`;
     await fs.remove(fresh);
     const writer = await fs.create(fresh);
+    const journal = new Journal(fs, writer);
     try {
-      const journal = new Journal(fs, writer);
       await writer.write(new TextEncoder().encode(`${JSON.stringify({ schema, ...subject })}\n`));
       for (let piece = pieces.nextPresent(0); piece < pieces.count;) {
         journal.add(piece, pieces.checksum(piece));
+        await journal.flush(recordsAtOnce);
         piece = pieces.nextPresent(piece + 1);
       }
       await journal.flush();
+      // It replaces what an earlier process wrote, which may have reached the disk.
+      if (pieces.doneBytes > 0) await writer.sync();
       await fs.rename(fresh, path);
       return journal;
     } catch (error) {
+      clearTimeout(journal.timer);
       await writer.close().catch(() => undefined);
       throw error;
     }
@@ -78,7 +88,7 @@ export class Journal {
       const head = await source.read(0, maxHeadBytes);
       const end = head.indexOf(10);
       if (end < 0 || !isOf(new TextDecoder().decode(head.subarray(0, end)), subject)) return;
-      const readBytes = recordBytes * 2 ** 14;
+      const readBytes = recordBytes * recordsAtOnce;
       for (let offset = end + 1; ; offset += readBytes) {
         const bytes = await source.read(offset, readBytes);
         for (let at = 0; at + recordBytes <= bytes.byteLength; at += recordBytes) {
@@ -96,31 +106,54 @@ export class Journal {
     }
   }
 
-  /** Notes a piece whose content has been written; on the disk with the next `flush`. */
+  /** About how many bytes of a file are there by its journal: pieces that came twice count twice. */
+  static async recordedBytes(fs: FileSystem, path: string, file: string): Promise<number> {
+    const [facts, content] = await Promise.all([fs.stat(path), fs.stat(file)]);
+    if (facts?.kind !== 'file' || content?.kind !== 'file') return 0;
+    const source = await fs.open(path);
+    try {
+      const head = (await source.read(0, maxHeadBytes)).indexOf(10) + 1;
+      const records = Math.floor((facts.fileBytes - head) / recordBytes);
+      return Math.min(Math.max(records, 0) * pieceBytes, content.fileBytes);
+    } finally {
+      await source.close();
+    }
+  }
+
+  /**
+   * Notes a piece whose content has been written. It is recorded by a `flush`, or in a quarter of a second.
+   */
   add(piece: number, checksum: number): void {
-    const record = new Uint8Array(recordBytes);
-    const view = new DataView(record.buffer);
+    if (this.notedBytes === this.noted.byteLength) {
+      const larger = new Uint8Array(2 * this.noted.byteLength);
+      larger.set(this.noted);
+      this.noted = larger;
+    }
+    const record = this.noted.subarray(this.notedBytes, this.notedBytes + recordBytes);
+    const view = new DataView(record.buffer, record.byteOffset, recordBytes);
     view.setUint32(0, piece, true);
     view.setUint32(4, checksum, true);
     view.setUint32(8, this.fs.crc32(record.subarray(0, 8)), true);
-    this.pending.push(record);
+    this.notedBytes += recordBytes;
+    this.timer ??= setTimeout(() => void this.flush().catch(() => undefined), longestWaitMs);
   }
 
-  /** Writes what was noted. */
-  flush(): Promise<void> {
-    this.last = this.last.then(async () => {
-      if (this.pending.length === 0) return;
-      const records = this.pending;
-      this.pending = [];
-      const bytes = new Uint8Array(records.length * recordBytes);
-      for (const [index, record] of records.entries()) bytes.set(record, index * recordBytes);
-      await this.writer.write(bytes);
-    });
+  /** Writes what was noted, unless it is only so many records; these wait for others, but not for long. */
+  flush(mayWait = 0): Promise<void> {
+    if (this.notedBytes <= mayWait * recordBytes) return this.last;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const bytes = this.noted.slice(0, this.notedBytes);
+    this.notedBytes = 0;
+    this.last = this.last.then(() => this.writer.write(bytes));
+    // A failure of what the timer began is met by the next call.
+    this.last.catch(() => undefined);
     return this.last;
   }
 
   /** Writes what was noted and closes it; may be called twice. */
   async close(): Promise<void> {
+    clearTimeout(this.timer);
     try {
       await this.flush();
     } finally {

@@ -12,9 +12,9 @@ export const mostFailuresInARow = 8;
 /** The size, and what the content is recognized by, from the first mirror that tells. */
 export async function learnSubject(
   mirrors: readonly Mirror[],
-  request: Pick<DownloadRequest, 'sha256' | 'totalBytes' | 'signal'>,
+  request: Pick<DownloadRequest, 'sha256' | 'totalBytes' | 'signal' | 'onMirrorDropped'>,
 ): Promise<DownloadSubject> {
-  const { sha256, totalBytes, signal } = request;
+  const { sha256, totalBytes, signal, onMirrorDropped } = request;
   if (sha256 !== undefined && totalBytes !== undefined) return { totalBytes, identity: sha256 };
   let failure: MobillmError | undefined;
   for (let round = 0; round < mostFailuresInARow; round++) {
@@ -42,6 +42,7 @@ export async function learnSubject(
         signal.throwIfAborted();
         failure = toFailure(error, mirror);
         mirror.fail(failure, performance.now());
+        if (mirror.dropped !== undefined) onMirrorDropped?.(mirror.host, failure);
       }
     }
   }

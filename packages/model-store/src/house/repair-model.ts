@@ -115,7 +115,7 @@ async function fetchAndReplace(
     try {
       await replaceDamaged(context, work, content, done.path, signal);
       await checksums.write(sha256, fileBytes, done.checksums, work);
-      await forgetDownload(fs, folder);
+      await forgetDownload(context, folder);
       pulling.finish();
       return fileBytes - done.resumedBytes;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { MobillmError, type StoredModel } from '@mobillm/core';
+import type { PullControl } from '../download/pull-control.js';
 import { areInPlace } from '../files-in-place.js';
 import { makeRoom } from '../house/make-room.js';
 import type { HttpClient } from '../http/http-client.js';
@@ -9,9 +10,14 @@ import { ProgressReporter } from '../progress.js';
 import { nameIsTaken, recordModel, type FileToRecord } from '../record-model.js';
 import type { RemoteFile, RemoteModel } from '../sources/source.js';
 import type { StoreContext } from '../store-context.js';
+import { checkAddress } from './check-address.js';
 import { inspectGgufFiles, inspectPulledFolder } from './inspect-pulled.js';
 import type { PullProgress } from './pull-progress.js';
+import { SpaceClaim } from './space-claim.js';
 import { downloadShared, forgetDownload, type SharedDownload } from './shared-download.js';
+
+/** Marks of servers are some ten letters long. */
+const longestMark = 256;
 
 /** A checked pull, its reference resolved. */
 export interface PullRequest {
@@ -19,6 +25,8 @@ export interface PullRequest {
   /** Name in the store. */
   readonly name: string;
   readonly connections: number;
+  /** Pauses it. */
+  readonly control?: PullControl | undefined;
 }
 
 /**
@@ -33,7 +41,10 @@ export async function pullModel(
   signal: AbortSignal,
 ): Promise<StoredModel> {
   const present = await alreadyThere(context, request);
-  if (present !== undefined) return present;
+  if (present !== undefined) {
+    await checkAddress(client, request.model, present, signal);
+    return present;
+  }
   const { files } = request.model;
   const folderOf = ({ sha256, addresses }: RemoteFile) =>
     context.layout.download(sha256, `${addresses[0]?.url}`);
@@ -44,6 +55,12 @@ export async function pullModel(
   for (const [, file] of distinct) progress.expect(file.fileName, file.fileBytes);
   return context.working(async (work) => {
     const downloads = new Map<string, FetchedContent>();
+    // Ends as well when another process has taken over what this one seemed to have left.
+    const ending = new AbortController();
+    const end = () => ending.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    const space = new SpaceClaim(context, work);
     /** Sizes that servers tell only when they are asked for the file. */
     const sizes = new Map<string, number>();
     const claimRoom = () => {
@@ -52,12 +69,14 @@ export async function pullModel(
         fileBytes: sizes.get(path),
         ...file,
       }));
-      return makeRoom(context, request.name, wanted, work, signal);
+      return makeRoom(context, request.name, wanted, work, ending.signal);
     };
     const fetchOne = (folder: string, file: RemoteFile) =>
       downloadShared(context, client, {
-        ...{ file, folder, work, signal },
-        connections: request.connections,
+        ...{ file, folder, work, space },
+        ...{ connections: request.connections, control: request.control },
+        signal: ending.signal,
+        onLost: (error) => ending.abort(error),
         onBytes: (doneBytes, totalBytes) => progress.advance(file.fileName, doneBytes, totalBytes),
         onSize: async (totalBytes) => {
           if (file.fileBytes !== undefined) return;
@@ -67,6 +86,7 @@ export async function pullModel(
       });
     try {
       let claim = await claimRoom();
+      await space.add(await neededSizes(context, distinct), ending.signal);
       for (const [folder, file] of distinct) {
         while (!downloads.has(folder)) {
           const kept = await findContent(context, file);
@@ -95,13 +115,32 @@ export async function pullModel(
         const { fileName, role } = file;
         return content === undefined ? [] : [{ ...content, fileName, role }];
       });
-      const stored = await recordPulled(context, request, fetched, work, progress, signal);
+      const stored = await recordPulled(context, request, fetched, work, progress, ending.signal);
       for (const { folder } of fetched) await forget(context, folder);
       return stored;
     } finally {
+      signal.removeEventListener('abort', end);
       for (const { release } of downloads.values()) await release?.();
     }
   });
+}
+
+/** Sizes of the downloads by their folders, as far as they are known and no model has the content. */
+async function neededSizes(
+  { manifests }: StoreContext,
+  distinct: readonly (readonly [string, RemoteFile])[],
+): Promise<Map<string, number>> {
+  const kept = new Set<string | undefined>();
+  for (const found of await manifests.readAll()) {
+    if (found.state === 'sound') for (const { sha256 } of found.manifest.files) kept.add(sha256);
+  }
+  return new Map(
+    distinct.flatMap(([folder, { fileBytes, sha256 }]) =>
+      fileBytes === undefined || (sha256 !== undefined && kept.has(sha256))
+        ? []
+        : [[folder, fileBytes] as const],
+    ),
+  );
 }
 
 /** Checks what has come, and records it. What is no model is deleted. */
@@ -114,7 +153,13 @@ async function recordPulled(
   signal: AbortSignal,
 ): Promise<StoredModel> {
   const { fs } = context;
-  const { origin } = model;
+  const { mark } = fetched[0] ?? {};
+  // By which the address is asked later whether it still gives the same.
+  const isAddress = fetched.length === 1 && model.origin.revision === undefined;
+  const origin =
+    isAddress && mark !== undefined && mark.length <= longestMark
+      ? { ...model.origin, revision: mark }
+      : model.origin;
   const silent = new ProgressReporter(undefined);
   const folder = await stageFiles(fs, fetched, work, silent, signal);
   const inspect =
@@ -167,7 +212,8 @@ async function alreadyThere(
   const { manifest } = found;
   const known =
     manifest.origin?.reference === model.origin.reference &&
-    manifest.origin.revision === model.origin.revision;
+    // That of an address is the mark of its content, and asked for by whoever found it.
+    (model.origin.revision === undefined || manifest.origin.revision === model.origin.revision);
   const same = (file: RemoteFile, index: number) =>
     file.sha256 === undefined ? known : manifest.files[index]?.sha256 === file.sha256;
   const stored = toStoredModel(manifest, layout.root);
@@ -181,7 +227,9 @@ async function alreadyThere(
 
 /** Content that is there, for one or more files of the model. */
 interface FetchedContent
-  extends Omit<FileToRecord, 'fileName' | 'role'>, Partial<Pick<SharedDownload, 'release'>> {
+  extends
+    Omit<FileToRecord, 'fileName' | 'role'>,
+    Partial<Pick<SharedDownload, 'release' | 'mark'>> {
   /** Folder of its download; none for content that the store had. */
   readonly folder?: string;
   /** The model that owns it, where the store had it. */
@@ -217,6 +265,6 @@ async function findContent(
   return undefined;
 }
 
-async function forget({ fs }: StoreContext, folder: string | undefined): Promise<void> {
-  if (folder !== undefined) await forgetDownload(fs, folder);
+async function forget(context: StoreContext, folder: string | undefined): Promise<void> {
+  if (folder !== undefined) await forgetDownload(context, folder);
 }

@@ -28,7 +28,13 @@ export class PullProgress {
   /** So much of a file is there. */
   advance(fileName: string, doneBytes: number, totalBytes: number | undefined): void {
     this.files.set(fileName, { done: doneBytes, total: totalBytes });
-    this.reporter.advance(this.current());
+    // Seldom, as all files are summed up for it.
+    if (this.reporter.isDue) this.reporter.advance(this.current());
+  }
+
+  /** Measures the rate anew: a pause is not part of it. */
+  restartRate(): void {
+    this.samples.length = 0;
   }
 
   /** All is done. */

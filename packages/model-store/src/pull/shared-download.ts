@@ -1,13 +1,14 @@
+import type { MobillmError } from '@mobillm/core';
 import { downloadFile, type DownloadedFile } from '../download/download.js';
-import { recordBytes } from '../download/journal.js';
-import { pieceBytes } from '../download/piece-map.js';
-import type { FileSystem } from '../file-system/file-system.js';
+import { Journal } from '../download/journal.js';
+import type { PullControl } from '../download/pull-control.js';
 import type { HttpClient } from '../http/http-client.js';
 import { takeLock, type WorkFolder } from '../lock.js';
 import { pause } from '../pause.js';
 import type { RemoteFile } from '../sources/source.js';
 import type { StoreContext } from '../store-context.js';
 import { storeFailure } from '../store-errors.js';
+import { SpaceClaim } from './space-claim.js';
 
 /** How often a process that waits for another one's download looks how far it is. */
 const watchMs = 500;
@@ -18,7 +19,13 @@ export interface SharedDownloadRequest {
   readonly folder: string;
   readonly connections: number;
   readonly work: WorkFolder;
+  /** Pauses it. */
+  readonly control?: PullControl | undefined;
+  /** What the whole job was promised of the disk; one of its own by default. */
+  readonly space?: SpaceClaim;
   readonly signal: AbortSignal;
+  /** Called when another process has taken the download over, as this one seemed to have ended. */
+  readonly onLost?: (error: MobillmError) => void;
   readonly onBytes: (doneBytes: number, totalBytes: number | undefined) => void;
   readonly onSize?: (totalBytes: number) => Promise<void>;
   /** Called with the path of the content before the download begins, while its lock is held. */
@@ -37,17 +44,23 @@ export interface SharedDownload extends DownloadedFile {
  * meanwhile, and has ended.
  */
 export async function downloadShared(
-  { fs, onProblem }: StoreContext,
+  context: StoreContext,
   client: HttpClient,
   request: SharedDownloadRequest,
 ): Promise<SharedDownload | undefined> {
-  const { file, folder, work, signal, onBytes, onSize } = request;
-  const path = `${folder}/content`;
+  const { fs, layout, onProblem } = context;
+  const { file, folder, work, signal, control, onBytes, onSize, onLost } = request;
+  const { space = new SpaceClaim(context, work) } = request;
+  const { content: path, journal } = layout.content(folder);
   const seen = { waiting: false };
-  const unlock = await takeLock(fs, `${folder}/lock`, work, signal, async () => {
+  const onWait = async () => {
     seen.waiting = true;
-    onBytes(await journalledBytes(fs, `${path}.journal`), file.fileBytes);
+    const doneBytes = await Journal.recordedBytes(fs, journal, path).catch(() => 0);
+    onBytes(doneBytes, file.fileBytes);
     await pause(watchMs, signal);
+  };
+  const unlock = await takeLock(fs, `${folder}/lock`, work, signal, onWait, {
+    ...(onLost !== undefined && { onLost }),
   });
   const release = async () => {
     await unlock();
@@ -66,9 +79,11 @@ export async function downloadShared(
       totalBytes: file.fileBytes,
       sha256: file.sha256,
       connections: request.connections,
-      signal,
-      onBytes,
-      ...(onSize !== undefined && { onSize }),
+      ...{ control, signal, onBytes },
+      onSize: async (totalBytes) => {
+        await onSize?.(totalBytes);
+        await space.add(new Map([[folder, totalBytes]]), signal);
+      },
       onMirrorDropped: (_, error) => onProblem?.(error),
     });
     return { ...done, path, release };
@@ -79,14 +94,9 @@ export async function downloadShared(
 }
 
 /** Deletes what is left of a download; a failure is nobody's trouble: the next pull of it takes it up. */
-export async function forgetDownload(fs: FileSystem, folder: string): Promise<void> {
-  for (const name of ['content', 'content.journal', 'content.journal.new']) {
-    await fs.remove(`${folder}/${name}`).catch(() => undefined);
+export async function forgetDownload({ fs, layout }: StoreContext, folder: string): Promise<void> {
+  const { content, journal } = layout.content(folder);
+  for (const path of [content, journal, `${journal}.new`]) {
+    await fs.remove(path).catch(() => undefined);
   }
-}
-
-/** About how much a download has that another process is busy with. */
-async function journalledBytes(fs: FileSystem, journal: string): Promise<number> {
-  const facts = await fs.stat(journal).catch(() => undefined);
-  return ((facts?.fileBytes ?? 0) / recordBytes) * pieceBytes;
 }

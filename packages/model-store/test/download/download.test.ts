@@ -76,6 +76,7 @@ describe('a download', () => {
       checksums: Uint32Array.from({ length: Math.ceil(content.byteLength / 2 ** 16) }, (_, piece) =>
         nodeFileSystem.crc32(content.subarray(piece * 2 ** 16, (piece + 1) * 2 ** 16)),
       ),
+      mark: '"content"',
     });
     expect(await arrived()).toBe(sha256);
     expect(progress.at(-1)).toBe(content.byteLength);
@@ -298,7 +299,11 @@ describe('a download', () => {
       response.writeHead(404).end();
       return true;
     });
-    expect((await download([none, good], { sha256 })).sha256).toBe(sha256);
+    const dropped: string[] = [];
+    const onMirrorDropped = (host: string) => dropped.push(host);
+    const done = await download([none, good], { sha256, onMirrorDropped });
+    expect(done.sha256).toBe(sha256);
+    expect(dropped).toEqual([new URL(none.url).host]);
   });
 
   it('refuses what has another sha256, and keeps nothing of it', async () => {

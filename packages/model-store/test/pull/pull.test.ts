@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { MobillmError } from '@mobillm/core';
 import { tinyLlamaGguf } from '@mobillm/core/testing';
-import { describe, expect, it } from 'vitest';
-import { createModelStore } from '../../src/index.js';
-import { fileServers } from '../servers/file-server.js';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { nodeFileSystem } from '../../src/file-system/node.js';
+import { createModelStore, createPullControl, type PullControl } from '../../src/index.js';
+import { fileServers, sendBeginning } from '../servers/file-server.js';
+import { sendBytes } from '../servers/http-servers.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
@@ -111,6 +113,106 @@ describe('pulling an address', () => {
     // The size is asked for again.
     expect(server.sentBytes - before).toBeLessThan(model.byteLength - 100_000);
     expect(await store.verify('model')).toMatchObject({ ok: true });
+  });
+
+  describe('of which no sha256 is known, and that is there already', () => {
+    /** A server whose file may change, and what it was asked after the first pull. */
+    const changing = async () => {
+      const now = { bytes: model, etag: '"one"', status: 200 };
+      const conditions: (string | undefined)[] = [];
+      const server = await serve(model, (request, response) => {
+        conditions.push(request.headers['if-none-match']);
+        if (now.status !== 200) response.writeHead(now.status).end();
+        else sendBytes(request, response, now.bytes, { etag: now.etag });
+        return true;
+      });
+      const store = openStore();
+      onTestFinished(() => store.close());
+      const first = await store.pull(server.url);
+      expect(first.origin).toMatchObject({ revision: '"one"' });
+      conditions.length = 0;
+      return { now, conditions, server, store, first };
+    };
+
+    it.each([
+      ['says so', 304],
+      ['sends it', 200],
+      ['has trouble', 503],
+      ['does not have it any more', 404],
+    ])('is taken for the same when the server %s', async (_, status) => {
+      const { now, conditions, server, store, first } = await changing();
+      now.status = status;
+      expect(await store.pull(server.url)).toEqual(first);
+      expect(conditions).toEqual(['"one"']);
+    });
+
+    it('is taken for the same without a network', async () => {
+      const { server, store, first } = await changing();
+      await server.close();
+      expect(await store.pull(server.url)).toEqual(first);
+    });
+
+    it.each([
+      ['of another mark', { etag: '"two"' }],
+      ['of another size', { bytes: Buffer.concat([model, Buffer.alloc(7)]) }],
+    ])('is told to be another one when the server has one %s', async (_, change) => {
+      const { now, conditions, server, store, first } = await changing();
+      Object.assign(now, change);
+      const again = store.pull(server.url);
+      await expect(again).rejects.toMatchObject({ code: 'MODEL_CONFLICT' });
+      expect(conditions).toHaveLength(1);
+      expect(await store.resolve('model')).toEqual(first);
+      const other = await store.pull(server.url, { name: 'newer' });
+      expect(other.files.files[0]?.fileBytes).toBe(now.bytes.byteLength);
+    });
+  });
+
+  it('two pulls are not promised the same space', async () => {
+    const server = await serve(model, (request, response, number) => {
+      if (number < 1) return false;
+      // Keeps its download waiting.
+      sendBeginning(request, response, model, 70_000);
+      return true;
+    });
+    const second = tinyLlamaGguf({ seed: 2 });
+    const other = await serve(second);
+    const fileSystem = {
+      ...nodeFileSystem,
+      freeBytes: () => Promise.resolve(model.byteLength + 100_000),
+    };
+    const directory = `${folder.path}/store`;
+    await using store = createModelStore({ directory, fileSystem });
+    const ending = new AbortController();
+    const pulling = store.pull(server.url, { signal: ending.signal });
+    const failed = expect(pulling).rejects.toThrow('enough');
+    await expect
+      .poll(() => journalBytes(`${directory}/downloads`), { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    const otherSha256 = createHash('sha256').update(second).digest('hex');
+    const reference = `${other.url}#sha256=${otherSha256}`;
+    await expect(store.pull(reference)).rejects.toMatchObject({
+      code: 'IO_FAILED',
+      details: { errno: 'ENOSPC', wantedBytes: second.byteLength },
+    });
+    ending.abort(new Error('enough'));
+    await failed;
+    // Nobody needs the rest any more.
+    await store.pull(reference, { name: 'other' });
+    expect(await store.verify('other')).toMatchObject({ ok: true });
+  });
+
+  it('is paused and goes on', async () => {
+    const server = await serve(model);
+    await using store = openStore();
+    const control = createPullControl();
+    control.pause();
+    const pulling = store.pull(`${server.url}#sha256=${sha256}`, { control });
+    await (await fetch(server.url)).arrayBuffer();
+    expect(server.ranges).toHaveLength(1);
+    control.resume();
+    expect((await pulling).name).toBe('model');
+    const wrong = store.pull(server.url, { control: {} as PullControl });
+    await expect(wrong).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
   it('a mirror without a sha256 is refused', async () => {

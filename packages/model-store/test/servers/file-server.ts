@@ -16,6 +16,8 @@ export interface FileServer {
   readonly ranges: readonly (readonly [number, number] | undefined)[];
   /** Bytes of bodies that were handed to the system. */
   readonly sentBytes: number;
+  /** Connections that are open. */
+  openConnections(): Promise<number>;
   /** Connections that were made. */
   readonly connections: number;
   close(): Promise<void>;
@@ -40,11 +42,31 @@ export async function serveFile(bytes: Uint8Array, behave?: Behaviour): Promise<
     get sentBytes() {
       return state.sentBytes;
     },
+    openConnections: () =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+      }),
     get connections() {
       return state.connections;
     },
     close: () => stop(server),
   };
+}
+
+/** Answers with the beginning of the range that is asked for, and leaves the rest owing. */
+export function sendBeginning(
+  request: IncomingMessage,
+  response: ServerResponse,
+  bytes: Uint8Array,
+  length: number,
+): void {
+  const [first, last] = parseRange(request.headers.range, bytes.byteLength)!;
+  response.writeHead(206, {
+    etag: '"content"',
+    'content-length': last + 1 - first,
+    'content-range': `bytes ${first}-${last}/${bytes.byteLength}`,
+  });
+  response.write(bytes.subarray(first, Math.min(first + length, last + 1)));
 }
 
 /** Starts servers for the tests of a file and stops them after each. */
