@@ -50,6 +50,22 @@ export function faultyFileSystem(
     remove: (path) => step('remove', () => real.remove(path)),
     removeFolder: (path) => step('removeFolder', () => real.removeFolder(path)),
     syncFolder: (path) => step('syncFolder', () => real.syncFolder(path)),
+    update: (path, length) =>
+      step('update', async () => {
+        const updater = await real.update(path, length);
+        return {
+          byteLength: updater.byteLength,
+          read: (offset, bytes) => alive(() => updater.read(offset, bytes)),
+          write: (parts, offset) =>
+            step(
+              'updater.write',
+              () => updater.write(parts, offset),
+              () => updater.write([parts[0]!.subarray(0, parts[0]!.byteLength >> 1)], offset),
+            ),
+          sync: () => step('updater.sync', () => updater.sync()),
+          close: () => updater.close(),
+        };
+      }),
     create: (path) =>
       step('create', async () => {
         const writer = await real.create(path);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
 import { createModelStore } from '../src/index.js';
@@ -61,6 +61,18 @@ describe('a manifest is input that nobody vouches for', () => {
     await expect(store.add(path)).rejects.toMatchObject({ code: 'MODEL_INVALID' });
     await store.remove('tiny');
     expect(await store.add(path)).toEqual({ ...model, addedAt: expect.any(String) as string });
+  });
+
+  it('of a gigabyte is told, and not read', async () => {
+    const { store, manifest, problems } = await storeWithModel();
+    await truncate(manifest, 2 ** 30);
+    expect(await store.list()).toEqual([]);
+    expect(problems).toMatchObject([
+      { code: 'MODEL_INVALID', message: expect.stringContaining(`${2 ** 30} bytes`) as unknown },
+    ]);
+    expect(process.memoryUsage().rss).toBeLessThan(2 ** 30);
+    await store.remove('tiny');
+    expect(await store.list()).toEqual([]);
   });
 
   it('a folder in its place is told', async () => {

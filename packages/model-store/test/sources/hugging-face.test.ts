@@ -56,6 +56,22 @@ describe('a model of a Hugging Face hub', () => {
     expect(await store.pull(reference)).toMatchObject({ name });
   });
 
+  it('is found among ten thousand files, with names in any script', async () => {
+    const crowd = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, index) => [
+        `${['模型', 'модель', 'نموذج', '\u{1f600}'][index % 4]}/${index}.bin`,
+        new Uint8Array(),
+      ]),
+    );
+    const files = { ...crowd, '模型/小さな-Q4_K_M.gguf': model };
+    const hub = await start([{ id: 'owner/crowd', files }], { pageSize: 1000 });
+    await using store = openStore(hub);
+    const pulled = await store.pull('hf:owner/crowd');
+    expect(pulled.files.files).toMatchObject([{ sha256 }]);
+    expect(pulled.name).toBe('owner/小さな-Q4_K_M');
+    expect(await store.resolve(pulled.name)).toEqual(pulled);
+  });
+
   it('is not fetched twice', async () => {
     const hub = await start([repository]);
     await using store = openStore(hub);
