@@ -72,13 +72,16 @@ export function hasShape(model: ModelDescription): model is ShapedModel {
 }
 
 /**
- * A description with its numbers, for what cannot do without.
+ * A description with some of its numbers, for what cannot do without them.
  *
  * @throws MobillmError `MODEL_UNSUPPORTED` naming the first number that is missing.
  */
-export function requireShape(model: ModelDescription): ShapedModel {
-  if (hasShape(model)) return model;
-  const missing = shapeKeys.find((key) => model[key] === undefined);
+export function requireNumbers<K extends keyof ModelShape>(
+  model: ModelDescription,
+  ...keys: readonly K[]
+): ModelDescription & Pick<ModelShape, K> {
+  const missing = keys.find((key) => model[key] === undefined);
+  if (missing === undefined) return model as ModelDescription & Pick<ModelShape, K>;
   throw new MobillmError(
     'MODEL_UNSUPPORTED',
     `The model "${model.name ?? model.architecture}" does not tell its ${missing}, without which nothing can be reckoned. Take its GGUF form.`,

@@ -3,7 +3,7 @@ import {
   type CompileEstimate,
   type ModelCompiler,
   type ModelDescription,
-  requireShape,
+  requireNumbers,
   probeHardware,
   runCompilation,
   wrongValue,
@@ -94,7 +94,7 @@ async function settle(
  * beside it at some 150 million a second. Measured on one core of a server of 2025.
  */
 function estimate(description: ModelDescription, options: ResolvedCompileOptions): CompileEstimate {
-  const { parameterCount, layers } = requireShape(description);
+  const { parameterCount, layers } = requireNumbers(description, 'parameterCount', 'layers');
   const codeSeconds = 6 + 0.1 * layers;
   const weightBytes = options.quantization === 'f32' ? 4 : 0.625;
   return {

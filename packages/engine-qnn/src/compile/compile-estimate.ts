@@ -1,4 +1,4 @@
-import { type CompileEstimate, type ModelDescription, requireShape } from '@mobillm/core';
+import { type CompileEstimate, type ModelDescription, requireNumbers } from '@mobillm/core';
 
 /** Graphs that a model is compiled into, each with weights of its own. */
 const graphCount = 2;
@@ -14,7 +14,12 @@ const measured = { secondsPerGigabyte: 30, memoryFactor: 3 };
 
 /** A rough figure of what compiling takes, from a model's description alone. */
 export function estimateCompilation(description: ModelDescription): CompileEstimate {
-  const { vocabularySize, embeddingLength, parameterCount } = requireShape(description);
+  const { vocabularySize, embeddingLength, parameterCount } = requireNumbers(
+    description,
+    'vocabularySize',
+    'embeddingLength',
+    'parameterCount',
+  );
   // The embedding is looked up and multiplied with: a tied one is stored for each.
   const tied = description.tiedEmbedding === undefined ? 0 : vocabularySize * embeddingLength;
   const outputBytes = (parameterCount + tied) * weightBytes * graphCount;
