@@ -1,6 +1,5 @@
-import type { ModelFileRole } from '@mobillm/core';
+import { parseJsonObject, type ModelFileRole } from '@mobillm/core';
 import { readWhole, type FileTree } from './file-tree.js';
-import { parseJsonObject } from '@mobillm/core';
 import type { FolderFile } from './folder-format.js';
 
 /** What lies beside the weights of a model in a folder, by name. Programs and pictures are none. */

@@ -100,7 +100,7 @@ function describe(
   return {
     architecture: 'unknown',
     weightBytes: weights.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
-    quantization: quantizationOf(weights),
+    quantization: bitsNamedBy(weights),
     ...(headLength !== undefined && { keyLength: headLength, valueLength: headLength }),
     ...(vocabularySize !== undefined && { vocabularySize }),
     ...(context?.size !== undefined && { trainedContextTokens: context.size }),
@@ -108,7 +108,7 @@ function describe(
 }
 
 /** Bits of weights and activations, as Qualcomm's tools write them into names: `w4a16`. */
-function quantizationOf(weights: readonly FolderFile[]): string {
+function bitsNamedBy(weights: readonly FolderFile[]): string {
   for (const { path } of weights) {
     const found = /(?:^|[-_.])(w\d{1,2}a\d{1,2}|fp16|float)(?=[-_.])/i.exec(baseName(path))?.[1];
     if (found !== undefined) return found.toLowerCase();

@@ -12,8 +12,7 @@ export interface ChosenFolder {
 }
 
 /** What a repository is asked for. */
-export type ChosenModel =
-  ({ readonly format: 'gguf' } & ChosenFiles) | (ChosenFolder & { readonly format: FolderFormat });
+export type ChosenModel = ({ readonly format: 'gguf' } & ChosenFiles) | ChosenFolder;
 
 /** Other words for a layout. */
 const formatWords: Readonly<Record<string, string>> = { qnn: 'qnn-context' };

@@ -3,7 +3,7 @@ import { baseName } from '../base-name.js';
 import { bearer } from '../http/bearer.js';
 import { formatReference } from '../reference/parse-reference.js';
 import { repositoryTree } from '../remote/repository-tree.js';
-import { type ChosenFiles } from './choose-files.js';
+import type { ChosenFiles } from './choose-files.js';
 import { chooseModel, type ChosenFolder } from './choose-model.js';
 import { safeFileName } from './file-name.js';
 import { licenseOf } from './license-file.js';
