@@ -1,8 +1,10 @@
 import { MobillmError, wrongValue, type ModelSource, type StoredModel } from '@mobillm/core';
 import type { FileSystem } from './file-system/file-system.js';
-import { findModel } from './find-model.js';
+import { findManifest } from './find-model.js';
+import { sha256OfBlob } from './foreign/blob-name.js';
 import { inspectModel, otherContent, type InspectedModel } from './formats/inspect-model.js';
 import { hashFiles } from './hash-files.js';
+import { realPath } from './originals.js';
 import type { ProgressReporter } from './progress.js';
 import { recordModel } from './record-model.js';
 import type { StoreContext } from './store-context.js';
@@ -16,11 +18,13 @@ export interface AddRequest {
   readonly placement: 'link' | 'move';
   /** The sha256 that the content must have. */
   readonly sha256?: string | undefined;
+  /** When to compute the sha256 of the files. */
+  readonly hash: 'now' | 'later';
   /** What it was made from; a name alone is one of the store. */
   readonly derivedFrom?: string | ModelSource | undefined;
 }
 
-/** Inspects, hashes and records a model. Until it is recorded, the store and the file are as before. */
+/** Inspects and records a model, and hashes it where that is asked for. Until it is recorded, the store and the file are as before. */
 export async function addModel(
   context: StoreContext,
   request: AddRequest,
@@ -33,15 +37,24 @@ export async function addModel(
   if (sha256 !== undefined && inspected.files.length > 1) {
     throw wrongValue('options.sha256', 'cannot be checked for a model in several files');
   }
-  const hashes = await hashContent(context.fs, inspected, progress, signal);
-  const files = inspected.files.map(({ path, fileName, fileBytes, role, md5 }, index) => ({
-    path,
-    ...(fileName !== undefined && { fileName }),
-    fileBytes,
-    role,
-    sha256: hashes[index] ?? '',
-    ...(md5 !== undefined && { md5 }),
-  }));
+  const reads = request.hash === 'now' || sha256 !== undefined;
+  const hashes = reads
+    ? await hashContent(context.fs, inspected, progress, signal)
+    : await namedHashes(context, inspected, request.placement);
+  const files = inspected.files.map((file, index) => {
+    const { path, fileName, fileBytes, modifiedMs, role, md5, sha256: indexSha256 } = file;
+    const known = hashes[index];
+    return {
+      path,
+      ...(fileName !== undefined && { fileName }),
+      fileBytes,
+      modifiedMs,
+      role,
+      ...(known !== undefined && { sha256: known }),
+      ...(indexSha256 !== undefined && { indexSha256 }),
+      ...(md5 !== undefined && { md5 }),
+    };
+  });
   if (sha256 !== undefined) checkSha256(path, sha256, hashes[0]);
   await checkUnchanged(context, inspected);
   const { name, placement } = request;
@@ -55,8 +68,22 @@ export async function addModel(
   );
   if (placement === 'move') await removeEmptied(context.fs, path, inspected);
   const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
-  progress.finish({ phase: 'hashing', doneBytes: totalBytes, totalBytes });
+  progress.finish({ phase: reads ? 'hashing' : 'reading', doneBytes: totalBytes, totalBytes });
   return model;
+}
+
+/**
+ * What the names of files tell of their content, for those that are named after it. Of files that the store takes
+ * in nothing is believed that it has not read: others would be given their content.
+ */
+async function namedHashes(
+  context: StoreContext,
+  { files }: InspectedModel,
+  placement: 'link' | 'move',
+): Promise<(string | undefined)[]> {
+  if (placement === 'move') return [];
+  const paths = await Promise.all(files.map(({ path }) => realPath(context, path)));
+  return paths.map((path) => (path === undefined ? undefined : sha256OfBlob(path)));
 }
 
 /** Reads all files, and compares them with the sums that the model's own index says. */
@@ -97,8 +124,8 @@ async function sourceOf(
   source: string | ModelSource | undefined,
 ): Promise<ModelSource | undefined> {
   if (typeof source !== 'string') return source;
-  const { name, files } = await findModel(context, source);
-  const sha256 = files.files.find(({ role }) => role === 'weights')?.sha256;
+  const { name, files } = await findManifest(context, source);
+  const sha256 = files.find(({ role }) => role === 'weights')?.sha256;
   return { name, ...(sha256 !== undefined && { sha256 }) };
 }
 

@@ -7,7 +7,7 @@ export async function areInPlace(
 ): Promise<boolean> {
   for (const { path, fileBytes } of files) {
     const facts = await fs.stat(path).catch(() => undefined);
-    if (facts?.fileBytes !== fileBytes) return false;
+    if (facts?.kind !== 'file' || facts.fileBytes !== fileBytes) return false;
   }
   return true;
 }

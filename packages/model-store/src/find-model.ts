@@ -1,19 +1,19 @@
 import { MobillmError } from '@mobillm/core';
 import type { ManifestState } from './manifest/manifest-folder.js';
-import { toStoredModel, type RecordedModel } from './manifest/manifest.js';
+import type { Manifest } from './manifest/manifest.js';
 import { nearestNames } from './model-name.js';
 import type { StoreContext } from './store-context.js';
 
 /**
- * A model by its name.
+ * The record of a model by its name.
  *
  * @throws MobillmError `MODEL_NOT_FOUND` with the nearest names, `MODEL_INVALID` for a damaged record.
  */
-export async function findModel(context: StoreContext, name: string): Promise<RecordedModel> {
+export async function findManifest(context: StoreContext, name: string): Promise<Manifest> {
   const found = await context.manifests.read(name);
   if (found === undefined) throw await noModel(context, name);
   if (found.state === 'damaged') throw found.error;
-  return toStoredModel(found.manifest, context.layout.root);
+  return found.manifest;
 }
 
 /** The error for a name that the store does not have. */

@@ -19,7 +19,7 @@ import type { PullControl } from './download/pull-control.js';
 import type { HttpClient } from './http/http-client.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
-import { findModel, noModel } from './find-model.js';
+import { findManifest, noModel } from './find-model.js';
 import type {
   DeviceVerifyReport,
   PruneOptions,
@@ -79,6 +79,7 @@ const checkAddOptions = check.optionsObject({
   name: checkModelName,
   placement: check.oneOf('link', 'move'),
   sha256: sha256Text,
+  hash: check.oneOf('now', 'later'),
   derivedFrom: checkSource,
 });
 
@@ -119,9 +120,10 @@ export class FolderModelStore implements DeviceModelStore {
     const file = this.context.fs.resolvePath(check.string({ nonEmpty: true })(path, 'path'));
     const checked = checkAddOptions(options, 'options');
     const { name = nameOfFile(file), placement = 'link', sha256, derivedFrom } = checked;
+    const { hash = placement === 'move' ? 'now' : 'later' } = checked;
     return this.jobs.run(options?.signal, (signal) => {
       const progress = new ProgressReporter(options?.onProgress);
-      const request = { path: file, name, placement, sha256, derivedFrom };
+      const request = { path: file, name, placement, sha256, hash, derivedFrom };
       return addModel(this.context, request, progress, signal);
     });
   }
@@ -134,7 +136,8 @@ export class FolderModelStore implements DeviceModelStore {
       if (wanted.source === 'file') {
         const path = this.context.fs.resolvePath(wanted.path);
         const { name = nameOfFile(path) } = checked;
-        return addModel(this.context, { path, name, placement: 'link' }, progress, signal);
+        const request = { path, name, placement: 'link', hash: 'later' } as const;
+        return addModel(this.context, request, progress, signal);
       }
       const sources = sourceContext(this.context.fs, this.client, signal);
       const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
@@ -188,7 +191,10 @@ export class FolderModelStore implements DeviceModelStore {
   async resolve(name: string): Promise<StoredModel> {
     const wanted = checkModelName(name, 'name');
     return this.jobs.run(undefined, async () => {
-      const model = await findModel(this.context, wanted);
+      const model = toStoredModel(
+        await findManifest(this.context, wanted),
+        this.context.layout.root,
+      );
       for (const { path, fileBytes } of model.files.files) {
         const facts = await this.factsOf(path);
         if (facts === undefined) {
@@ -209,9 +215,9 @@ export class FolderModelStore implements DeviceModelStore {
     const { repair = false } = checkVerifyOptions(options, 'options');
     return this.jobs.run(options?.signal, async (signal) => {
       const progress = new ProgressReporter(options?.onProgress);
-      const model = await findModel(this.context, wanted);
+      const model = await findManifest(this.context, wanted);
       const report = await verifyModel(this.context, model, progress, signal);
-      const totalBytes = model.files.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+      const totalBytes = model.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
       progress.finish({ phase: 'hashing', doneBytes: totalBytes, totalBytes });
       return report.ok || !repair
         ? report

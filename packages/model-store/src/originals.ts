@@ -73,7 +73,10 @@ function realRoot(context: StoreContext): Promise<string | undefined> {
 }
 
 /** A path after all links, in the one spelling that paths are compared in; `undefined` if it has gone. */
-function realPath({ fs }: StoreContext, path: string): Promise<string | undefined> {
+export function realPath(
+  { fs }: Pick<StoreContext, 'fs'>,
+  path: string,
+): Promise<string | undefined> {
   return fs.realPath(path).then(
     (real) => fs.resolvePath(real),
     () => undefined,

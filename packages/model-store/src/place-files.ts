@@ -1,10 +1,11 @@
 import type { ByteSource } from '@mobillm/core';
 import { baseName } from './base-name.js';
 import type { FileSystem, FileWriter } from './file-system/file-system.js';
+import { hashFiles } from './hash-files.js';
 import type { StoreLayout } from './layout.js';
 import type { WorkFolder } from './lock.js';
 import { makeLastingFolder } from './make-lasting-folder.js';
-import type { ProgressReporter } from './progress.js';
+import { ProgressReporter } from './progress.js';
 import { removeTree } from './remove-tree.js';
 import { errnoOf, storeFailure } from './store-errors.js';
 
@@ -21,7 +22,16 @@ export interface FileToPlace {
   /** Whether it may be renamed where the file system has no second names, rather than copied. */
   readonly isDownload?: boolean;
   readonly fileBytes: number;
-  readonly sha256: string;
+  readonly sha256?: string;
+  /** When it was last written to, in milliseconds since 1970. */
+  readonly modifiedMs?: number;
+}
+
+/** Files that are ready in a folder. */
+export interface StagedFiles<T extends FileToPlace> {
+  readonly folder: string;
+  /** The same files; what was copied has a sha256, and is written to at another time. */
+  readonly files: readonly T[];
 }
 
 /**
@@ -29,14 +39,15 @@ export interface FileToPlace {
  * can do that and as a copy where it cannot. The originals stay as they are, so that whatever
  * happens before the model is recorded costs nothing.
  */
-export async function stageFiles(
+export async function stageFiles<T extends FileToPlace>(
   fs: FileSystem,
-  files: readonly FileToPlace[],
+  files: readonly T[],
   work: WorkFolder,
   progress: ProgressReporter,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<StagedFiles<T>> {
   const folder = `${work.path}/files`;
+  const staged: T[] = [];
   const totalBytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   let doneBytes = 0;
   try {
@@ -46,23 +57,27 @@ export async function stageFiles(
       const target = `${folder}/${nameOf(file)}`;
       if (await tryLink(fs, file.path, target)) {
         doneBytes += file.fileBytes;
+        staged.push(file);
         continue;
       }
       const isNeededAgain = files.slice(index + 1).some(({ path }) => path === file.path);
       if (file.isDownload && !isNeededAgain) {
         await fs.rename(file.path, target);
+        staged.push(file);
         continue;
       }
-      await copyFile(fs, file, target, signal, (bytes) => {
+      const sha256 = await copyFile(fs, file, target, signal, (bytes) => {
         doneBytes += bytes;
         progress.advance({ phase: 'copying', doneBytes, totalBytes });
       });
+      const { modifiedMs, ...rest } = file;
+      staged.push({ ...(rest as T), sha256 });
     }
     for (const below of [...folders].reverse()) await fs.syncFolder(below);
   } catch (error) {
     throw storeFailure(error, 'take the file into its folder');
   }
-  return folder;
+  return { folder, files: staged };
 }
 
 /** Puts staged files where the store keeps them; needs the lock. Returns their paths in the store. */
@@ -112,13 +127,14 @@ export async function tryLink(fs: FileSystem, from: string, to: string): Promise
   }
 }
 
+/** Copies a file, checks the copy, and returns its sha256. */
 async function copyFile(
   fs: FileSystem,
   file: FileToPlace,
   target: string,
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
-): Promise<void> {
+): Promise<string> {
   let source: ByteSource | undefined;
   let writer: FileWriter | undefined;
   const hash = fs.createSha256();
@@ -138,7 +154,21 @@ async function copyFile(
     await writer?.close();
     await source?.close();
   }
-  if (hash.digest() !== file.sha256) {
+  const sha256 = hash.digest();
+  // What was read is compared with what is known of the content, and else with what was written.
+  const expected = file.sha256 ?? (await hashCopy(fs, target, signal));
+  if (sha256 !== expected) {
     throw Object.assign(new Error('the copy differs from the original'), { code: 'EIO' });
   }
+  return sha256;
+}
+
+async function hashCopy(fs: FileSystem, path: string, signal: AbortSignal): Promise<string> {
+  const [sha256 = ''] = await hashFiles(
+    fs,
+    [{ path, fileBytes: 0 }],
+    new ProgressReporter(undefined),
+    signal,
+  );
+  return sha256;
 }

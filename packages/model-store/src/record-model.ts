@@ -6,21 +6,24 @@ import {
   type ModelSource,
   type StoredModel,
 } from '@mobillm/core';
+import { ContentComparer } from './compare-content.js';
 import { areInPlace } from './files-in-place.js';
 import { joinCopies } from './house/join-copies.js';
 import { makeRoom } from './house/make-room.js';
-import { toStoredModel, type Manifest } from './manifest/manifest.js';
+import { absoluteFiles, toStoredModel, type Manifest } from './manifest/manifest.js';
 import type { WorkFolder } from './lock.js';
 import { deletableOriginals, deleteOriginals, liesInStore } from './originals.js';
 import { placeFiles, stageFiles, type FileToPlace } from './place-files.js';
 import type { ProgressReporter } from './progress.js';
+import { recordHashes } from './record-hashes.js';
 import { removeTree } from './remove-tree.js';
 import type { StoreContext } from './store-context.js';
 
-/** A file whose content is known. */
+/** A file of a model. */
 export interface FileToRecord extends FileToPlace {
   readonly role: ModelFileRole;
-  /** As the index of its model says it. */
+  /** As the index of its model says them. */
+  readonly indexSha256?: string;
   readonly md5?: string;
 }
 
@@ -51,22 +54,47 @@ export async function recordModel(
   progress: ProgressReporter,
   signal: AbortSignal,
 ): Promise<StoredModel> {
-  const known = await sameModel(context, model);
-  if (known !== undefined) return known;
+  const comparer = new ContentComparer(context, progress, signal);
+  for (;;) {
+    const known = await sameModel(context, model, comparer, true);
+    if (known !== undefined && known !== 'unknown') {
+      return withHashes(context, known, model, signal);
+    }
+    const stored = await recordAbsent(context, model, comparer, checkUnchanged, progress, signal);
+    // What another process recorded meanwhile has to be read first, which the lock is too dear for.
+    if (stored !== undefined) return stored;
+  }
+}
+
+/** Records a model unless it is there; `undefined` when files have to be read to know that. */
+async function recordAbsent(
+  context: StoreContext,
+  model: ModelToRecord,
+  comparer: ContentComparer,
+  checkUnchanged: () => Promise<void>,
+  progress: ProgressReporter,
+  signal: AbortSignal,
+): Promise<StoredModel | undefined> {
   const { name, format, placement, files, description, origin, derivedFrom } = model;
   const { fs, layout, manifests } = context;
   const takesIn = placement === 'move' || (await anyLiesInStore(context, files));
-  const toManifest = (paths: readonly string[], pinned: boolean): Manifest => ({
+  const toManifest = (
+    placed: readonly FileToRecord[],
+    paths: readonly string[],
+    pinned: boolean,
+  ): Manifest => ({
     name,
     format,
     ownership: takesIn ? 'owned' : 'linked',
     addedAt: new Date().toISOString(),
-    files: files.map(({ fileBytes, role, sha256, md5 }, index) => ({
+    files: placed.map(({ fileBytes, role, sha256, indexSha256, md5, modifiedMs }, index) => ({
       path: paths[index] ?? '',
       fileBytes,
       role,
-      sha256,
+      ...(sha256 !== undefined && { sha256 }),
+      ...(indexSha256 !== undefined && { indexSha256 }),
       ...(md5 !== undefined && { md5 }),
+      ...(modifiedMs !== undefined && { modifiedMs }),
     })),
     description,
     ...(origin !== undefined && { origin }),
@@ -79,20 +107,25 @@ export async function recordModel(
     if (takesIn && model.staged === undefined) await makeRoom(context, name, files, work, signal);
     // Copying can take minutes, so it is done before the lock is taken.
     const staged =
-      model.staged?.folder ??
-      (takesIn ? await stageFiles(fs, files, work, progress, signal) : undefined);
+      model.staged === undefined
+        ? takesIn
+          ? await stageFiles(fs, files, work, progress, signal)
+          : undefined
+        : { folder: model.staged.folder, files };
     return context.locked(work, signal, async () => {
       // Another process may have added it meanwhile.
-      const known = await sameModel(context, model);
-      if (known !== undefined) return known;
+      const known = await sameModel(context, model, comparer, false);
+      if (known === 'unknown') return undefined;
+      if (known !== undefined) return toStoredModel(known, layout.root);
       // Or taken in the very file that is to be linked.
       if (staged === undefined) await checkUnchanged();
       const originals = placement === 'move' ? await deletableOriginals(context, name, files) : [];
+      const placed = staged?.files ?? files;
       const paths =
         staged === undefined
           ? files.map(({ path }) => path)
-          : await placeFiles(fs, layout, name, staged, files);
-      const manifest = toManifest(paths, await isPinned(context, name));
+          : await placeFiles(fs, layout, name, staged.folder, files);
+      const manifest = toManifest(placed, paths, await isPinned(context, name));
       try {
         await manifests.write(manifest, work.path);
       } catch (error) {
@@ -109,6 +142,23 @@ export async function recordModel(
   });
 }
 
+/** A model that is there, with every sha256 recorded that the files to be added have and it has not. */
+async function withHashes(
+  context: StoreContext,
+  known: Manifest,
+  { files }: ModelToRecord,
+  signal: AbortSignal,
+): Promise<StoredModel> {
+  const { root } = context.layout;
+  const hashed = absoluteFiles(known, root).flatMap((file, index) => {
+    const sha256 = files[index]?.sha256;
+    return file.sha256 === undefined && sha256 !== undefined ? [{ ...file, sha256 }] : [];
+  });
+  if (hashed.length === 0) return toStoredModel(known, root);
+  const recorded = await recordHashes(context, known.name, hashed, signal);
+  return toStoredModel(recorded ?? known, root);
+}
+
 /**
  * Makes what other models have of the same content second names of the files that have come. Only of those
  * that nobody outside of the store has a name of, and whose content was just read. Failures take nothing
@@ -122,7 +172,9 @@ async function joinOthers(
 ): Promise<void> {
   if (ownership !== 'owned') return;
   const sound = files.flatMap(({ path, sha256 }, index) =>
-    isOurs(index) ? [{ path: `${context.layout.root}/${path}`, sha256 }] : [],
+    sha256 !== undefined && isOurs(index)
+      ? [{ path: `${context.layout.root}/${path}`, sha256 }]
+      : [],
   );
   await joinCopies(context, work, sound).catch((error: unknown) => {
     if (MobillmError.is(error)) context.onProblem?.(error);
@@ -153,24 +205,27 @@ export function nameIsTaken({ name, files }: StoredModel): MobillmError {
   );
 }
 
-/** The model of that name if nothing is left to do for it; throws if other content has the name. */
+/**
+ * The model of that name if nothing is left to do for it; `unknown` when that cannot be told without
+ * reading files, which `mayRead` does not allow. Throws if other content has the name.
+ */
 async function sameModel(
   { fs, layout, manifests }: StoreContext,
   { name, placement, files }: ModelToRecord,
-): Promise<StoredModel | undefined> {
+  comparer: ContentComparer,
+  mayRead: boolean,
+): Promise<Manifest | 'unknown' | undefined> {
   const found = await manifests.read(name);
   if (found === undefined) return undefined;
   if (found.state === 'damaged') throw found.error;
   const { manifest } = found;
-  const same =
-    manifest.files.length === files.length &&
-    manifest.files.every(({ sha256 }, index) => sha256 === files[index]?.sha256);
-  const model = toStoredModel(manifest, layout.root);
-  if (!same) throw nameIsTaken(model);
+  const same = await comparer.compare(manifest, files, mayRead);
+  if (same === 'unknown') return 'unknown';
+  if (!same) throw nameIsTaken(toStoredModel(manifest, layout.root));
   // What was linked is to be taken in.
   if (placement === 'move' && manifest.ownership === 'linked') return undefined;
   // The same content elsewhere replaces a file that has gone.
-  return (await areInPlace(fs, model.files.files)) ? model : undefined;
+  return (await areInPlace(fs, absoluteFiles(manifest, layout.root))) ? manifest : undefined;
 }
 
 /** Takes back files that could not be recorded; the originals are still there. */

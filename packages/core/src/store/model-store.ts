@@ -5,7 +5,7 @@ import type { ModelFiles } from './model-files.js';
 export interface StoredModel {
   /** Name, unique in the store. */
   readonly name: string;
-  /** Its files, with their sha256. */
+  /** Its files, with their sha256 where it is known. */
   readonly files: ModelFiles;
   /** What its header says. */
   readonly description: ModelDescription;
@@ -79,18 +79,30 @@ export interface AddModelOptions extends StoreJobOptions {
    * copy where both are on one file system.
    */
   readonly placement?: 'link' | 'move';
-  /** The sha256 that the content must have, in lower-case hexadecimal; for a model in one file. */
+  /**
+   * The sha256 that the content must have, in lower-case hexadecimal, for a model in one file; the file is
+   * read to compare it.
+   */
   readonly sha256?: string;
   /**
+   * When the sha256 of the files is computed, which takes a second or more a gigabyte: `now`, or
+   * `later`, by the first {@link ModelStore.verify}. Default: `later` for a file that is linked, `now`
+   * for one that is moved.
+   */
+  readonly hash?: 'now' | 'later';
+  /**
    * The model that this one was made from, which is recorded. By its name alone it has to be in the store,
-   * which adds its sha256.
+   * which adds its sha256 where it is known.
    */
   readonly derivedFrom?: string | ModelSource;
 }
 
 /** What {@link ModelStore.verify} found. */
 export interface VerifyReport {
-  /** Whether every file is there and has its recorded sha256. */
+  /**
+   * Whether every file is there and has its recorded sha256 or, where none was recorded yet, has not
+   * been written to since it was added.
+   */
   readonly ok: boolean;
   /** One row a file. */
   readonly files: readonly {
@@ -98,8 +110,8 @@ export interface VerifyReport {
     readonly path: string;
     /** What was found there. */
     readonly state: 'ok' | 'missing' | 'changed';
-    /** The sha256 that was recorded. */
-    readonly expectedSha256: string;
+    /** The sha256 that was recorded; left out where none was yet. */
+    readonly expectedSha256?: string;
     /** The sha256 that it has; left out when it is missing. */
     readonly actualSha256?: string;
   }[];
@@ -109,7 +121,8 @@ export interface VerifyReport {
 export interface ModelStore {
   /**
    * Adds a model from a file on this device, or from a folder that holds a model in a layout that the
-   * store knows. Adding the same content under the same name again returns what is there.
+   * store knows. Adding the same content under the same name again returns what is there; files are read
+   * to find that out only where no sha256 and no path tells.
    *
    * @throws MobillmError `FILE_NOT_FOUND`, `MODEL_INVALID`, `INTEGRITY_FAILED`, `MODEL_CONFLICT`
    * when the name is taken by other content, or `MODEL_NOT_FOUND` for an unknown `derivedFrom`.
@@ -127,7 +140,10 @@ export interface ModelStore {
    */
   resolve(name: string): Promise<StoredModel>;
 
-  /** Reads every file of a model and compares its sha256. */
+  /**
+   * Reads every file of a model and compares its sha256 with the recorded one. That of a file which
+   * has none yet is recorded, so that the next call can compare it.
+   */
   verify(name: string, options?: StoreJobOptions): Promise<VerifyReport>;
 
   /**

@@ -103,9 +103,11 @@ function copiesIn(models: readonly OwnedModel[]): Map<string, NamedFile[]> {
   const groups = new Map<string, NamedFile[]>();
   for (const { files } of models) {
     for (const { recorded } of files) {
-      if (groups.has(recorded.sha256) || recorded.fileBytes === 0) continue;
-      const same = filesWith(models, recorded.sha256);
-      if (new Set(same.map(({ file }) => file.id)).size > 1) groups.set(recorded.sha256, same);
+      const { sha256, fileBytes } = recorded;
+      // What nobody has read yet may be the same, which the first verification tells.
+      if (sha256 === undefined || groups.has(sha256) || fileBytes === 0) continue;
+      const same = filesWith(models, sha256);
+      if (new Set(same.map(({ file }) => file.id)).size > 1) groups.set(sha256, same);
     }
   }
   return groups;

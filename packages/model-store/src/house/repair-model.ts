@@ -2,7 +2,7 @@ import { MobillmError } from '@mobillm/core';
 import { baseName } from '../base-name.js';
 import type { HttpClient } from '../http/http-client.js';
 import type { WorkFolder } from '../lock.js';
-import type { RecordedModel } from '../manifest/manifest.js';
+import { absoluteFiles, type Manifest, type ManifestFile } from '../manifest/manifest.js';
 import type { ProgressReporter } from '../progress.js';
 import { PullProgress } from '../pull/pull-progress.js';
 import { downloadShared, forgetDownload } from '../pull/shared-download.js';
@@ -33,7 +33,7 @@ export interface Repair {
  */
 export async function repairModel(
   repair: Repair,
-  model: RecordedModel,
+  model: Manifest,
   report: DeviceVerifyReport,
 ): Promise<DeviceVerifyReport> {
   const { context } = repair;
@@ -50,12 +50,12 @@ export async function repairModel(
 
 async function repairFile(
   repair: Repair,
-  model: RecordedModel,
+  model: Manifest,
   row: VerifiedFile,
   work: WorkFolder,
   fetched: Map<string, number>,
 ): Promise<VerifiedFile> {
-  const { path, expectedSha256: sha256 } = row;
+  const { path } = row;
   if (model.ownership === 'linked') {
     return withAdvice(
       row,
@@ -71,7 +71,7 @@ async function repairFile(
   const { context, client, signal } = repair;
   const remote = await findRemoteFile(
     model.origin,
-    { fileName: baseName(path), sha256 },
+    { fileName: baseName(path), sha256: row.expectedSha256 },
     sourceContext(context.fs, client, signal),
   );
   if (remote === undefined) {
@@ -80,7 +80,9 @@ async function repairFile(
       `"${model.origin.reference}" no longer has this content. Remove the model and pull it again, which gives what is there now.`,
     );
   }
-  const fileBytes = model.files.files.find((file) => file.path === path)?.fileBytes ?? 0;
+  const { sha256 } = remote;
+  const files = absoluteFiles(model, context.layout.root);
+  const fileBytes = files.find((file) => file.path === path)?.fileBytes ?? 0;
   const fetchedBytes =
     fetched.get(sha256) ??
     (await fetchAndReplace(repair, { path, sha256, fileBytes }, { ...remote, fileBytes }, work));
@@ -137,10 +139,9 @@ async function replaceDamaged(
   const { fs } = context;
   await context.locked(work, signal, async () => {
     const { models } = await readOwnedModels(context);
-    const recorded = models.flatMap(({ manifest }) =>
-      manifest.files.map((file) => ({ ...file, path: `${context.layout.root}/${file.path}` })),
-    );
-    const own = recorded.find((file) => file.path === path && file.sha256 === sha256);
+    const isOwn = (file: ManifestFile) =>
+      `${context.layout.root}/${file.path}` === path && (file.sha256 ?? sha256) === sha256;
+    const own = models.find(({ manifest }) => manifest.files.some(isOwn));
     if (own === undefined) {
       throw new MobillmError(
         'MODEL_NOT_FOUND',
@@ -157,8 +158,25 @@ async function replaceDamaged(
     await fs.remove(fresh);
     if (!(await tryLink(fs, sound, fresh))) await fs.rename(sound, fresh);
     await putInPlace(context, fresh, path);
+    await recordMended(context, work, own.manifest, isOwn, { path, sha256 });
     for (const other of others) await replaceByLink(context, work, path, other.path);
   });
+}
+
+/** Records what a file is now that had no sum. */
+async function recordMended(
+  { fs, manifests }: StoreContext,
+  work: WorkFolder,
+  manifest: Manifest,
+  isMended: (file: ManifestFile) => boolean,
+  { path, sha256 }: { readonly path: string; readonly sha256: string },
+): Promise<void> {
+  if (manifest.files.every((file) => file.sha256 !== undefined || !isMended(file))) return;
+  const facts = await fs.stat(path);
+  const files = manifest.files.map((file) =>
+    isMended(file) ? { ...file, sha256, ...(facts && { modifiedMs: facts.modifiedMs }) } : file,
+  );
+  await manifests.write({ ...manifest, files }, work.path);
 }
 
 function withAdvice(row: VerifiedFile, advice: string): VerifiedFile {

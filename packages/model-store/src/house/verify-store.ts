@@ -1,5 +1,5 @@
 import { MobillmError } from '@mobillm/core';
-import { toStoredModel, type RecordedModel } from '../manifest/manifest.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { ProgressReporter } from '../progress.js';
 import type { StoreContext } from '../store-context.js';
 import type { StoreVerifyReport } from './house-types.js';
@@ -17,9 +17,7 @@ export async function verifyStore(
   signal: AbortSignal,
 ): Promise<StoreVerifyReport> {
   const states = await context.manifests.readAll();
-  const sound = states.flatMap((found) =>
-    found.state === 'sound' ? [toStoredModel(found.manifest, context.layout.root)] : [],
-  );
+  const sound = states.flatMap((found) => (found.state === 'sound' ? [found.manifest] : []));
   const totalBytes = sound.reduce((sum, model) => sum + bytesOf(model), 0);
   let doneBytes = 0;
   const known: KnownSums = new Map();
@@ -42,7 +40,7 @@ export async function verifyStore(
 async function verifyOne(
   context: StoreContext,
   repair: Repair | false,
-  model: RecordedModel,
+  model: Manifest,
   { progress, known }: { readonly progress: ProgressReporter; readonly known: KnownSums },
   signal: AbortSignal,
 ): Promise<StoreVerifyReport['models'][number]> {
@@ -58,8 +56,8 @@ async function verifyOne(
   }
 }
 
-function bytesOf({ files }: RecordedModel): number {
-  return files.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+function bytesOf({ files }: Manifest): number {
+  return files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
 }
 
 function recordOf({ details }: MobillmError): string {

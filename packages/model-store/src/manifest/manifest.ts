@@ -20,9 +20,16 @@ export interface ManifestFile {
   readonly path: string;
   readonly fileBytes: number;
   readonly role: ModelFileRole;
-  readonly sha256: string;
-  /** As the index of its model says it, in lower-case hexadecimal. */
+  /** Left out until somebody asks for it. */
+  readonly sha256?: string;
+  /** As the index of its model says them, in lower-case hexadecimal; compared when the file is read. */
+  readonly indexSha256?: string;
   readonly md5?: string;
+  /**
+   * When its content was last written to, in milliseconds since 1970: where no sha256 tells, this and
+   * the size tell whether it is what was added.
+   */
+  readonly modifiedMs?: number;
 }
 
 /** What the store records of a model: one JSON file each. */
@@ -48,17 +55,29 @@ export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify({ schema: schemaVersion, ...manifest }, null, 2)}\n`;
 }
 
-/** A stored model whose files all have a size and a sha256. */
+/** A stored model whose files all have a size. */
 export interface RecordedModel extends StoredModel {
-  readonly files: Omit<ModelFiles, 'files'> & { readonly files: readonly ManifestFile[] };
+  readonly files: Omit<ModelFiles, 'files'> & {
+    readonly files: readonly Omit<ManifestFile, 'modifiedMs' | 'md5' | 'indexSha256'>[];
+  };
 }
 
-/** The model that a manifest records, with the paths of owned files made absolute. */
-export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
-  const { name, format, ownership, addedAt, description, origin, derivedFrom, pinned } = manifest;
-  const files = manifest.files.map((file) => ({
+/** The files of a manifest, with the paths of owned ones made absolute. */
+export function absoluteFiles({ ownership, files }: Manifest, root: string): ManifestFile[] {
+  return files.map((file) => ({
     ...file,
     path: ownership === 'owned' ? `${root}/${file.path}` : file.path,
+  }));
+}
+
+/** The model that a manifest records, as callers see it. */
+export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
+  const { name, format, ownership, addedAt, description, origin, derivedFrom, pinned } = manifest;
+  const files = absoluteFiles(manifest, root).map(({ path, fileBytes, role, sha256 }) => ({
+    path,
+    fileBytes,
+    role,
+    ...(sha256 !== undefined && { sha256 }),
   }));
   return {
     name,
@@ -112,7 +131,7 @@ export function parseManifest(text: string): Manifest {
 
 function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
   const path = string(file, 'path');
-  const sha256 = parseSha256(file, 'sha256');
+  const sha256 = file['sha256'] === undefined ? undefined : parseSha256(file, 'sha256');
   const parts = path.split(/[/\\]/);
   const inStore =
     /^models(?:\/[^/]+){2,10}$/.test(path) && !parts.includes('..') && !parts.includes('.');
@@ -133,7 +152,19 @@ function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
   const fileBytes = size(file, 'fileBytes', role === 'weights' ? 1 : 0);
   const md5 = file['md5'] === undefined ? undefined : string(file, 'md5');
   if (md5 !== undefined && !/^[0-9a-f]{32}$/.test(md5)) throw new ManifestDamage('"md5" is no md5');
-  return { path, fileBytes, role, sha256, ...(md5 !== undefined && { md5 }) };
+  const modifiedMs = file['modifiedMs'];
+  if (modifiedMs !== undefined && typeof modifiedMs !== 'number') {
+    throw new ManifestDamage('"modifiedMs" is not a number');
+  }
+  return {
+    path,
+    fileBytes,
+    role,
+    ...(sha256 !== undefined && { sha256 }),
+    ...(file['indexSha256'] !== undefined && { indexSha256: parseSha256(file, 'indexSha256') }),
+    ...(md5 !== undefined && { md5 }),
+    ...(modifiedMs !== undefined && { modifiedMs }),
+  };
 }
 
 function parseOrigin(fields: Fields): ModelOrigin {

@@ -1,12 +1,14 @@
 import { MobillmError, type StoredModel } from '@mobillm/core';
 import type { PullControl } from '../download/pull-control.js';
 import { areInPlace } from '../files-in-place.js';
+import { hashFiles } from '../hash-files.js';
 import { makeRoom } from '../house/make-room.js';
 import type { HttpClient } from '../http/http-client.js';
 import type { WorkFolder } from '../lock.js';
-import { toStoredModel } from '../manifest/manifest.js';
+import { absoluteFiles, toStoredModel, type ManifestFile } from '../manifest/manifest.js';
 import { stageFiles } from '../place-files.js';
 import { ProgressReporter } from '../progress.js';
+import { knowHashes } from '../record-hashes.js';
 import { nameIsTaken, recordModel, type FileToRecord } from '../record-model.js';
 import type { RemoteFile, RemoteModel } from '../sources/source.js';
 import type { StoreContext } from '../store-context.js';
@@ -40,7 +42,7 @@ export async function pullModel(
   progress: PullProgress,
   signal: AbortSignal,
 ): Promise<StoredModel> {
-  const present = await alreadyThere(context, request);
+  const present = await alreadyThere(context, request, progress, signal);
   if (present !== undefined) {
     await checkAddress(client, request.model, present, signal);
     return present;
@@ -89,7 +91,7 @@ export async function pullModel(
       await space.add(await neededSizes(context, distinct), ending.signal);
       for (const [folder, file] of distinct) {
         while (!downloads.has(folder)) {
-          const kept = await findContent(context, file);
+          const kept = await findContent(context, file, progress.reporter, signal);
           if (kept?.owner !== undefined && !claim.uses.includes(kept.owner)) {
             // It has come since, and must not go before it is taken.
             claim = await claimRoom();
@@ -106,7 +108,7 @@ export async function pullModel(
             break;
           }
           // The process that was waited for may have recorded the whole model.
-          const meanwhile = await alreadyThere(context, request);
+          const meanwhile = await alreadyThere(context, request, progress, signal);
           if (meanwhile !== undefined) return meanwhile;
         }
       }
@@ -161,7 +163,7 @@ async function recordPulled(
       ? { ...model.origin, revision: mark }
       : model.origin;
   const silent = new ProgressReporter(undefined);
-  const folder = await stageFiles(fs, fetched, work, silent, signal);
+  const { folder } = await stageFiles(fs, fetched, work, silent, signal);
   const inspect =
     model.format === 'gguf'
       ? inspectGgufFiles(fs, folder, fetched, signal)
@@ -203,9 +205,12 @@ async function recordPulled(
  * @throws MobillmError `MODEL_CONFLICT` when the name is taken by other content.
  */
 async function alreadyThere(
-  { manifests, layout, fs }: StoreContext,
+  context: StoreContext,
   { model, name }: PullRequest,
+  progress: PullProgress,
+  signal: AbortSignal,
 ): Promise<StoredModel | undefined> {
+  const { manifests, layout, fs } = context;
   const found = await manifests.read(name);
   if (found === undefined) return undefined;
   if (found.state === 'damaged') throw found.error;
@@ -214,9 +219,17 @@ async function alreadyThere(
     manifest.origin?.reference === model.origin.reference &&
     // That of an address is the mark of its content, and asked for by whoever found it.
     (model.origin.revision === undefined || manifest.origin.revision === model.origin.revision);
-  const same = (file: RemoteFile, index: number) =>
-    file.sha256 === undefined ? known : manifest.files[index]?.sha256 === file.sha256;
   const stored = toStoredModel(manifest, layout.root);
+  const sizes = model.files.every(
+    ({ fileBytes }, index) =>
+      fileBytes === undefined || fileBytes === manifest.files[index]?.fileBytes,
+  );
+  const needsSum = (_: unknown, index: number) => model.files[index]?.sha256 !== undefined;
+  const files = sizes
+    ? await knowHashes(context, manifest, needsSum, progress.reporter, signal)
+    : manifest.files;
+  const same = (file: RemoteFile, index: number) =>
+    file.sha256 === undefined ? known : files[index]?.sha256 === file.sha256;
   if (manifest.files.length !== model.files.length || !model.files.every(same)) {
     // Before gigabytes come that nothing could be done with.
     if (model.files.every(({ sha256 }) => sha256 !== undefined)) throw nameIsTaken(stored);
@@ -230,6 +243,7 @@ interface FetchedContent
   extends
     Omit<FileToRecord, 'fileName' | 'role'>,
     Partial<Pick<SharedDownload, 'release' | 'mark'>> {
+  readonly sha256: string;
   /** Folder of its download; none for content that the store had. */
   readonly folder?: string;
   /** The model that owns it, where the store had it. */
@@ -238,28 +252,47 @@ interface FetchedContent
   readonly checksums?: Uint32Array;
 }
 
-interface FetchedFile extends FetchedContent, FileToRecord {
+interface FetchedFile extends FetchedContent, Pick<FileToRecord, 'role'> {
   readonly fileName: string;
 }
 
-/** A file of some model in the store with this content; one that the store owns rather than a linked one. */
+/**
+ * A file of some model in the store with this content; one that the store owns rather than a linked one. What has
+ * the size alone, and no sha256 yet, is read: that is sooner done than a download. So is what is linked, as
+ * others may write to it, or have given it the name of other content.
+ */
 async function findContent(
-  { manifests, layout, fs }: StoreContext,
-  { sha256 }: RemoteFile,
+  context: StoreContext,
+  { sha256, fileBytes }: RemoteFile,
+  reporter: ProgressReporter,
+  signal: AbortSignal,
 ): Promise<FetchedContent | undefined> {
   if (sha256 === undefined) return undefined;
-  const models = (await manifests.readAll()).flatMap((found) =>
-    found.state === 'sound' ? [toStoredModel(found.manifest, layout.root)] : [],
+  const { fs, manifests, layout } = context;
+  const sound = (await manifests.readAll()).flatMap((found) =>
+    found.state === 'sound' ? [found.manifest] : [],
   );
-  models.sort((a, b) => Number(b.ownership === 'owned') - Number(a.ownership === 'owned'));
-  for (const { name, ownership, files } of models) {
-    const owner = ownership === 'owned' ? name : undefined;
-    for (const { path, fileBytes, sha256: recorded } of files.files) {
-      if (recorded !== sha256) continue;
-      const facts = await fs.stat(path).catch(() => undefined);
-      if (facts?.kind === 'file' && facts.fileBytes === fileBytes) {
-        return { path, fileBytes, sha256, owner };
-      }
+  sound.sort((a, b) => Number(b.ownership === 'owned') - Number(a.ownership === 'owned'));
+  for (const manifest of sound) {
+    for (const file of absoluteFiles(manifest, layout.root)) {
+      if (file.sha256 !== sha256 || !(await areInPlace(fs, [file]))) continue;
+      const content: FetchedContent = { path: file.path, fileBytes: file.fileBytes, sha256 };
+      if (manifest.ownership === 'owned') return { ...content, owner: manifest.name };
+      const sum = await hashFiles(fs, [content], reporter, signal).catch(() => []);
+      signal.throwIfAborted();
+      if (sum[0] === sha256) return content;
+    }
+  }
+  const mayHave = (file: ManifestFile) => file.sha256 === undefined && file.fileBytes === fileBytes;
+  for (const manifest of sound.filter(({ files }) => files.some(mayHave))) {
+    await knowHashes(context, manifest, mayHave, reporter, signal);
+    // A file that was written to since it was added has no sum in the record, and is none of the store's.
+    const found = await manifests.read(manifest.name);
+    if (found?.state !== 'sound') continue;
+    for (const file of absoluteFiles(found.manifest, layout.root)) {
+      if (file.sha256 !== sha256 || !(await areInPlace(fs, [file]))) continue;
+      const owner = found.manifest.ownership === 'owned' ? manifest.name : undefined;
+      return { path: file.path, fileBytes: file.fileBytes, sha256, owner };
     }
   }
   return undefined;

@@ -149,32 +149,32 @@ describe.each(Object.entries(layouts))(
     const content: Folder = files;
     const all = { ...content, ...rubbish };
 
-    it('is a model whose files are linked where they lie', async () => {
+    it.each(['now', 'later'] as const)('is linked where it lies, hashed %s', async (hash) => {
       const path = await writeFolder(`${folder.path}/Tiny`, all);
       await using store = open();
-      const model = await store.add(path);
+      const model = await store.add(path, { hash });
       expect(model).toMatchObject({
         name: 'Tiny',
         ownership: 'linked',
         files: { format, name: 'Tiny' },
       });
       expect(model.description).toEqual(description);
-      const found = model.files.files.map(({ path: file, ...rest }) => {
-        const name = file.slice(path.length + 1);
-        return [name, rest.role, rest.fileBytes, rest.sha256];
-      });
-      expect(found).toEqual(
-        Object.entries(roles).map(([name, role]) => [
-          name,
-          role,
-          content[name]!.byteLength,
-          sumOf('sha256', content[name]!),
-        ]),
-      );
+      const rowsOf = ({ files: { files: found } }: typeof model) =>
+        found.map(({ path: file, role, fileBytes, sha256 }) => {
+          return [file.slice(path.length + 1), role, fileBytes, sha256];
+        });
+      const expected = (hashed: boolean) =>
+        Object.entries(roles).map(([name, role]) => {
+          const bytes = content[name]!;
+          return [name, role, bytes.byteLength, hashed ? sumOf('sha256', bytes) : undefined];
+        });
+      expect(rowsOf(model)).toEqual(expected(hash === 'now'));
       expect(await store.list()).toEqual([model]);
       expect(await store.resolve('Tiny')).toEqual(model);
       expect(await store.verify('Tiny')).toMatchObject({ ok: true });
-      expect(await store.add(path)).toEqual(model);
+      const verified = await store.add(path);
+      expect(verified.addedAt).toBe(model.addedAt);
+      expect(rowsOf(verified)).toEqual(expected(true));
       await store.remove('Tiny');
       expect(await readdir(path)).toHaveLength(
         new Set(Object.keys(all).map((name) => name.split('/')[0])).size,
@@ -243,7 +243,8 @@ describe('a folder', () => {
   it('of MLC is not added when a shard has another md5', async () => {
     const files = { ...mlcFolder(), 'params_shard_1.bin': new Uint8Array(1500) };
     await using store = open();
-    await expect(store.add(await writeFolder(`${folder.path}/Bad`, files))).rejects.toMatchObject({
+    const path = await writeFolder(`${folder.path}/Bad`, files);
+    await expect(store.add(path, { hash: 'now' })).rejects.toMatchObject({
       code: 'INTEGRITY_FAILED',
       message: expect.stringMatching(/params_shard_1\.bin" does not have the md5/) as string,
     });
@@ -253,11 +254,31 @@ describe('a folder', () => {
   it('compiled for QNN is not added when its binary has another sha256', async () => {
     const files = { ...qnnFolder(), 'model.bin': new Uint8Array(1000) };
     await using store = open();
-    await expect(store.add(await writeFolder(`${folder.path}/Bad`, files))).rejects.toMatchObject({
+    const path = await writeFolder(`${folder.path}/Bad`, files);
+    await expect(store.add(path, { hash: 'now' })).rejects.toMatchObject({
       code: 'INTEGRITY_FAILED',
       message: expect.stringMatching(/does not have the sha256/) as string,
     });
   });
+
+  it.each([
+    ['MLC', { ...mlcFolder(), 'params_shard_1.bin': new Uint8Array(1500) }, 'params_shard_1.bin'],
+    ['a compiler for QNN', { ...qnnFolder(), 'model.bin': new Uint8Array(1000) }, 'model.bin'],
+  ])(
+    'of %s whose index says another sum is found changed by each verify',
+    async (_, files, bad) => {
+      await using store = open();
+      const path = await writeFolder(`${folder.path}/Bad`, files);
+      await store.add(path);
+      await store.add(path, { name: 'again' });
+      for (let time = 0; time < 2; time++) {
+        const { models } = await store.verifyAll();
+        expect(
+          models.map(({ report }) => report?.files.filter(({ state }) => state === 'changed')),
+        ).toMatchObject([[{ path: `${path}/${bad}` }], [{ path: `${path}/${bad}` }]]);
+      }
+    },
+  );
 
   it('may consist of links, as that of a cache does', async () => {
     const { mkdir } = await import('node:fs/promises');

@@ -23,7 +23,6 @@ export function testStoreAdding(fixture: StoreFixture): void {
               path: file.path,
               fileBytes: file.bytes.byteLength,
               role: 'weights',
-              sha256: file.sha256,
             },
           ],
         },
@@ -51,6 +50,13 @@ export function testStoreAdding(fixture: StoreFixture): void {
       expect(await fixture.store.resolve('Tiny.Q8')).toEqual(model);
     });
 
+    it('the sha256 of a linked file is recorded when that is asked for', async () => {
+      const file = await makeModel(fixture, 'tiny.gguf');
+      const model = await fixture.store.add(file.path, { hash: 'now' });
+      expect(model.files.files[0]?.sha256).toBe(file.sha256);
+      expect(await fixture.store.resolve('tiny')).toEqual(model);
+    });
+
     it('a linked file stays where it lies, unchanged', async () => {
       const file = await makeModel(fixture, 'tiny.gguf');
       const model = await fixture.store.add(file.path, { name: 'linked', placement: 'link' });
@@ -64,6 +70,7 @@ export function testStoreAdding(fixture: StoreFixture): void {
       const path = model.files.files[0]?.path ?? '';
       expect(model.ownership).toBe('owned');
       expect(path.startsWith(`${fixture.folder}/store/`)).toBe(true);
+      expect(model.files.files[0]?.sha256).toBe(file.sha256);
       expect(await hashOf(path)).toBe(file.sha256);
       expect(await hashOf(file.path)).toBeUndefined();
       expect(await fixture.store.resolve('moved')).toEqual(model);
@@ -100,7 +107,7 @@ export function testStoreAdding(fixture: StoreFixture): void {
       const source = await makeModel(fixture, 'source.gguf', 1);
       const small = await makeModel(fixture, 'small.gguf', 2);
       const other = await makeModel(fixture, 'other.gguf', 3);
-      await fixture.store.add(source.path);
+      await fixture.store.add(source.path, { hash: 'now' });
       const derived = await fixture.store.add(small.path, { derivedFrom: 'source' });
       expect(derived.derivedFrom).toEqual({ name: 'source', sha256: source.sha256 });
       const elsewhere = { name: 'elsewhere', sha256: 'ab'.repeat(32) };
@@ -131,20 +138,26 @@ export function testStoreAdding(fixture: StoreFixture): void {
       expect(await Promise.all(paths.map(hashOf))).toEqual([two.sha256, one.sha256]);
     });
 
-    it('progress never falls and ends with one report of all bytes', async () => {
-      const file = await makeModel(fixture, 'tiny.gguf');
-      const reports: ByteProgress[] = [];
-      await fixture.store.add(file.path, { onProgress: (progress) => reports.push(progress) });
-      const last = reports.at(-1);
-      expect(last).toMatchObject({
-        doneBytes: tinyLlamaGguf().byteLength,
-        totalBytes: tinyLlamaGguf().byteLength,
-      });
-      const hashed = reports.filter(({ phase }) => phase === last?.phase);
-      expect(hashed.map(({ doneBytes }) => doneBytes)).toEqual(
-        hashed.map(({ doneBytes }) => doneBytes).sort((a, b) => a - b),
-      );
-    });
+    it.each(['now', 'later'] as const)(
+      'progress never falls and ends with one report of all bytes, hashed %s',
+      async (hash) => {
+        const file = await makeModel(fixture, 'tiny.gguf');
+        const reports: ByteProgress[] = [];
+        await fixture.store.add(file.path, {
+          hash,
+          onProgress: (progress) => reports.push(progress),
+        });
+        const last = reports.at(-1);
+        expect(last).toMatchObject({
+          doneBytes: tinyLlamaGguf().byteLength,
+          totalBytes: tinyLlamaGguf().byteLength,
+        });
+        const hashed = reports.filter(({ phase }) => phase === last?.phase);
+        expect(hashed.map(({ doneBytes }) => doneBytes)).toEqual(
+          hashed.map(({ doneBytes }) => doneBytes).sort((a, b) => a - b),
+        );
+      },
+    );
 
     it('several at once are all added', async () => {
       const names = ['a', 'b', 'c', 'd'];

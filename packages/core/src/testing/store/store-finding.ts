@@ -50,7 +50,7 @@ export function testStoreFinding(fixture: StoreFixture): void {
 
     it('verifying reports a sound file', async () => {
       const { path, sha256, bytes } = await makeModel(fixture, 'tiny.gguf');
-      await fixture.store.add(path);
+      await fixture.store.add(path, { hash: 'now' });
       const reports: ByteProgress[] = [];
       const report = await fixture.store.verify('tiny', {
         onProgress: (progress) => reports.push(progress),
@@ -66,9 +66,40 @@ export function testStoreFinding(fixture: StoreFixture): void {
       });
     });
 
+    it('the first verification of a file records its sha256', async () => {
+      const { path, sha256: actualSha256 } = await makeModel(fixture, 'tiny.gguf', 1);
+      await fixture.store.add(path);
+      expect(await fixture.store.verify('tiny')).toEqual({
+        ok: true,
+        files: [{ path, state: 'ok', actualSha256 }],
+      });
+      const again = await fixture.reopen();
+      expect((await again.resolve('tiny')).files.files[0]?.sha256).toBe(actualSha256);
+      const other = await makeModel(fixture, 'tiny.gguf', 2);
+      expect(await again.verify('tiny')).toEqual({
+        ok: false,
+        files: [
+          { path, state: 'changed', expectedSha256: actualSha256, actualSha256: other.sha256 },
+        ],
+      });
+    });
+
+    it('a file that was written to before its first verification is changed', async () => {
+      const { utimes } = await import('node:fs/promises');
+      const { path, sha256: actualSha256 } = await makeModel(fixture, 'tiny.gguf');
+      await fixture.store.add(path);
+      await utimes(path, 1, 1);
+      for (let time = 0; time < 2; time++) {
+        expect(await fixture.store.verify('tiny')).toEqual({
+          ok: false,
+          files: [{ path, state: 'changed', actualSha256 }],
+        });
+      }
+    });
+
     it('verifying finds a changed byte', async () => {
       const file = await makeModel(fixture, 'tiny.gguf', 1);
-      await fixture.store.add(file.path);
+      await fixture.store.add(file.path, { hash: 'now' });
       const other = await makeModel(fixture, 'tiny.gguf', 2);
       expect(await fixture.store.verify('tiny')).toEqual({
         ok: false,
@@ -86,12 +117,15 @@ export function testStoreFinding(fixture: StoreFixture): void {
     it('verifying finds a file that is missing', async () => {
       const { rm } = await import('node:fs/promises');
       const file = await makeModel(fixture, 'tiny.gguf');
-      await fixture.store.add(file.path);
+      await fixture.store.add(file.path, { hash: 'now' });
+      await fixture.store.add(file.path, { name: 'unread' });
       await rm(file.path);
+      const row = { path: file.path, state: 'missing' };
       expect(await fixture.store.verify('tiny')).toEqual({
         ok: false,
-        files: [{ path: file.path, state: 'missing', expectedSha256: file.sha256 }],
+        files: [{ ...row, expectedSha256: file.sha256 }],
       });
+      expect(await fixture.store.verify('unread')).toEqual({ ok: false, files: [row] });
     });
 
     it('an aborted verification rejects with the reason', async () => {

@@ -133,6 +133,7 @@ export function testStoreRefusing(fixture: StoreFixture): void {
         () => add('a', { derivedFrom: { name: 'a', sha256: 'ABC' } }),
         'options.derivedFrom.sha256',
       );
+      await expectWrongCall(() => add('a', { hash: true }), 'options.hash');
       await expectWrongCall(() => add('a', { signal: true }), 'options.signal');
       await expectWrongCall(() => add('a', { onProgress: 1 }), 'options.onProgress');
     });
