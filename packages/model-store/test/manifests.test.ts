@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { writeTinyLlamaGguf } from '@mobillm/core/testing';
 import { describe, expect, it } from 'vitest';
+import { nodeFileSystem } from '../src/file-system/node.js';
 import { createModelStore } from '../src/index.js';
 import { temporaryFolder } from './temporary-folder.js';
 
@@ -40,6 +42,7 @@ describe('a manifest is input that nobody vouches for', () => {
     ['that owns a file above', { ownership: 'owned', files: [{ ...file, path: 'models/../x' }] }],
     ['with a size below 1', { files: [{ ...file, fileBytes: -1 }] }],
     ['with no sha256', { files: [{ ...file, sha256: 'abc' }] }],
+    ['with no time', { files: [{ ...file, modifiedMs: 'now' }] }],
     ['with an unknown role', { files: [{ ...file, role: 'virus' }] }],
     ['with a source of no name', { derivedFrom: { name: '../up' } }],
     ['with a source of no sha256', { derivedFrom: { name: 'a', sha256: 'abc' } }],
@@ -73,6 +76,15 @@ describe('a manifest is input that nobody vouches for', () => {
     expect(process.memoryUsage().rss).toBeLessThan(2 ** 30);
     await store.remove('tiny');
     expect(await store.list()).toEqual([]);
+  });
+
+  it('a pipe in its place is told, and nobody waits for it', async () => {
+    const { store, manifest, problems } = await storeWithModel();
+    await rm(manifest);
+    execFileSync('mkfifo', [manifest]);
+    expect(await store.list()).toEqual([]);
+    expect(problems).toMatchObject([{ details: { what: 'it is not a file' } }]);
+    await expect(nodeFileSystem.open(manifest)).rejects.toMatchObject({ code: 'ENXIO' });
   });
 
   it('a folder in its place is told', async () => {

@@ -86,7 +86,7 @@ export interface FileSystem {
   listFolder(path: string): Promise<readonly string[]>;
   /** Makes a folder and those above it; it may be there already. */
   makeFolder(path: string): Promise<void>;
-  /** Opens a file for reading. */
+  /** Opens a file for reading, and nothing but a file: `EISDIR` for a folder, `ENXIO` for a pipe or device. */
   open(path: string): Promise<ByteSource>;
   /** Makes a new file for writing; `EEXIST` when something is there. */
   create(path: string): Promise<FileWriter>;

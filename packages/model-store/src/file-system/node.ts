@@ -42,11 +42,16 @@ export const nodeFileSystem: FileSystem = {
     await mkdir(path, { recursive: true });
   },
   async open(path) {
-    const handle = await open(path, 'r');
+    // A pipe would keep who opens it waiting until somebody writes to it.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size } = await handle.stat();
+      const facts = await handle.stat();
+      if (!facts.isFile()) {
+        const code = facts.isDirectory() ? 'EISDIR' : 'ENXIO';
+        throw Object.assign(new Error(`${code}: "${path}" is not a file`), { code });
+      }
       return {
-        byteLength: size,
+        byteLength: facts.size,
         read: (offset, length) => readAt(handle, offset, length),
         close: () => handle.close(),
       };

@@ -3,7 +3,7 @@ import type { FileSystem } from '../file-system/file-system.js';
 import type { StoreLayout } from '../layout.js';
 import { makeLastingFolder } from '../make-lasting-folder.js';
 import { removeTree } from '../remove-tree.js';
-import { storeFailure } from '../store-errors.js';
+import { errnoOf, storeFailure } from '../store-errors.js';
 import { formatManifest, ManifestDamage, parseManifest, type Manifest } from './manifest.js';
 
 /** Manifests hold a chat template of 1 MiB at most, which JSON may write six times as long. */
@@ -100,26 +100,24 @@ export class ManifestFolder {
   }
 
   private async readFile(path: string): Promise<ManifestState | undefined> {
-    const facts = await this.attempt(this.fs.stat(path), `read "${path}"`);
-    if (facts === undefined) return undefined;
-    if (facts.kind !== 'file') return damaged(path, 'it is not a file');
-    if (facts.fileBytes > maxManifestBytes) {
-      return damaged(
-        path,
-        `it has ${facts.fileBytes} bytes, and at most ${maxManifestBytes} are read`,
-      );
-    }
     try {
       const source = await this.fs.open(path);
       try {
-        const bytes = await source.read(0, Math.min(source.byteLength, maxManifestBytes));
+        if (source.byteLength > maxManifestBytes) {
+          throw new ManifestDamage(
+            `it has ${source.byteLength} bytes, and at most ${maxManifestBytes} are read`,
+          );
+        }
+        const bytes = await source.read(0, source.byteLength);
         return { state: 'sound', manifest: parseManifest(new TextDecoder().decode(bytes)) };
       } finally {
         await source.close();
       }
     } catch (error) {
       if (error instanceof ManifestDamage) return damaged(path, error.message);
-      if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+      const errno = errnoOf(error) ?? '';
+      if (errno === 'ENOENT') return undefined;
+      if (['EISDIR', 'ENXIO'].includes(errno)) return damaged(path, 'it is not a file');
       throw storeFailure(error, `read "${path}"`);
     }
   }
