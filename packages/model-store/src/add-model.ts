@@ -1,7 +1,7 @@
 import { MobillmError, wrongValue, type ModelSource, type StoredModel } from '@mobillm/core';
 import type { FileSystem } from './file-system/file-system.js';
 import { findManifest } from './find-model.js';
-import { sha256OfBlob } from './foreign/blob-name.js';
+import { readBlobName, type NamedBlob } from './foreign/blob-name.js';
 import { inspectModel, otherContent, type InspectedModel } from './formats/inspect-model.js';
 import { hashFiles } from './hash-files.js';
 import { realPath } from './originals.js';
@@ -38,9 +38,15 @@ export async function addModel(
     throw wrongValue('options.sha256', 'cannot be checked for a model in several files');
   }
   const reads = request.hash === 'now' || sha256 !== undefined;
+  const blobs = await blobNames(context, inspected);
+  // Small files of a cache are not named after their sha256, and belong to it all the same.
+  const app = blobs.find((blob) => blob !== undefined)?.app;
   const hashes = reads
     ? await hashContent(context.fs, inspected, progress, signal)
-    : await namedHashes(context, inspected, request.placement);
+    : request.placement === 'link'
+      ? blobs.map((blob) => blob?.sha256)
+      : // Nothing is believed of what the store takes in: others would be given that content.
+        [];
   const files = inspected.files.map((file, index) => {
     const { path, fileName, fileBytes, modifiedMs, role, md5, sha256: indexSha256 } = file;
     const known = hashes[index];
@@ -50,6 +56,7 @@ export async function addModel(
       fileBytes,
       modifiedMs,
       role,
+      isForeign: app !== undefined,
       ...(known !== undefined && { sha256: known }),
       ...(indexSha256 !== undefined && { indexSha256 }),
       ...(md5 !== undefined && { md5 }),
@@ -61,7 +68,11 @@ export async function addModel(
   const { format, description } = inspected;
   const model = await recordModel(
     context,
-    { name, format, placement, files, description, ...(derivedFrom && { derivedFrom }) },
+    {
+      ...{ name, format, placement, files, description },
+      ...(derivedFrom && { derivedFrom }),
+      ...(app !== undefined && { app }),
+    },
     () => checkUnchanged(context, inspected),
     progress,
     signal,
@@ -72,18 +83,13 @@ export async function addModel(
   return model;
 }
 
-/**
- * What the names of files tell of their content, for those that are named after it. Of files that the store takes
- * in nothing is believed that it has not read: others would be given their content.
- */
-async function namedHashes(
+/** What the names of files tell, for those that an app named after their content. */
+async function blobNames(
   context: StoreContext,
   { files }: InspectedModel,
-  placement: 'link' | 'move',
-): Promise<(string | undefined)[]> {
-  if (placement === 'move') return [];
+): Promise<(NamedBlob | undefined)[]> {
   const paths = await Promise.all(files.map(({ path }) => realPath(context, path)));
-  return paths.map((path) => (path === undefined ? undefined : sha256OfBlob(path)));
+  return paths.map((path) => (path === undefined ? undefined : readBlobName(path)));
 }
 
 /** Reads all files, and compares them with the sums that the model's own index says. */
@@ -119,7 +125,7 @@ async function removeEmptied(
 }
 
 /** Looks up in the store what is given by its name alone. */
-async function sourceOf(
+export async function sourceOf(
   context: StoreContext,
   source: string | ModelSource | undefined,
 ): Promise<ModelSource | undefined> {
@@ -141,7 +147,10 @@ async function checkUnchanged({ fs }: StoreContext, { files }: InspectedModel): 
   }
 }
 
-function checkSha256(path: string, expected: string, actual: string | undefined): void {
+/**
+ * @throws MobillmError `INTEGRITY_FAILED` when a file has other content than was asked for.
+ */
+export function checkSha256(path: string, expected: string, actual: string | undefined): void {
   if (actual === expected) return;
   throw new MobillmError(
     'INTEGRITY_FAILED',

@@ -2,8 +2,19 @@ import { hashFiles } from './hash-files.js';
 import { absoluteFiles, type Manifest } from './manifest/manifest.js';
 import { realPath } from './originals.js';
 import type { FileToPlace } from './place-files.js';
+import type { FileToRecord } from './record-model.js';
 import type { ProgressReporter } from './progress.js';
 import type { StoreContext } from './store-context.js';
+
+/** Two lists of files; a licence that one of them has alone makes no other model. */
+export function comparable<
+  A extends { readonly role: string },
+  B extends { readonly role: string },
+>(first: readonly A[], second: readonly B[]): readonly [readonly A[], readonly B[]] {
+  if (first.length === second.length) return [first, second];
+  const matters = ({ role }: { readonly role: string }) => role !== 'license';
+  return [first.filter(matters), second.filter(matters)];
+}
 
 /** Tells whether a recorded model and files that are to be added have the same content. */
 export class ContentComparer {
@@ -22,13 +33,12 @@ export class ContentComparer {
    */
   async compare(
     recorded: Manifest,
-    files: readonly FileToPlace[],
+    files: readonly FileToRecord[],
     mayRead: boolean,
   ): Promise<boolean | 'unknown'> {
-    if (recorded.files.length !== files.length) return false;
-    const pairs = absoluteFiles(recorded, this.context.layout.root).map(
-      (file, index) => [file, files[index] ?? file] as const,
-    );
+    const [first, second] = comparable(absoluteFiles(recorded, this.context.layout.root), files);
+    if (first.length !== second.length) return false;
+    const pairs = first.map((file, index) => [file, second[index] ?? file] as const);
     if (pairs.some(([a, b]) => a.fileBytes !== b.fileBytes)) return false;
     const open: (readonly [FileToPlace, FileToPlace])[] = [];
     for (const [a, b] of pairs) {

@@ -1,4 +1,5 @@
 import type {
+  AddModelOptions,
   ModelDescription,
   ModelFileRole,
   ModelFormat,
@@ -9,6 +10,7 @@ import type {
 } from '@mobillm/core';
 import type { PullControl } from './download/pull-control.js';
 import type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
+import type { ForeignApp, FoundModel } from './foreign/found-model.js';
 import type {
   DeviceVerifyReport,
   PruneOptions,
@@ -34,6 +36,11 @@ export interface PullModelOptions extends StoreJobOptions {
   readonly connections?: number;
   /** Pauses the pull and lets it go on; made by `createPullControl`. */
   readonly control?: PullControl;
+  /**
+   * What becomes of a model that another app on this device holds already: `link` (default) uses it where it
+   * lies; `move` takes it into the store, as a second name of the file or a copy, and the app keeps its own.
+   */
+  readonly placement?: 'link' | 'move';
   /** What the selection `auto` plans for; this device and llama.cpp by default. */
   readonly fit?: FitOptions;
   /** Told what the selection `auto` has chosen and why, before it is downloaded. */
@@ -73,6 +80,14 @@ export interface DescribedModel {
   readonly choice?: FittingChoice;
   /** Bytes of its files that were fetched to tell this. */
   readonly fetchedBytes: number;
+}
+
+/** Options of {@link DeviceModelStore.discover}. */
+export interface DiscoverOptions extends StoreJobOptions {
+  /** Apps whose models are looked for; all by default. */
+  readonly apps?: readonly ForeignApp[];
+  /** Folders of the user with GGUF files in them, which are looked through to a depth of eight. */
+  readonly folders?: readonly string[];
 }
 
 /** A store on a device, which downloads as well. */
@@ -137,4 +152,21 @@ export interface DeviceModelStore extends ModelStore {
    * @throws MobillmError `IO_FAILED`.
    */
   prune(options?: PruneOptions): Promise<PruneReport>;
+
+  /**
+   * Finds the models that other apps hold on this device: Ollama, LM Studio, the caches of Hugging Face and
+   * ModelScope, and folders of the user. Headers are read, and nothing else; what is damaged is told to the
+   * store's `onProblem` and left out. Ordered by app, then by name.
+   */
+  discover(options?: DiscoverOptions): Promise<readonly FoundModel[]>;
+
+  /**
+   * Adds a model from a file, as {@link ModelStore.add} does, or one that {@link DeviceModelStore.discover}
+   * found, also by its reference (`ollama:smollm2:135m`). Files of another app are used where they lie, never
+   * written to and never deleted: `placement: 'move'` gives the store files of its own.
+   *
+   * @throws MobillmError as {@link ModelStore.add}, and `MODEL_NOT_FOUND` for a reference to a model that no
+   * app here holds.
+   */
+  add(model: string | FoundModel, options?: AddModelOptions): Promise<StoredModel>;
 }

@@ -4,6 +4,7 @@ export type {
   DescribedModel,
   DescribeModelOptions,
   DeviceModelStore,
+  DiscoverOptions,
   PullModelOptions,
 } from './device-model-store.js';
 export type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
@@ -25,3 +26,4 @@ export type {
   Sha256,
   TakenBytes,
 } from './file-system/file-system.js';
+export type { ForeignApp, FoundModel } from './foreign/found-model.js';

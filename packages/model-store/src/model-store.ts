@@ -3,20 +3,30 @@ import {
   wrongType,
   wrongValue,
   type AddModelOptions,
-  type MobillmError,
+  MobillmError,
   type ModelSource,
   type StoredModel,
 } from '@mobillm/core';
 import { addModel } from './add-model.js';
-import type { FileFacts, FileSystem } from './file-system/file-system.js';
+import type { FileSystem } from './file-system/file-system.js';
+import { checkInPlace } from './files-in-place.js';
+import { addFound, asUnread, checkFound, nameAsPulled, nameOfFound } from './foreign/add-found.js';
+import { discoverModels } from './foreign/discover.js';
+import { findByReference, holdByReference } from './foreign/find-by-reference.js';
+import { ForeignContent } from './foreign/foreign-content.js';
+import { ForeignContext } from './foreign/foreign-context.js';
+import { checkDiscoverOptions, readSubject } from './foreign/foreign-options.js';
+import { foreignApps, type FoundModel } from './foreign/found-model.js';
 import type {
   DescribedModel,
   DescribeModelOptions,
   DeviceModelStore,
+  DiscoverOptions,
   PullModelOptions,
 } from './device-model-store.js';
 import type { PullControl } from './download/pull-control.js';
 import type { HttpClient } from './http/http-client.js';
+import { jobShape } from './job-options.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
 import { findManifest, noModel } from './find-model.js';
@@ -45,7 +55,6 @@ import { checkDescribeOptions, pullShape } from './remote/remote-options.js';
 import { resolveRemote } from './remote/resolve-remote.js';
 import { sourceContext } from './sources/source-context.js';
 import { StoreContext, type StoreLimit } from './store-context.js';
-import { changedFile, fileNotFound, unreadable } from './store-errors.js';
 
 const sha256Text: check.Check<string> = (value, key) => {
   const text = check.string()(value, key);
@@ -63,7 +72,6 @@ const checkSource: check.Check<string | ModelSource> = (value, key) => {
   return { name, ...(sha256 !== undefined && { sha256 }) };
 };
 
-const jobShape = { signal: check.abortSignal, onProgress: check.callback<() => void>() };
 const checkVerifyOptions = check.optionsObject({ ...jobShape, repair: check.boolean });
 const days = check.number({ min: 0 });
 const checkPruneOptions = check.optionsObject({
@@ -95,6 +103,7 @@ const checkPullOptions = check.optionsObject({
   name: checkModelName,
   ...pullShape,
   connections: check.integer({ min: 1, max: 8 }),
+  placement: check.oneOf('link', 'move'),
 });
 
 function withUse(model: StoredModel, lastUsedAt: string | undefined): StoredModel {
@@ -116,15 +125,33 @@ export class FolderModelStore implements DeviceModelStore {
     this.context = new StoreContext(fs, new StoreLayout(root, fs), onProblem, limit);
   }
 
-  async add(path: string, options?: AddModelOptions): Promise<StoredModel> {
-    const file = this.context.fs.resolvePath(check.string({ nonEmpty: true })(path, 'path'));
+  async add(model: string | FoundModel, options?: AddModelOptions): Promise<StoredModel> {
+    const wanted = typeof model === 'object' ? checkFound(model, 'model') : readSubject(model);
     const checked = checkAddOptions(options, 'options');
-    const { name = nameOfFile(file), placement = 'link', sha256, derivedFrom } = checked;
+    const { placement = 'link', sha256, derivedFrom } = checked;
     const { hash = placement === 'move' ? 'now' : 'later' } = checked;
-    return this.jobs.run(options?.signal, (signal) => {
+    const how = { placement, sha256, hash, derivedFrom };
+    return this.jobs.run(options?.signal, async (signal) => {
       const progress = new ProgressReporter(options?.onProgress);
-      const request = { path: file, name, placement, sha256, hash, derivedFrom };
-      return addModel(this.context, request, progress, signal);
+      if (typeof wanted === 'string') {
+        const path = this.context.fs.resolvePath(wanted);
+        const { name = nameOfFile(path) } = checked;
+        return addModel(this.context, { path, name, ...how }, progress, signal);
+      }
+      const found =
+        'app' in wanted
+          ? asUnread(wanted, this.context.fs)
+          : await holdByReference(this.lookingAround(signal), wanted);
+      const { name = nameOfFound(found) } = checked;
+      return addFound(this.context, found, { name, ...how }, progress, signal);
+    });
+  }
+
+  async discover(options?: DiscoverOptions): Promise<readonly FoundModel[]> {
+    const { apps = foreignApps, folders = [] } = checkDiscoverOptions(options, 'options');
+    return this.jobs.run(options?.signal, (signal) => {
+      const context = this.lookingAround(signal, folders);
+      return discoverModels(context, apps, new ProgressReporter(options?.onProgress));
     });
   }
 
@@ -139,8 +166,25 @@ export class FolderModelStore implements DeviceModelStore {
         const request = { path, name, placement: 'link', hash: 'later' } as const;
         return addModel(this.context, request, progress, signal);
       }
+      const { placement = 'link' } = checked;
+      const elsewhere = new ForeignContext(this.context.fs, signal, [], undefined);
       const sources = sourceContext(this.context.fs, this.client, signal);
-      const { model, choice } = await resolveRemote(wanted, sources, checked.fit);
+      const resolved = await resolveRemote(wanted, sources, checked.fit).catch(
+        async (error: unknown) => {
+          // Without a network, what an app here has by that reference is as good as can be had.
+          if (!MobillmError.is(error, 'NETWORK_FAILED')) throw error;
+          const found = await findByReference(elsewhere, wanted);
+          if (found === undefined) throw error;
+          return found;
+        },
+      );
+      if ('app' in resolved) {
+        const { name = nameAsPulled(resolved) } = checked;
+        // What the store takes in is read, so that no false name passes for its content.
+        const hash = placement === 'move' ? 'now' : 'later';
+        return addFound(this.context, resolved, { name, placement, hash }, progress, signal);
+      }
+      const { model, choice } = resolved;
       if (choice !== undefined) checked.onChosen?.(choice);
       const { name = checkModelName(model.name, 'the name of the model'), mirrors = [] } = checked;
       const request = {
@@ -148,6 +192,8 @@ export class FolderModelStore implements DeviceModelStore {
         name,
         connections: checked.connections ?? defaultConnections,
         control: checked.control,
+        placement,
+        elsewhere: new ForeignContent(elsewhere, progress),
       };
       const pulling = new PullProgress(progress);
       const stopListening = checked.control?.onChange(() => pulling.restartRate());
@@ -191,21 +237,9 @@ export class FolderModelStore implements DeviceModelStore {
   async resolve(name: string): Promise<StoredModel> {
     const wanted = checkModelName(name, 'name');
     return this.jobs.run(undefined, async () => {
-      const model = toStoredModel(
-        await findManifest(this.context, wanted),
-        this.context.layout.root,
-      );
-      for (const { path, fileBytes } of model.files.files) {
-        const facts = await this.factsOf(path);
-        if (facts === undefined) {
-          const advice = 'Put it back, or remove the model';
-          throw fileNotFound(path, `of the model "${wanted}" has gone. ${advice}`);
-        }
-        if (facts.fileBytes !== fileBytes) {
-          const sizes = `it has ${facts.fileBytes} bytes and had ${fileBytes} when it was added`;
-          throw changedFile(path, sizes);
-        }
-      }
+      const manifest = await findManifest(this.context, wanted);
+      await checkInPlace(this.context, manifest);
+      const model = toStoredModel(manifest, this.context.layout.root);
       return withUse(model, await this.context.uses.mark(wanted));
     });
   }
@@ -286,11 +320,10 @@ export class FolderModelStore implements DeviceModelStore {
     return { context, client, connections: defaultConnections, progress, signal };
   }
 
-  /** Facts of a file; `undefined` when there is none. */
-  private async factsOf(path: string): Promise<FileFacts | undefined> {
-    const facts = await this.context.fs.stat(path).catch((error: unknown) => {
-      throw unreadable(error, path);
-    });
-    return facts?.kind === 'file' ? facts : undefined;
+  /** What looks through the folders of other apps; what is wrong there is told. */
+  private lookingAround(signal: AbortSignal, folders: readonly string[] = []): ForeignContext {
+    const { fs, onProblem } = this.context;
+    const paths = folders.map((folder) => fs.resolvePath(folder));
+    return new ForeignContext(fs, signal, paths, onProblem);
   }
 }

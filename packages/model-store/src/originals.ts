@@ -4,6 +4,7 @@ import { storeFailure } from './store-errors.js';
 
 interface WithPath {
   readonly path: string;
+  readonly isForeign?: boolean;
 }
 
 /**
@@ -16,7 +17,7 @@ export async function liesInStore(context: StoreContext, path: string): Promise<
 
 /**
  * Which originals of a move may be deleted; needs the lock. One stays that lies in the store's own
- * folders, or that another model uses under any path. While a record cannot be read (it may be that of
+ * folders, that belongs to another app, or that another model uses under any path. While a record cannot be read (it may be that of
  * a later version) nobody knows what it names, so all stay, and `onProblem` is told.
  */
 export async function deletableOriginals<T extends WithPath>(
@@ -41,6 +42,7 @@ export async function deletableOriginals<T extends WithPath>(
   }
   const deletable: T[] = [];
   for (const original of originals) {
+    if (original.isForeign) continue;
     const real = await realPath(context, original.path);
     if (real !== undefined && !used.has(real) && !inStoreFolders(root, real)) {
       deletable.push(original);

@@ -21,6 +21,8 @@ export interface FileToPlace {
   readonly fileName?: string;
   /** Whether it may be renamed where the file system has no second names, rather than copied. */
   readonly isDownload?: boolean;
+  /** Whether it is not the caller's to give away, such as another app's: a move leaves it where it is, too. */
+  readonly isForeign?: boolean;
   readonly fileBytes: number;
   readonly sha256?: string;
   /** When it was last written to, in milliseconds since 1970. */
@@ -128,9 +130,9 @@ export async function tryLink(fs: FileSystem, from: string, to: string): Promise
 }
 
 /** Copies a file, checks the copy, and returns its sha256. */
-async function copyFile(
+export async function copyFile(
   fs: FileSystem,
-  file: FileToPlace,
+  file: Pick<FileToPlace, 'path' | 'sha256'>,
   target: string,
   signal: AbortSignal,
   onBytes: (bytes: number) => void,

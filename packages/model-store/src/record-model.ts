@@ -7,10 +7,16 @@ import {
   type StoredModel,
 } from '@mobillm/core';
 import { ContentComparer } from './compare-content.js';
+import type { ForeignApp } from './foreign/found-model.js';
 import { areInPlace } from './files-in-place.js';
 import { joinCopies } from './house/join-copies.js';
 import { makeRoom } from './house/make-room.js';
-import { absoluteFiles, toStoredModel, type Manifest } from './manifest/manifest.js';
+import {
+  absoluteFiles,
+  toStoredModel,
+  type Manifest,
+  type ManifestFile,
+} from './manifest/manifest.js';
 import type { WorkFolder } from './lock.js';
 import { deletableOriginals, deleteOriginals, liesInStore } from './originals.js';
 import { placeFiles, stageFiles, type FileToPlace } from './place-files.js';
@@ -25,6 +31,8 @@ export interface FileToRecord extends FileToPlace {
   /** As the index of its model says them. */
   readonly indexSha256?: string;
   readonly md5?: string;
+  /** Path in the repository that it came from. */
+  readonly sourcePath?: string;
 }
 
 /** A model that is ready to be recorded. */
@@ -36,6 +44,8 @@ export interface ModelToRecord {
   readonly description: ModelDescription;
   readonly origin?: ModelOrigin;
   readonly derivedFrom?: ModelSource;
+  /** App that holds the files. */
+  readonly app?: ForeignApp;
   /** Folder of `work` in which the files have been staged already. */
   readonly staged?: { readonly work: WorkFolder; readonly folder: string };
 }
@@ -75,7 +85,7 @@ async function recordAbsent(
   progress: ProgressReporter,
   signal: AbortSignal,
 ): Promise<StoredModel | undefined> {
-  const { name, format, placement, files, description, origin, derivedFrom } = model;
+  const { name, format, placement, files, description, origin, derivedFrom, app } = model;
   const { fs, layout, manifests } = context;
   const takesIn = placement === 'move' || (await anyLiesInStore(context, files));
   const toManifest = (
@@ -87,19 +97,15 @@ async function recordAbsent(
     format,
     ownership: takesIn ? 'owned' : 'linked',
     addedAt: new Date().toISOString(),
-    files: placed.map(({ fileBytes, role, sha256, indexSha256, md5, modifiedMs }, index) => ({
+    files: placed.map((file, index) => ({
+      ...recordOf(file),
       path: paths[index] ?? '',
-      fileBytes,
-      role,
-      ...(sha256 !== undefined && { sha256 }),
-      ...(indexSha256 !== undefined && { indexSha256 }),
-      ...(md5 !== undefined && { md5 }),
-      ...(modifiedMs !== undefined && { modifiedMs }),
     })),
     description,
     ...(origin !== undefined && { origin }),
     ...(derivedFrom !== undefined && { derivedFrom }),
     ...(pinned && { pinned }),
+    ...(app !== undefined && !takesIn && { app }),
   });
   const working = <T>(job: (work: WorkFolder) => Promise<T>) =>
     model.staged === undefined ? context.working(job) : job(model.staged.work);
@@ -140,6 +146,21 @@ async function recordAbsent(
       return toStoredModel(manifest, layout.root);
     });
   });
+}
+
+/** What is recorded of a file. */
+function recordOf(file: FileToRecord): ManifestFile {
+  const { path, fileBytes, role, sha256, indexSha256, md5, modifiedMs, sourcePath } = file;
+  return {
+    path,
+    fileBytes,
+    role,
+    ...(sha256 !== undefined && { sha256 }),
+    ...(indexSha256 !== undefined && { indexSha256 }),
+    ...(md5 !== undefined && { md5 }),
+    ...(modifiedMs !== undefined && { modifiedMs }),
+    ...(sourcePath !== undefined && { sourcePath }),
+  };
 }
 
 /** A model that is there, with every sha256 recorded that the files to be added have and it has not. */

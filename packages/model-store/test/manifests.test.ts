@@ -43,6 +43,7 @@ describe('a manifest is input that nobody vouches for', () => {
     ['with a size below 1', { files: [{ ...file, fileBytes: -1 }] }],
     ['with no sha256', { files: [{ ...file, sha256: 'abc' }] }],
     ['with no time', { files: [{ ...file, modifiedMs: 'now' }] }],
+    ['of an unknown app', { app: 'steam' }],
     ['with an unknown role', { files: [{ ...file, role: 'virus' }] }],
     ['with a source of no name', { derivedFrom: { name: '../up' } }],
     ['with a source of no sha256', { derivedFrom: { name: 'a', sha256: 'abc' } }],

@@ -16,8 +16,10 @@ export interface StoredModel {
   readonly ownership: 'linked' | 'owned';
   /** When it was added, ISO 8601. */
   readonly addedAt: string;
-  /** Where it was downloaded from; left out for a file that was added. */
+  /** Where it was downloaded from, by the store or by `app`; left out where nobody knows. */
   readonly origin?: ModelOrigin;
+  /** App that holds the files of a linked model: `ollama`, `lm-studio`; left out for files of the user. */
+  readonly app?: string;
   /** The model that it was made from: compiled, or written in other number formats. */
   readonly derivedFrom?: ModelSource;
   /**

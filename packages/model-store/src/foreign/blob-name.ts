@@ -1,17 +1,25 @@
-/** How programs name files after their content: Ollama, and the cache of the Hugging Face hub. */
-const blobForms = [
-  /\/blobs\/sha256-([0-9a-f]{64})$/,
-  /\/(?:models|datasets)--[^/]+\/blobs\/([0-9a-f]{64})$/,
+import type { ForeignApp } from './found-model.js';
+
+/** A file that an app named after its content. */
+export interface NamedBlob {
+  readonly app: ForeignApp;
+  /** Lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+const blobForms: readonly (readonly [ForeignApp, RegExp])[] = [
+  ['ollama', /\/blobs\/sha256-([0-9a-f]{64})$/],
+  ['hugging-face', /\/models--[^/]+\/blobs\/([0-9a-f]{64})$/],
 ];
 
 /**
- * The sha256 that the name of a file tells, after all links; `undefined` for other names. Both programs
- * give a file that name only once it is whole and they have checked it.
+ * What the path of a file tells, after all links, of who holds it and of its content; `undefined` for
+ * other names. Both apps give a file that name only once it is whole and they have checked it.
  */
-export function sha256OfBlob(realPath: string): string | undefined {
-  for (const form of blobForms) {
+export function readBlobName(realPath: string): NamedBlob | undefined {
+  for (const [app, form] of blobForms) {
     const sha256 = form.exec(realPath)?.[1];
-    if (sha256 !== undefined) return sha256;
+    if (sha256 !== undefined) return { app, sha256 };
   }
   return undefined;
 }

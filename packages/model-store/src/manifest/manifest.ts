@@ -6,6 +6,7 @@ import type {
   ModelSource,
   StoredModel,
 } from '@mobillm/core';
+import { foreignApps, type ForeignApp } from '../foreign/found-model.js';
 import { checkModelName } from '../model-name.js';
 import { schemaVersion } from '../layout.js';
 
@@ -13,6 +14,17 @@ const storedFormats = ['gguf', 'mlc', 'qnn-context', 'genie', 'safetensors'] as 
 
 /** Layouts that the store keeps. */
 export type StoredFormat = (typeof storedFormats)[number];
+
+/** What a file of a model may be for. */
+export const modelFileRoles: readonly ModelFileRole[] = [
+  'weights',
+  'projector',
+  'adapter',
+  'tokenizer',
+  'config',
+  'library',
+  'license',
+];
 
 /** One file of a model as a manifest records it. */
 export interface ManifestFile {
@@ -30,6 +42,8 @@ export interface ManifestFile {
    * the size tell whether it is what was added.
    */
   readonly modifiedMs?: number;
+  /** Path in the repository that it came from. */
+  readonly sourcePath?: string;
 }
 
 /** What the store records of a model: one JSON file each. */
@@ -45,6 +59,8 @@ export interface Manifest {
   readonly derivedFrom?: ModelSource;
   /** `true`, or left out. */
   readonly pinned?: boolean;
+  /** App that holds the files of a linked model. */
+  readonly app?: ForeignApp;
 }
 
 /** Thrown by {@link parseManifest}; its message says what is wrong, as the end of a sentence. */
@@ -58,7 +74,10 @@ export function formatManifest(manifest: Manifest): string {
 /** A stored model whose files all have a size. */
 export interface RecordedModel extends StoredModel {
   readonly files: Omit<ModelFiles, 'files'> & {
-    readonly files: readonly Omit<ManifestFile, 'modifiedMs' | 'md5' | 'indexSha256'>[];
+    readonly files: readonly Omit<
+      ManifestFile,
+      'modifiedMs' | 'md5' | 'indexSha256' | 'sourcePath'
+    >[];
   };
 }
 
@@ -72,7 +91,8 @@ export function absoluteFiles({ ownership, files }: Manifest, root: string): Man
 
 /** The model that a manifest records, as callers see it. */
 export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
-  const { name, format, ownership, addedAt, description, origin, derivedFrom, pinned } = manifest;
+  const { name, format, ownership, addedAt, description, origin, app } = manifest;
+  const { derivedFrom, pinned } = manifest;
   const files = absoluteFiles(manifest, root).map(({ path, fileBytes, role, sha256 }) => ({
     path,
     fileBytes,
@@ -88,6 +108,7 @@ export function toStoredModel(manifest: Manifest, root: string): RecordedModel {
     ...(origin !== undefined && { origin }),
     ...(derivedFrom !== undefined && { derivedFrom }),
     ...(pinned !== undefined && { pinned }),
+    ...(app !== undefined && { app }),
   };
 }
 
@@ -126,6 +147,7 @@ export function parseManifest(text: string): Manifest {
       derivedFrom: parseSource(object(root['derivedFrom'], '"derivedFrom"')),
     }),
     ...(root['pinned'] !== undefined && { pinned: isTrue(root, 'pinned') }),
+    ...(root['app'] !== undefined && { app: oneOf(root, 'app', foreignApps) }),
   };
 }
 
@@ -139,15 +161,7 @@ function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
   if (path.includes('\0') || (ownership === 'owned' ? !inStore : !absolute)) {
     throw new ManifestDamage(`the path ${JSON.stringify(path)} leads outside of where it may`);
   }
-  const role = oneOf(file, 'role', [
-    'weights',
-    'projector',
-    'adapter',
-    'tokenizer',
-    'config',
-    'library',
-    'license',
-  ]);
+  const role = oneOf(file, 'role', modelFileRoles);
   // Registries have layers without a byte, such as an empty system prompt.
   const fileBytes = size(file, 'fileBytes', role === 'weights' ? 1 : 0);
   const md5 = file['md5'] === undefined ? undefined : string(file, 'md5');
@@ -164,6 +178,7 @@ function parseFile(file: Fields, ownership: 'linked' | 'owned'): ManifestFile {
     ...(file['indexSha256'] !== undefined && { indexSha256: parseSha256(file, 'indexSha256') }),
     ...(md5 !== undefined && { md5 }),
     ...(modifiedMs !== undefined && { modifiedMs }),
+    ...(file['sourcePath'] !== undefined && { sourcePath: string(file, 'sourcePath') }),
   };
 }
 

@@ -1,6 +1,9 @@
 import { MobillmError, type StoredModel } from '@mobillm/core';
+import { comparable } from '../compare-content.js';
 import type { PullControl } from '../download/pull-control.js';
 import { areInPlace } from '../files-in-place.js';
+import { addFound } from '../foreign/add-found.js';
+import type { ForeignContent } from '../foreign/foreign-content.js';
 import { hashFiles } from '../hash-files.js';
 import { makeRoom } from '../house/make-room.js';
 import type { HttpClient } from '../http/http-client.js';
@@ -29,6 +32,10 @@ export interface PullRequest {
   readonly connections: number;
   /** Pauses it. */
   readonly control?: PullControl | undefined;
+  /** Whether what another app holds is used where it lies, or taken in. */
+  readonly placement: 'link' | 'move';
+  /** What other apps hold. */
+  readonly elsewhere: ForeignContent;
 }
 
 /**
@@ -43,9 +50,19 @@ export async function pullModel(
   signal: AbortSignal,
 ): Promise<StoredModel> {
   const present = await alreadyThere(context, request, progress, signal);
-  if (present !== undefined) {
+  if (present !== undefined && isAsWanted(request, present)) {
     await checkAddress(client, request.model, present, signal);
     return present;
+  }
+  const isOwn = await ownsContent(context, request.model, progress.reporter, signal);
+  const found =
+    request.placement === 'link' && !isOwn
+      ? await request.elsewhere.findModel(request.model)
+      : undefined;
+  if (found !== undefined) {
+    const { name } = request;
+    const add = { name, placement: 'link', hash: 'later' } as const;
+    return addFound(context, found, add, progress.reporter, signal);
   }
   const { files } = request.model;
   const folderOf = ({ sha256, addresses }: RemoteFile) =>
@@ -91,7 +108,9 @@ export async function pullModel(
       await space.add(await neededSizes(context, distinct), ending.signal);
       for (const [folder, file] of distinct) {
         while (!downloads.has(folder)) {
-          const kept = await findContent(context, file, progress.reporter, signal);
+          const kept =
+            (await findContent(context, file, 'any', progress.reporter, signal)) ??
+            (await findElsewhere(request.elsewhere, file));
           if (kept?.owner !== undefined && !claim.uses.includes(kept.owner)) {
             // It has come since, and must not go before it is taken.
             claim = await claimRoom();
@@ -109,13 +128,14 @@ export async function pullModel(
           }
           // The process that was waited for may have recorded the whole model.
           const meanwhile = await alreadyThere(context, request, progress, signal);
-          if (meanwhile !== undefined) return meanwhile;
+          if (meanwhile !== undefined && isAsWanted(request, meanwhile)) return meanwhile;
         }
       }
       const fetched = files.flatMap((file) => {
         const content = downloads.get(folderOf(file));
-        const { fileName, role } = file;
-        return content === undefined ? [] : [{ ...content, fileName, role }];
+        const { fileName, role, sourcePath } = file;
+        const named = { fileName, role, ...(sourcePath !== undefined && { sourcePath }) };
+        return content === undefined ? [] : [{ ...content, ...named }];
       });
       const stored = await recordPulled(context, request, fetched, work, progress, ending.signal);
       for (const { folder } of fetched) await forget(context, folder);
@@ -143,6 +163,11 @@ async function neededSizes(
         : [[folder, fileBytes] as const],
     ),
   );
+}
+
+/** Whether nothing is left to do: what is linked may be wanted in the store. */
+function isAsWanted({ placement }: PullRequest, { ownership }: StoredModel): boolean {
+  return placement === 'link' || ownership === 'owned';
 }
 
 /** Checks what has come, and records it. What is no model is deleted. */
@@ -200,7 +225,8 @@ async function recordPulled(
 }
 
 /**
- * The model of that name, if it has exactly what the source offers.
+ * The model of that name, if it has exactly what the source offers; a licence may be missing where another
+ * app holds the files.
  *
  * @throws MobillmError `MODEL_CONFLICT` when the name is taken by other content.
  */
@@ -215,22 +241,24 @@ async function alreadyThere(
   if (found === undefined) return undefined;
   if (found.state === 'damaged') throw found.error;
   const { manifest } = found;
-  const known =
+  const isSameOrigin =
     manifest.origin?.reference === model.origin.reference &&
     // That of an address is the mark of its content, and asked for by whoever found it.
     (model.origin.revision === undefined || manifest.origin.revision === model.origin.revision);
   const stored = toStoredModel(manifest, layout.root);
-  const sizes = model.files.every(
-    ({ fileBytes }, index) =>
-      fileBytes === undefined || fileBytes === manifest.files[index]?.fileBytes,
+  const [offered, recorded] = comparable(model.files, manifest.files);
+  const sizes = offered.every(
+    ({ fileBytes }, index) => fileBytes === undefined || fileBytes === recorded[index]?.fileBytes,
   );
-  const needsSum = (_: unknown, index: number) => model.files[index]?.sha256 !== undefined;
-  const files = sizes
-    ? await knowHashes(context, manifest, needsSum, progress.reporter, signal)
-    : manifest.files;
+  const hasSums = offered.some(({ sha256 }) => sha256 !== undefined);
+  const known =
+    sizes && hasSums
+      ? await knowHashes(context, manifest, () => true, progress.reporter, signal)
+      : manifest.files;
+  const [, held] = comparable(model.files, known);
   const same = (file: RemoteFile, index: number) =>
-    file.sha256 === undefined ? known : files[index]?.sha256 === file.sha256;
-  if (manifest.files.length !== model.files.length || !model.files.every(same)) {
+    file.sha256 === undefined ? isSameOrigin : held[index]?.sha256 === file.sha256;
+  if (held.length !== offered.length || !offered.every(same)) {
     // Before gigabytes come that nothing could be done with.
     if (model.files.every(({ sha256 }) => sha256 !== undefined)) throw nameIsTaken(stored);
     return undefined;
@@ -264,13 +292,16 @@ interface FetchedFile extends FetchedContent, Pick<FileToRecord, 'role'> {
 async function findContent(
   context: StoreContext,
   { sha256, fileBytes }: RemoteFile,
+  whose: 'owned' | 'any',
   reporter: ProgressReporter,
   signal: AbortSignal,
 ): Promise<FetchedContent | undefined> {
   if (sha256 === undefined) return undefined;
   const { fs, manifests, layout } = context;
   const sound = (await manifests.readAll()).flatMap((found) =>
-    found.state === 'sound' ? [found.manifest] : [],
+    found.state === 'sound' && (whose === 'any' || found.manifest.ownership === 'owned')
+      ? [found.manifest]
+      : [],
   );
   sound.sort((a, b) => Number(b.ownership === 'owned') - Number(a.ownership === 'owned'));
   for (const manifest of sound) {
@@ -280,7 +311,7 @@ async function findContent(
       if (manifest.ownership === 'owned') return { ...content, owner: manifest.name };
       const sum = await hashFiles(fs, [content], reporter, signal).catch(() => []);
       signal.throwIfAborted();
-      if (sum[0] === sha256) return content;
+      if (sum[0] === sha256) return { ...content, isForeign: true };
     }
   }
   const mayHave = (file: ManifestFile) => file.sha256 === undefined && file.fileBytes === fileBytes;
@@ -292,10 +323,35 @@ async function findContent(
     for (const file of absoluteFiles(found.manifest, layout.root)) {
       if (file.sha256 !== sha256 || !(await areInPlace(fs, [file]))) continue;
       const owner = found.manifest.ownership === 'owned' ? manifest.name : undefined;
-      return { path: file.path, fileBytes: file.fileBytes, sha256, owner };
+      const isForeign = owner === undefined;
+      return { path: file.path, fileBytes: file.fileBytes, sha256, owner, isForeign };
     }
   }
   return undefined;
+}
+
+/** Whether the store has files of its own with the content of a model, which no app can delete. */
+async function ownsContent(
+  context: StoreContext,
+  { files }: RemoteModel,
+  reporter: ProgressReporter,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const file of files.filter(({ role }) => role !== 'license')) {
+    if ((await findContent(context, file, 'owned', reporter, signal)) === undefined) return false;
+  }
+  return true;
+}
+
+/** A file of another app with this content. */
+async function findElsewhere(
+  elsewhere: ForeignContent,
+  file: RemoteFile,
+): Promise<FetchedContent | undefined> {
+  const { sha256 } = file;
+  const found = sha256 === undefined ? undefined : await elsewhere.findFile(file);
+  if (sha256 === undefined || found === undefined) return undefined;
+  return { path: found.path, fileBytes: found.fileBytes, sha256, isForeign: true };
 }
 
 async function forget(context: StoreContext, folder: string | undefined): Promise<void> {

@@ -90,8 +90,7 @@ interface Repository {
 function parseRepository(rest: string, text: string, key: string): Repository {
   const match = /^([^@:]+)(?:@([^:]*))?(?::(.*))?$/.exec(rest);
   const [, repository = '', revision, selection] = match ?? [];
-  const parts = repository.split('/');
-  if (parts.length !== 2 || !parts.every(isPart)) {
+  if (!isRepository(repository)) {
     throw wrongValue(key, `"${text}" does not name a repository as "owner/name"`);
   }
   if (revision !== undefined && !isRevision(revision)) {
@@ -103,6 +102,17 @@ function parseRepository(rest: string, text: string, key: string): Repository {
     ...(revision !== undefined && { revision }),
     ...(selection !== undefined && { selection }),
   };
+}
+
+/** Whether a text names a repository of a hub as `owner/name`. */
+export function isRepository(text: string): boolean {
+  const parts = text.split('/');
+  return parts.length === 2 && parts.every(isPart);
+}
+
+/** Whether a text is the name of a commit. */
+export function isCommit(text: string): boolean {
+  return /^[0-9a-f]{40,64}$/.test(text);
 }
 
 /** Whether a text can be a part of a repository's name. */

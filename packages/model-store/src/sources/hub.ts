@@ -61,7 +61,7 @@ export function ggufModel(
     remoteFile(repository, file, safeFileName(baseName(file.path)), role);
   const license = licenseOf(repository.files);
   return {
-    name: nameOf(repository, weights[0]?.path ?? ''),
+    name: nameInRepository(repository.reference.repository, weights[0]?.path ?? ''),
     format: 'gguf',
     files: [
       ...weights.map((file) => toRemote(file, 'weights')),
@@ -95,7 +95,7 @@ async function folderModel(
     files.push(remoteFile(repository, license, licenseName, 'license'));
   }
   return {
-    name: nameOf(repository, folder),
+    name: nameInRepository(repository.reference.repository, folder),
     format: format.name,
     files,
     origin: originOf(repository),
@@ -122,6 +122,7 @@ function remoteFile(
   return {
     fileName,
     role,
+    sourcePath: path,
     fileBytes,
     ...(sha256 !== undefined && { sha256 }),
     addresses: [addressOf(path)],
@@ -136,7 +137,7 @@ function originOf({ reference, revision }: Repository): RemoteModel['origin'] {
 }
 
 /** The name of a file or folder, with who made it (`owner/Model-Q4_K_M`); of a whole repository its own. */
-function nameOf({ reference: { repository } }: Repository, path: string): string {
+export function nameInRepository(repository: string, path: string): string {
   if (path === '') return repository;
   const owner = repository.slice(0, repository.indexOf('/'));
   const base = baseName(path)

@@ -3,8 +3,10 @@ import type { MirrorAddress } from '../download/mirror.js';
 import { badAnswer, type Answer } from '../http/http-client.js';
 import { refusedBy } from '../http/network-errors.js';
 import type { HuggingFaceReference } from '../reference/model-reference.js';
+import { isCommit } from '../reference/parse-reference.js';
 import { isRepositoryPath } from './choose-files.js';
 import { hubAt, type Hub } from './hub.js';
+import { hubHome } from './hub-home.js';
 import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
 import type { Repository, RepositoryFile, SourceContext } from './source.js';
 
@@ -44,9 +46,7 @@ async function openHub({ environment, readText }: SourceContext): Promise<Hub> {
       { details: { reason: 'HF_HUB_OFFLINE' } },
     );
   }
-  const home =
-    environment['HF_HOME'] ??
-    `${environment['XDG_CACHE_HOME'] ?? `${environment['HOME'] ?? environment['USERPROFILE'] ?? ''}/.cache`}/huggingface`;
+  const home = hubHome(environment) ?? '';
   const token =
     environment['HF_TOKEN'] || (await readText(environment['HF_TOKEN_PATH'] ?? `${home}/token`));
   return hubAt(environment['HF_ENDPOINT'] || 'https://huggingface.co', 'HF_ENDPOINT', token);
@@ -61,7 +61,7 @@ async function findCommit(
   const answer = await client.get(url, { authorization: hub.authorization, signal });
   if (answer.status !== 200) throw refusal(answer, hub, repository, revision);
   const commit = textOf(fieldsOf(await client.json(answer, maxAnswerBytes, signal))['sha']);
-  if (commit === undefined || !/^[0-9a-f]{40,64}$/.test(commit)) {
+  if (commit === undefined || !isCommit(commit)) {
     throw badAnswer(url, 'does not say which commit the revision is');
   }
   return commit;

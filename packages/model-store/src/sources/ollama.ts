@@ -5,28 +5,12 @@ import { refusedBy } from '../http/network-errors.js';
 import { isLoopback, isThisMachine } from '../http/this-machine.js';
 import type { OllamaReference } from '../reference/model-reference.js';
 import { formatReference } from '../reference/parse-reference.js';
-import { bytesOf, fieldsOf, listOf, sha256Of, textOf } from './json.js';
-import type { RemoteFile, Source, SourceContext } from './source.js';
+import { fieldsOf, textOf } from './json.js';
+import { manifestType, ollamaName, readLayers } from './ollama-layers.js';
+import type { Source, SourceContext } from './source.js';
 
 const maxManifestBytes = 2 ** 20;
 const maxTokenBytes = 2 ** 16;
-const maxLayers = 200;
-const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
-const layerPrefix = 'application/vnd.ollama.image.';
-
-/** Layers that are kept, with the role and the name of each. */
-const kept: Readonly<Record<string, { readonly role: RemoteFile['role']; readonly name: string }>> =
-  {
-    model: { role: 'weights', name: 'model.gguf' },
-    projector: { role: 'projector', name: 'projector.gguf' },
-    adapter: { role: 'adapter', name: 'adapter.gguf' },
-    template: { role: 'config', name: 'template.txt' },
-    prompt: { role: 'config', name: 'template.txt' },
-    system: { role: 'config', name: 'system.txt' },
-    params: { role: 'config', name: 'params.json' },
-    messages: { role: 'config', name: 'messages.json' },
-    license: { role: 'license', name: 'license.txt' },
-  };
 
 /**
  * A model of an Ollama registry, or of what speaks its protocol (`hf.co`, a registry of one's own). What a
@@ -47,11 +31,15 @@ export const ollamaSource: Source<OllamaReference> = async (reference, context) 
   }
   if (answer.status !== 200) throw refusal(answer, reference);
   const bytes = await context.client.bytes(answer, maxManifestBytes, context.signal);
-  const files = readLayers(bytes, url, reference, registry);
+  const { authorization } = registry;
+  const files = readLayers(parseManifest(bytes, url), reference, (what) => badAnswer(url, what));
   return {
-    name: nameOf(reference),
+    name: ollamaName(reference),
     format: 'gguf',
-    files,
+    files: files.map((layer) => ({
+      ...layer,
+      addresses: [{ url: `${base}/blobs/sha256:${layer.sha256}`, authorization }],
+    })),
     origin: { reference: formatReference(reference), revision: `sha256:${context.sha256(bytes)}` },
   };
 };
@@ -102,61 +90,12 @@ async function fetchToken(
   return authorization;
 }
 
-function readLayers(
-  bytes: Uint8Array,
-  url: string,
-  reference: OllamaReference,
-  registry: Registry,
-): RemoteFile[] {
-  let manifest: unknown;
+function parseManifest(bytes: Uint8Array, url: string): unknown {
   try {
-    manifest = JSON.parse(new TextDecoder().decode(bytes));
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     throw badAnswer(url, 'is no manifest');
   }
-  const layers = listOf(fieldsOf(manifest)['layers'], url);
-  if (layers.length > maxLayers) throw badAnswer(url, `has more than ${maxLayers} layers`);
-  const files: RemoteFile[] = [];
-  const counts = new Map<string, number>();
-  for (const layer of layers) {
-    const fields = fieldsOf(layer);
-    const type = textOf(fields['mediaType']) ?? '';
-    const kind = type.startsWith(layerPrefix) ? type.slice(layerPrefix.length) : '';
-    if (kind === 'tensor') {
-      throw new MobillmError(
-        'MODEL_UNSUPPORTED',
-        `The tag "${reference.tag}" of "${reference.model}" is made for MLX and not a GGUF file. Choose another tag.`,
-        { details: { ...reference } },
-      );
-    }
-    const known = Object.hasOwn(kept, kind) ? kept[kind] : undefined;
-    if (known === undefined) continue;
-    const sha256 = sha256Of(fields['digest']);
-    const fileBytes = bytesOf(fields['size']);
-    if (sha256 === undefined || fileBytes === undefined) {
-      throw badAnswer(url, 'names a layer without a sha256 or a size');
-    }
-    const number = (counts.get(known.name) ?? 0) + 1;
-    counts.set(known.name, number);
-    files.push({
-      fileName: number === 1 ? known.name : known.name.replace('.', `-${number}.`),
-      role: known.role,
-      fileBytes,
-      sha256,
-      addresses: [
-        { url: `${registry.base}/blobs/sha256:${sha256}`, authorization: registry.authorization },
-      ],
-    });
-  }
-  if (!files.some(({ role }) => role === 'weights')) {
-    throw new MobillmError(
-      'MODEL_UNSUPPORTED',
-      `"${reference.model}:${reference.tag}" holds no weights; it runs in the cloud alone, or is of a kind that is not known here. Choose another tag.`,
-      { details: { ...reference } },
-    );
-  }
-  // The first of role `weights` is the one that an engine starts from.
-  return files.sort((a, b) => Number(b.role === 'weights') - Number(a.role === 'weights'));
 }
 
 function refusal(answer: Answer, reference: OllamaReference): MobillmError {
@@ -178,11 +117,4 @@ function refusal(answer: Answer, reference: OllamaReference): MobillmError {
     );
   }
   return refusedBy(answer.url, status, `the model "${model}"`);
-}
-
-/** As Ollama lists it. */
-function nameOf({ host, namespace, model, tag }: OllamaReference): string {
-  const path = host === 'registry.ollama.ai' ? [namespace, model] : [host, namespace, model];
-  if (path[0] === 'library') path.shift();
-  return `${path.join('/')}:${tag}`;
 }

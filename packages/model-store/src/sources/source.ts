@@ -13,6 +13,8 @@ export interface RemoteFile {
   /** Name that it is kept under, or its path in the model's folder. */
   readonly fileName: string;
   readonly role: ModelFileRole;
+  /** Path in its repository. */
+  readonly sourcePath?: string;
   /** Size in bytes, where the source tells. */
   readonly fileBytes?: number;
   /** Lower-case hexadecimal, where the source tells. */

@@ -25,6 +25,13 @@ export interface RegistryServer {
   readonly host: string;
   /** Puts a model there as `ollama push` does. Returns the digest of its manifest. */
   push(name: string, tag: string, layers: readonly Layer[]): Promise<string>;
+  /** Puts a manifest there as it is, with the blobs that it names. Returns its digest. */
+  pushAsIs(
+    name: string,
+    tag: string,
+    manifest: Uint8Array,
+    blobs: readonly Uint8Array[],
+  ): Promise<string>;
 }
 
 /** Starts a registry for the tests of a file, over a folder that goes with it. */
@@ -68,8 +75,15 @@ export function registryServer(): RegistryServer {
       return state.host;
     },
     push: (name, tag, layers) => push(`http://${state.host}/v2/${name}`, tag, layers),
+    async pushAsIs(name, tag, manifest, blobs) {
+      const base = `http://${state.host}/v2/${name}`;
+      for (const blob of blobs) await upload(base, blob);
+      return putManifest(base, tag, manifest);
+    },
   };
 }
+
+const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
 
 async function push(base: string, tag: string, layers: readonly Layer[]): Promise<string> {
   const config = await upload(base, new TextEncoder().encode('{"model_format":"gguf"}'));
@@ -79,17 +93,20 @@ async function push(base: string, tag: string, layers: readonly Layer[]): Promis
       ...(await upload(base, bytes)),
     })),
   );
-  const type = 'application/vnd.docker.distribution.manifest.v2+json';
   const manifest = JSON.stringify({
     schemaVersion: 2,
-    mediaType: type,
+    mediaType: manifestType,
     config: { mediaType: 'application/vnd.docker.container.image.v1+json', ...config },
     layers: uploaded,
   });
+  return putManifest(base, tag, new TextEncoder().encode(manifest));
+}
+
+async function putManifest(base: string, tag: string, manifest: Uint8Array): Promise<string> {
   const answer = await fetch(`${base}/manifests/${tag}`, {
     method: 'PUT',
-    headers: { 'content-type': type },
-    body: manifest,
+    headers: { 'content-type': manifestType },
+    body: manifest as Uint8Array<ArrayBuffer>,
   });
   if (answer.status !== 201) throw new Error(`the manifest was refused: ${await answer.text()}`);
   return answer.headers.get('docker-content-digest')!;
