@@ -9,6 +9,7 @@ import type {
   StoreJobOptions,
 } from '@mobillm/core';
 import type { PullControl } from './download/pull-control.js';
+import type { ExportModelOptions, ExportReport } from './export/export-options.js';
 import type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 import type { ForeignApp, FoundModel } from './foreign/found-model.js';
 import type {
@@ -169,4 +170,18 @@ export interface DeviceModelStore extends ModelStore {
    * app here holds.
    */
   add(model: string | FoundModel, options?: AddModelOptions): Promise<StoredModel>;
+
+  /**
+   * Makes a model of the store appear in another app: `ollama`, which lists it then, or `hugging-face`, in
+   * whose cache the hub's clients find it, also offline. Files get a second name there, or are copied where the
+   * file system has none. Nothing of the app is overwritten, unless `existing` says so.
+   *
+   * @throws MobillmError `MODEL_NOT_FOUND`, `FILE_NOT_FOUND`, `MODEL_CONFLICT` when the app has another model
+   * of that name, `MODEL_UNSUPPORTED` for a model that it has no place for, `IO_FAILED`.
+   */
+  exportTo(
+    app: 'ollama' | 'hugging-face',
+    name: string,
+    options?: ExportModelOptions,
+  ): Promise<ExportReport>;
 }

@@ -7,6 +7,7 @@ export type {
   DiscoverOptions,
   PullModelOptions,
 } from './device-model-store.js';
+export type { ExportModelOptions, ExportReport } from './export/export-options.js';
 export type { FitOptions, FittingChoice } from './fit/choose-fitting.js';
 export type {
   DeviceVerifyReport,

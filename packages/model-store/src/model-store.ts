@@ -8,6 +8,8 @@ import {
   type StoredModel,
 } from '@mobillm/core';
 import { addModel } from './add-model.js';
+import { exportModel } from './export/export-model.js';
+import type { ExportModelOptions, ExportReport } from './export/export-options.js';
 import type { FileSystem } from './file-system/file-system.js';
 import { checkInPlace } from './files-in-place.js';
 import { addFound, asUnread, checkFound, nameAsPulled, nameOfFound } from './foreign/add-found.js';
@@ -15,7 +17,11 @@ import { discoverModels } from './foreign/discover.js';
 import { findByReference, holdByReference } from './foreign/find-by-reference.js';
 import { ForeignContent } from './foreign/foreign-content.js';
 import { ForeignContext } from './foreign/foreign-context.js';
-import { checkDiscoverOptions, readSubject } from './foreign/foreign-options.js';
+import {
+  checkDiscoverOptions,
+  checkExportOptions,
+  readSubject,
+} from './foreign/foreign-options.js';
 import { foreignApps, type FoundModel } from './foreign/found-model.js';
 import type {
   DescribedModel,
@@ -152,6 +158,27 @@ export class FolderModelStore implements DeviceModelStore {
     return this.jobs.run(options?.signal, (signal) => {
       const context = this.lookingAround(signal, folders);
       return discoverModels(context, apps, new ProgressReporter(options?.onProgress));
+    });
+  }
+
+  async exportTo(
+    app: 'ollama' | 'hugging-face',
+    name: string,
+    options?: ExportModelOptions,
+  ): Promise<ExportReport> {
+    const target = check.oneOf('ollama', 'hugging-face')(app, 'app');
+    const wanted = checkModelName(name, 'name');
+    const checked = checkExportOptions(options, 'options');
+    return this.jobs.run(options?.signal, async (signal) => {
+      const { onProgress } = options ?? {};
+      const request = { ...checked, ...(onProgress !== undefined && { onProgress }) };
+      return exportModel(
+        this.context,
+        target,
+        await findManifest(this.context, wanted),
+        request,
+        signal,
+      );
     });
   }
 

@@ -105,6 +105,11 @@ export interface FileSystem {
    * store copies instead.
    */
   link(from: string, to: string): Promise<void>;
+  /**
+   * Makes a symbolic link with this text in it; `EEXIST` when something is there. Left out where there are
+   * none: the file itself is put there instead.
+   */
+  symlink?(target: string, path: string): Promise<void>;
   /** Deletes a file; it may be missing. */
   remove(path: string): Promise<void>;
   /** Deletes a folder if it is empty; `ENOTEMPTY` or `EEXIST` otherwise, and it may be missing. */

@@ -10,6 +10,7 @@ import {
   rmdir,
   stat,
   statfs,
+  symlink,
   unlink,
   type FileHandle,
 } from 'node:fs/promises';
@@ -96,6 +97,7 @@ export const nodeFileSystem: FileSystem = {
   },
   rename,
   link,
+  symlink: (target, path) => symlink(target, path),
   remove: (path) => orUndefined(unlink(path), ['ENOENT']),
   removeFolder: (path) => orUndefined(rmdir(path), ['ENOENT']),
   async syncFolder(path) {

@@ -11,6 +11,15 @@ export const checkDiscoverOptions = check.optionsObject({
   folders: check.arrayOf(check.string({ nonEmpty: true })),
 });
 
+/** Checks `ExportModelOptions`. */
+export const checkExportOptions = check.optionsObject({
+  ...jobShape,
+  as: check.string({ nonEmpty: true }),
+  folder: check.string({ nonEmpty: true }),
+  existing: check.oneOf('keep', 'replace'),
+  template: check.string(),
+});
+
 /** What is to be added: a path, or a reference to what an app holds. */
 export function readSubject(model: string): string | ModelReference {
   const text = check.string({ nonEmpty: true })(model, 'path');

@@ -1,10 +1,16 @@
 import type { ModelDescription, ModelFileRole, ModelFiles } from '@mobillm/core';
 
-/** Apps whose models are found; `folder` stands for a folder that the caller named. */
-export const foreignApps = ['ollama', 'lm-studio', 'hugging-face', 'modelscope', 'folder'] as const;
+/** Who holds a model that lies on this device; `folder` stands for a folder that the caller named. */
+export type ForeignApp = 'ollama' | 'lm-studio' | 'hugging-face' | 'modelscope' | 'folder';
 
-/** Who holds a model that lies on this device. */
-export type ForeignApp = (typeof foreignApps)[number];
+/** All of them, in the order in which they are looked through. */
+export const foreignApps = [
+  'ollama',
+  'lm-studio',
+  'hugging-face',
+  'modelscope',
+  'folder',
+] as const satisfies readonly ForeignApp[];
 
 /** How people call an app, to begin a sentence or stand in one. */
 export const appTitles: Readonly<Record<ForeignApp, string>> = {
