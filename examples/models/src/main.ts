@@ -2,6 +2,7 @@ import { MobillmError } from '@mobillm/core';
 import { createModelStore } from '@mobillm/model-store';
 import type { Command } from './command.js';
 import { parseCommandLine } from './command-line.js';
+import { discover, exportModel } from './commands/apps.js';
 import { add, pull } from './commands/take.js';
 import { pin, prune, remove, verify, where } from './commands/care.js';
 import { list } from './commands/list.js';
@@ -10,7 +11,18 @@ import { progressView, type TextStream } from './progress-view.js';
 import { UsageError } from './usage-error.js';
 import { parseBytes } from './values.js';
 
-const commands: readonly Command[] = [list, pull, add, verify, prune, where, pin, remove];
+const commands: readonly Command[] = [
+  list,
+  pull,
+  add,
+  discover,
+  exportModel,
+  verify,
+  prune,
+  where,
+  pin,
+  remove,
+];
 
 /** What the command needs from outside; each has a default. */
 export interface ModelsEnvironment {

@@ -124,6 +124,52 @@ describe('a model', () => {
   });
 });
 
+describe('other apps', () => {
+  it('get a model, and are found to have it', async () => {
+    const path = join(folder, 'file.gguf');
+    await writeFile(path, model);
+    await models('add', path, '--move', '--name', 'mine');
+    const ollama = join(folder, 'ollama');
+    const exported = await models(
+      'export',
+      'ollama',
+      'mine',
+      '--as',
+      'small:q4',
+      '--folder',
+      ollama,
+    );
+    expect(exported).toMatchObject({ status: 0 });
+    expect(exported.output).toMatch(/^mine: in ollama as small:q4\n {2}linked {2}/);
+    const here = { OLLAMA_MODELS: ollama };
+    const found = json(
+      await startModels(join(folder, 'store'), ['discover', '--json'], here).outcome,
+    );
+    expect(found).toMatchObject([{ app: 'ollama', name: 'small:q4' }]);
+    const added = await startModels(
+      join(folder, 'other'),
+      ['add', 'ollama:small:q4', '--json'],
+      here,
+    ).outcome;
+    expect(json(added)).toMatchObject({ name: 'small:q4', ownership: 'linked', app: 'ollama' });
+    const again = await models('export', 'ollama', 'mine', '--as', 'small:q4', '--folder', ollama);
+    expect(again).toMatchObject({ status: 0 });
+    expect(again.output).toContain('present');
+  });
+
+  it('are two, and no others', async () => {
+    const { status, log } = await models('export', 'gpt4all', 'mine');
+    expect(status).toBe(2);
+    expect(log).toContain('a model goes to "ollama" or "hugging-face", not to "gpt4all"');
+  });
+
+  it('are looked at in folders that are named', async () => {
+    await writeFile(join(folder, 'file.gguf'), model);
+    const { output } = await models('discover', folder);
+    expect(output).toMatch(/^app +name .*\nfolder +file +439 kB +F32 +\/.*file\.gguf\n$/);
+  });
+});
+
 describe('Ctrl-C', () => {
   it('ends a pull, says that the next one goes on, and so it does', async () => {
     let release: () => void = () => undefined;

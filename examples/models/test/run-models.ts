@@ -17,10 +17,14 @@ export interface RunningModels {
   interrupt(): void;
 }
 
-/** Starts the built command on the store in a folder. */
-export function startModels(home: string, args: readonly string[]): RunningModels {
+/** Starts the built command on the store in a folder, for a user who has nothing else. */
+export function startModels(
+  home: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): RunningModels {
   const child = spawn(process.execPath, [cli, ...args], {
-    env: { ...process.env, MOBILLM_HOME: home },
+    env: { PATH: process.env['PATH'], HOME: `${home}/none`, MOBILLM_HOME: home, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

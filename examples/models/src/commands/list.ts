@@ -1,5 +1,6 @@
 import type { StoredModel } from '@mobillm/core';
 import type { Command } from '../command.js';
+import { table } from '../table.js';
 import { showBytes } from '../values.js';
 
 /** All models, one a line. */
@@ -21,16 +22,7 @@ export const list: Command = {
         model.lastUsedAt?.slice(0, 10) ?? 'never',
       ]),
     ];
-    const widths = rows[0]?.map((_, column) =>
-      Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-    );
-    const lines = rows.map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths?.[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
-    return { json: models, lines: models.length === 0 ? ['The store is empty.'] : lines };
+    return { json: models, lines: models.length === 0 ? ['The store is empty.'] : table(rows) };
   },
 };
 

@@ -1,6 +1,5 @@
 import type { Command, CommandResult } from '../command.js';
 import type { StoredModel } from '@mobillm/core';
-import { UsageError } from '../usage-error.js';
 import { parseNumber, showBytes } from '../values.js';
 import { bytesOf } from './list.js';
 
@@ -43,23 +42,25 @@ export const pull: Command = {
 /** Adds a file of this device. */
 export const add: Command = {
   name: 'add',
-  usage: '<file>',
-  summary: 'Adds a model file where it lies, or takes it into the store.',
+  usage: '<file or reference>',
+  summary: 'Adds a model where it lies, or takes it into the store.',
+  details: 'A reference such as ollama:smollm2:135m is what another app holds; "discover" tells.',
   positionals: { min: 1, max: 1 },
   options: {
     name: { type: 'string', value: 'name', help: 'name in the store; by default that of the file' },
     move: { type: 'boolean', help: 'take the file into the store' },
     sha256: { type: 'string', value: 'sum', help: 'the sha256 that it must have' },
+    hash: { type: 'boolean', help: 'compute the sha256 now, and not when it is first verified' },
     'derived-from': { type: 'string', value: 'name', help: 'the model that it was made from' },
   },
   async run({ store, args, job }) {
     const name = args.text('name');
     const sha256 = args.text('sha256');
     const derivedFrom = args.text('derived-from');
-    if (args.positionals[0] === '') throw new UsageError('"add" needs <file>');
     const model = await store.add(args.positionals[0] ?? '', {
       ...job,
       placement: args.flag('move') ? 'move' : 'link',
+      ...(args.flag('hash') && { hash: 'now' }),
       ...(name !== undefined && { name }),
       ...(sha256 !== undefined && { sha256 }),
       ...(derivedFrom !== undefined && { derivedFrom }),
