@@ -8,5 +8,5 @@ export default defineConfig({
       '#http': fileURLToPath(new URL('./src/http/node.ts', import.meta.url)),
     },
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 30_000 },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 120_000 },
 });
