@@ -32,7 +32,7 @@ export async function describeModel(
     name,
     format,
     description,
-    files: model.files.map(({ addresses: _, ...file }) => file),
+    files: model.files.map(({ addresses: _, sourcePath: __, ...file }) => file),
     origin,
     ...(choice !== undefined && { choice }),
     fetchedBytes,
