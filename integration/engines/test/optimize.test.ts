@@ -18,7 +18,7 @@ it('puts an optimized model into the store, beside the source and opened like it
   const sha256 = () => createHash('sha256').update(readFileSync(source)).digest('hex');
   const before = sha256();
   await using store = createModelStore({ directory: join(folder, 'store') });
-  const { files } = await store.add(source);
+  const { files } = await store.add(source, { hash: 'now' });
 
   const report = await optimizeModel(files, {
     ...{ text, store, name: 'tiny-8', target: 'Q8_0', minSpeedup: 0, threads: 1 },
@@ -29,7 +29,7 @@ it('puts an optimized model into the store, beside the source and opened like it
       name: 'tiny-8',
       ownership: 'owned',
       description: { quantization: 'Q8_0' },
-      derivedFrom: { name: 'tiny', sha256: files.files[0]?.sha256 },
+      derivedFrom: { name: 'tiny', sha256: before },
     },
   });
   expect(sha256()).toBe(before);
