@@ -100,7 +100,7 @@ export interface DeviceModelStore extends ModelStore {
    * whether it still has the same file, if it can be reached.
    *
    * `reference` is `hf:owner/repo`, `modelscope:owner/repo`, `ollama:name`, `https://…`, with `#sha256=…` at
-   * its end where the content is known, `file:…` or a path, which is the same as {@link ModelStore.add}. A
+   * its end where the content is known, `file:…` or a path, which is the same as `add`. A
    * repository may be followed by a selection: a quantization, a file, the name of a layout (`gguf`, `mlc`,
    * `genie`, `safetensors`), or `auto` for the quantization that fits this device.
    *
@@ -162,11 +162,11 @@ export interface DeviceModelStore extends ModelStore {
   discover(options?: DiscoverOptions): Promise<readonly FoundModel[]>;
 
   /**
-   * Adds a model from a file, as {@link ModelStore.add} does, or one that {@link DeviceModelStore.discover}
+   * Adds a model from a file, as `add` does, or one that {@link DeviceModelStore.discover}
    * found, also by its reference (`ollama:smollm2:135m`). Files of another app are used where they lie, never
    * written to and never deleted: `placement: 'move'` gives the store files of its own.
    *
-   * @throws MobillmError as {@link ModelStore.add}, and `MODEL_NOT_FOUND` for a reference to a model that no
+   * @throws MobillmError as `add`, and `MODEL_NOT_FOUND` for a reference to a model that no
    * app here holds.
    */
   add(model: string | FoundModel, options?: AddModelOptions): Promise<StoredModel>;
