@@ -51,8 +51,8 @@ export async function makeWorkFolder(fs: FileSystem, layout: StoreLayout): Promi
  * week. Failures are left for the next time.
  */
 export async function sweepWorkFolders(fs: FileSystem, layout: StoreLayout): Promise<void> {
-  for (const { path, isAlive } of await listWorkFolders(fs, layout)) {
-    if (!isAlive) await removeTree(fs, path).catch(() => undefined);
+  for (const { path, owner } of await listWorkFolders(fs, layout)) {
+    if (owner === 'ended') await removeTree(fs, path).catch(() => undefined);
   }
 }
 
@@ -61,18 +61,27 @@ async function isOld(fs: FileSystem, path: string): Promise<boolean> {
   return facts !== undefined && facts.modifiedMs < Date.now() - abandonedAfterMs;
 }
 
-/** The folders for temporary files, and whether the process of each may still be running. */
+/** A folder for temporary files that is there. */
+export interface FoundWorkFolder {
+  readonly path: string;
+  /** What is known of its process; one on another machine has ended when its files are a week old. */
+  readonly owner: 'alive' | 'unknown' | 'ended';
+}
+
+/** The folders for temporary files of all processes. */
 export async function listWorkFolders(
   fs: FileSystem,
   layout: StoreLayout,
-): Promise<{ readonly path: string; readonly isAlive: boolean }[]> {
+): Promise<FoundWorkFolder[]> {
   const folders = await fs.listFolder(layout.temporary).catch(() => []);
-  const found: { readonly path: string; readonly isAlive: boolean }[] = [];
+  const found: FoundWorkFolder[] = [];
   for (const folder of folders) {
-    const owner = folder.slice(0, Math.max(0, folder.lastIndexOf('~')));
-    if (owner === '') continue;
+    const name = folder.slice(0, Math.max(0, folder.lastIndexOf('~')));
+    if (name === '') continue;
     const path = `${layout.temporary}/${folder}`;
-    found.push({ path, isAlive: fs.isProcessAlive(owner) ?? !(await isOld(fs, path)) });
+    const isAlive = fs.isProcessAlive(name);
+    const hasEnded = isAlive === undefined ? await isOld(fs, path) : !isAlive;
+    found.push({ path, owner: hasEnded ? 'ended' : isAlive ? 'alive' : 'unknown' });
   }
   return found;
 }

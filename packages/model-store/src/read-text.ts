@@ -1,10 +1,14 @@
 import type { FileSystem } from './file-system/file-system.js';
 
 /** Tokens, pointers and settings are short. */
-const maxBytes = 2 ** 16;
+const shortBytes = 2 ** 16;
 
-/** A short text file; `undefined` where there is none, it is no file, or it is long. */
-export async function readText(fs: FileSystem, path: string): Promise<string | undefined> {
+/** A short text file; `undefined` where there is none, it is no file, or it is longer than that. */
+export async function readText(
+  fs: FileSystem,
+  path: string,
+  maxBytes = shortBytes,
+): Promise<string | undefined> {
   try {
     const facts = await fs.stat(path);
     if (facts?.kind !== 'file' || facts.fileBytes > maxBytes) return undefined;

@@ -1,8 +1,8 @@
 import type { FileSystem } from '../file-system/file-system.js';
 import type { StoreLayout } from '../layout.js';
-import { listWorkFolders, type WorkFolder } from '../lock.js';
-import { readText } from '../read-text.js';
+import type { WorkFolder } from '../lock.js';
 import { storeFailure } from '../store-errors.js';
+import { leaveNote, readNotes } from '../work-notes.js';
 
 /** What a call that takes content into the store needs until its model is recorded. */
 export interface Claim {
@@ -18,16 +18,8 @@ const fileName = 'claim';
 
 /** Makes a claim known to other processes; it ends with the work folder. Needs the store's lock. */
 export async function writeClaim(fs: FileSystem, work: WorkFolder, claim: Claim): Promise<void> {
-  const fresh = `${work.path}/${fileName}.new`;
   try {
-    await fs.remove(fresh);
-    const writer = await fs.create(fresh);
-    try {
-      await writer.write(new TextEncoder().encode(JSON.stringify(claim)));
-    } finally {
-      await writer.close();
-    }
-    await fs.rename(fresh, `${work.path}/${fileName}`);
+    await leaveNote(fs, work, fileName, JSON.stringify(claim));
   } catch (error) {
     throw storeFailure(error, `write to "${work.path}"`);
   }
@@ -39,18 +31,13 @@ export async function readClaims(
   layout: StoreLayout,
   own?: WorkFolder,
 ): Promise<Claim[]> {
-  const claims: Claim[] = [];
-  for (const { path, isAlive } of await listWorkFolders(fs, layout)) {
-    if (!isAlive || path === own?.path) continue;
-    const claim = parseClaim(await readText(fs, `${path}/${fileName}`));
-    if (claim !== undefined) claims.push(claim);
-  }
-  return claims;
+  const notes = await readNotes(fs, layout, { fileName, own, unknown: true });
+  return notes.map(parseClaim).filter((claim) => claim !== undefined);
 }
 
-function parseClaim(text: string | undefined): Claim | undefined {
+function parseClaim(text: string): Claim | undefined {
   try {
-    const claim = JSON.parse(text ?? 'null') as Partial<Record<keyof Claim, unknown>> | null;
+    const claim = JSON.parse(text) as Partial<Record<keyof Claim, unknown>> | null;
     const { name, missing, uses } = claim ?? {};
     if (typeof name !== 'string' || !Array.isArray(missing) || !Array.isArray(uses)) {
       return undefined;

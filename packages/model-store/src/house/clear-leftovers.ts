@@ -28,8 +28,8 @@ export async function clearWorkFolders(
   dryRun: boolean,
 ): Promise<PrunedItem[]> {
   const items: PrunedItem[] = [];
-  for (const { path, isAlive } of await listWorkFolders(fs, layout)) {
-    if (isAlive) continue;
+  for (const { path, owner } of await listWorkFolders(fs, layout)) {
+    if (owner !== 'ended') continue;
     const freedBytes = await treeBytes(fs, path, kept);
     if (!dryRun) await removeOrTell(fs, path);
     items.push({

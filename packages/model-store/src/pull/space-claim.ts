@@ -4,6 +4,7 @@ import { Journal } from '../download/journal.js';
 import type { WorkFolder } from '../lock.js';
 import type { StoreContext } from '../store-context.js';
 import { storeFailure } from '../store-errors.js';
+import { leaveNote, readNotes } from '../work-notes.js';
 
 const fileName = 'space';
 /** A claim of ten thousand files has less. */
@@ -55,52 +56,25 @@ export class SpaceClaim {
     }
   }
 
-  private async write(): Promise<void> {
-    const path = `${this.work.path}/${fileName}`;
-    const { fs } = this.context;
-    await fs.remove(path);
-    const writer = await fs.create(path);
-    try {
-      const lines = [...this.claimed].map(([folder, bytes]) => `${bytes} ${folder}\n`);
-      await writer.write(new TextEncoder().encode(lines.join('')));
-    } finally {
-      await writer.close();
-    }
+  private write(): Promise<void> {
+    const lines = [...this.claimed].map(([folder, bytes]) => `${bytes} ${folder}\n`);
+    return leaveNote(this.context.fs, this.work, fileName, lines.join(''));
   }
 
   /** What running pulls download that this one does not. */
   private async claimsOfOthers(): Promise<Map<string, number>> {
     const { fs, layout } = this.context;
     const others = new Map<string, number>();
-    for (const name of await fs.listFolder(layout.temporary)) {
-      const owner = name.slice(0, Math.max(0, name.lastIndexOf('~')));
-      const folder = `${layout.temporary}/${name}`;
-      // Of a process on another machine nobody knows, and space is not kept for it on a guess.
-      if (folder === this.work.path || owner === '' || fs.isProcessAlive(owner) !== true) continue;
-      for (const line of (await this.readClaim(`${folder}/${fileName}`)).split('\n')) {
+    // Of a process on another machine nobody knows, and space is not kept for it on a guess.
+    const which = { fileName, own: this.work, unknown: false, maxBytes: maxClaimBytes };
+    for (const note of await readNotes(fs, layout, which)) {
+      for (const line of note.split('\n')) {
         const [, bytes, download] = lineForm.exec(line) ?? [];
         if (download === undefined || this.claimed.has(download)) continue;
         others.set(download, Number(bytes));
       }
     }
     return others;
-  }
-
-  private async readClaim(path: string): Promise<string> {
-    const { fs } = this.context;
-    const facts = await fs.stat(path).catch(() => undefined);
-    if (facts?.kind !== 'file' || facts.fileBytes > maxClaimBytes) return '';
-    try {
-      const source = await fs.open(path);
-      try {
-        return new TextDecoder().decode(await source.read(0, maxClaimBytes));
-      } finally {
-        await source.close();
-      }
-    } catch {
-      // Its pull has ended meanwhile.
-      return '';
-    }
   }
 
   private async missingBytes(sizes: ReadonlyMap<string, number>): Promise<number> {
