@@ -1,5 +1,10 @@
 import type { ByteSource } from '@mobillm/core';
-import { hashBlockBytes, type FileHash, type FileSystem } from './file-system/file-system.js';
+import {
+  hashBlockBytes,
+  type FileHash,
+  type FileSystem,
+  type Sha256,
+} from './file-system/file-system.js';
 
 /** A smaller file is hashed before a thread for it would have begun. */
 const worthAThread = 2 ** 25;
@@ -8,21 +13,29 @@ const readBytes = 4 * hashBlockBytes;
 
 /**
  * Starts the sha256 of a file of about that many bytes, beside this thread where the file system can. `source` is
- * the open file where the caller has it; it is not closed.
+ * the open file where the caller has it; it is not closed. `also` takes in the same bytes, on this thread.
  */
 export async function openFileHash(
   fs: FileSystem,
   path: string,
   fileBytes: number,
-  source?: ByteSource,
+  { source, also }: { readonly source?: ByteSource; readonly also?: Sha256 | undefined } = {},
 ): Promise<FileHash> {
-  if (fileBytes >= worthAThread && fs.hashFile !== undefined) return fs.hashFile(path);
+  if (fileBytes >= worthAThread && fs.hashFile !== undefined && also === undefined) {
+    return fs.hashFile(path);
+  }
   const opened = source ?? (await fs.open(path));
-  return hashHere(fs, opened, source === undefined ? () => opened.close() : async () => undefined);
+  const close = source === undefined ? () => opened.close() : async () => undefined;
+  return hashHere(fs, opened, close, also);
 }
 
 /** A sha256 computed by the calling thread. */
-function hashHere(fs: FileSystem, source: ByteSource, close: () => Promise<void>): FileHash {
+function hashHere(
+  fs: FileSystem,
+  source: ByteSource,
+  close: () => Promise<void>,
+  also: Sha256 | undefined,
+): FileHash {
   const hash = fs.createSha256();
   let position = 0;
   return {
@@ -39,6 +52,7 @@ function hashHere(fs: FileSystem, source: ByteSource, close: () => Promise<void>
           sound += block.byteLength;
         }
         hash.update(bytes.subarray(0, sound));
+        also?.update(bytes.subarray(0, sound));
         position += sound;
         takenBytes += sound;
         if (sound < bytes.byteLength) return { takenBytes, isAtEnd: false };

@@ -12,8 +12,6 @@ export function hashBytes(fs: FileSystem, bytes: Uint8Array): string {
 
 /** Bytes taken in between two looks at the signal. */
 const chunkBytes = 2 ** 22;
-/** The same where the thread is given back only between two of them. */
-const shardChunkBytes = 2 ** 20;
 
 /** A file to be hashed. */
 export interface FileToHash {
@@ -43,16 +41,13 @@ export async function hashFiles(
     doneBytes += bytes;
     progress.advance({ phase: 'hashing', doneBytes, totalBytes });
   };
-  for (const [index, { path, fileBytes, md5 }] of files.entries()) {
+  for (const [index, { path, fileBytes, md5: expectedMd5 }] of files.entries()) {
     signal.throwIfAborted();
     try {
-      if (md5 === undefined || fs.createMd5 === undefined) {
-        result.push(await hashFile(fs, path, fileBytes, onBytes));
-      } else {
-        const sums = await hashTwice(fs, path, fs.createMd5(), onBytes);
-        result.push(sums.sha256);
-        if (sums.md5 !== md5) onOtherMd5(index);
-      }
+      // By this thread: files that have an md5 come in shards.
+      const md5 = expectedMd5 === undefined ? undefined : fs.createMd5?.();
+      result.push(await hashFile(fs, { path, fileBytes, also: md5 }, onBytes));
+      if (md5 !== undefined && md5.digest() !== expectedMd5) onOtherMd5(index);
     } catch (error) {
       throw unreadable(error, path);
     }
@@ -62,11 +57,10 @@ export async function hashFiles(
 
 async function hashFile(
   fs: FileSystem,
-  path: string,
-  fileBytes: number,
+  { path, fileBytes, also }: FileToHash & { readonly also: Sha256 | undefined },
   onBytes: (bytes: number) => void,
 ): Promise<string> {
-  const hash = await openFileHash(fs, path, fileBytes);
+  const hash = await openFileHash(fs, path, fileBytes, { also });
   try {
     for (let isAtEnd = false; !isAtEnd;) {
       const taken = await hash.take(chunkBytes);
@@ -76,28 +70,5 @@ async function hashFile(
     return await hash.digest();
   } finally {
     await hash.close();
-  }
-}
-
-/** Both sums in one pass, by this thread: files that have an md5 come in shards. */
-async function hashTwice(
-  fs: FileSystem,
-  path: string,
-  md5: Sha256,
-  onBytes: (bytes: number) => void,
-): Promise<{ readonly sha256: string; readonly md5: string }> {
-  const source = await fs.open(path);
-  try {
-    const sha256 = fs.createSha256();
-    for (let offset = 0; offset < source.byteLength; offset += shardChunkBytes) {
-      const chunk = await source.read(offset, shardChunkBytes);
-      if (chunk.byteLength === 0) break;
-      sha256.update(chunk);
-      md5.update(chunk);
-      onBytes(chunk.byteLength);
-    }
-    return { sha256: sha256.digest(), md5: md5.digest() };
-  } finally {
-    await source.close();
   }
 }

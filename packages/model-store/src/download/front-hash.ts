@@ -46,7 +46,7 @@ export class FrontHash {
 
   private async run(): Promise<string> {
     const { fs, path, file, pieces } = this.options;
-    const hash = await openFileHash(fs, path, pieces.totalBytes, file);
+    const hash = await openFileHash(fs, path, pieces.totalBytes, { source: file });
     try {
       await this.hashAll(hash);
       return await hash.digest();
