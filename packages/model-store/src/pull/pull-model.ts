@@ -4,11 +4,10 @@ import type { PullControl } from '../download/pull-control.js';
 import { areInPlace } from '../files-in-place.js';
 import { addFound } from '../foreign/add-found.js';
 import type { ForeignContent } from '../foreign/foreign-content.js';
-import { hashFiles } from '../hash-files.js';
 import { makeRoom } from '../house/make-room.js';
 import type { HttpClient } from '../http/http-client.js';
 import type { WorkFolder } from '../lock.js';
-import { absoluteFiles, toStoredModel, type ManifestFile } from '../manifest/manifest.js';
+import { toStoredModel } from '../manifest/manifest.js';
 import { stageFiles } from '../place-files.js';
 import { ProgressReporter } from '../progress.js';
 import { knowHashes } from '../record-hashes.js';
@@ -16,6 +15,7 @@ import { nameIsTaken, recordModel, type FileToRecord } from '../record-model.js'
 import type { RemoteFile, RemoteModel } from '../sources/source.js';
 import type { StoreContext } from '../store-context.js';
 import { checkAddress } from './check-address.js';
+import { findContent, findElsewhere, ownsContent, type HeldContent } from './held-content.js';
 import { inspectGgufFiles, inspectPulledFolder } from './inspect-pulled.js';
 import type { PullProgress } from './pull-progress.js';
 import { SpaceClaim } from './space-claim.js';
@@ -54,7 +54,8 @@ export async function pullModel(
     await checkAddress(client, request.model, present, signal);
     return present;
   }
-  const isOwn = await ownsContent(context, request.model, progress.reporter, signal);
+  const search = { context, reporter: progress.reporter, signal };
+  const isOwn = await ownsContent(search, request.model);
   const found =
     request.placement === 'link' && !isOwn
       ? await request.elsewhere.findModel(request.model)
@@ -109,8 +110,7 @@ export async function pullModel(
       for (const [folder, file] of distinct) {
         while (!downloads.has(folder)) {
           const kept =
-            (await findContent(context, file, 'any', progress.reporter, signal)) ??
-            (await findElsewhere(request.elsewhere, file));
+            (await findContent(search, file)) ?? (await findElsewhere(request.elsewhere, file));
           if (kept?.owner !== undefined && !claim.uses.includes(kept.owner)) {
             // It has come since, and must not go before it is taken.
             claim = await claimRoom();
@@ -267,91 +267,15 @@ async function alreadyThere(
 }
 
 /** Content that is there, for one or more files of the model. */
-interface FetchedContent
-  extends
-    Omit<FileToRecord, 'fileName' | 'role'>,
-    Partial<Pick<SharedDownload, 'release' | 'mark'>> {
-  readonly sha256: string;
+interface FetchedContent extends HeldContent, Partial<Pick<SharedDownload, 'release' | 'mark'>> {
   /** Folder of its download; none for content that the store had. */
   readonly folder?: string;
-  /** The model that owns it, where the store had it. */
-  readonly owner?: string | undefined;
   /** Of its pieces, where it was downloaded. */
   readonly checksums?: Uint32Array;
 }
 
 interface FetchedFile extends FetchedContent, Pick<FileToRecord, 'role'> {
   readonly fileName: string;
-}
-
-/**
- * A file of some model in the store with this content; one that the store owns rather than a linked one. What has
- * the size alone, and no sha256 yet, is read: that is sooner done than a download. So is what is linked, as
- * others may write to it, or have given it the name of other content.
- */
-async function findContent(
-  context: StoreContext,
-  { sha256, fileBytes }: RemoteFile,
-  whose: 'owned' | 'any',
-  reporter: ProgressReporter,
-  signal: AbortSignal,
-): Promise<FetchedContent | undefined> {
-  if (sha256 === undefined) return undefined;
-  const { fs, manifests, layout } = context;
-  const sound = (await manifests.readAll()).flatMap((found) =>
-    found.state === 'sound' && (whose === 'any' || found.manifest.ownership === 'owned')
-      ? [found.manifest]
-      : [],
-  );
-  sound.sort((a, b) => Number(b.ownership === 'owned') - Number(a.ownership === 'owned'));
-  for (const manifest of sound) {
-    for (const file of absoluteFiles(manifest, layout.root)) {
-      if (file.sha256 !== sha256 || !(await areInPlace(fs, [file]))) continue;
-      const content: FetchedContent = { path: file.path, fileBytes: file.fileBytes, sha256 };
-      if (manifest.ownership === 'owned') return { ...content, owner: manifest.name };
-      const sum = await hashFiles(fs, [content], reporter, signal).catch(() => []);
-      signal.throwIfAborted();
-      if (sum[0] === sha256) return { ...content, isForeign: true };
-    }
-  }
-  const mayHave = (file: ManifestFile) => file.sha256 === undefined && file.fileBytes === fileBytes;
-  for (const manifest of sound.filter(({ files }) => files.some(mayHave))) {
-    await knowHashes(context, manifest, mayHave, reporter, signal);
-    // A file that was written to since it was added has no sum in the record, and is none of the store's.
-    const found = await manifests.read(manifest.name);
-    if (found?.state !== 'sound') continue;
-    for (const file of absoluteFiles(found.manifest, layout.root)) {
-      if (file.sha256 !== sha256 || !(await areInPlace(fs, [file]))) continue;
-      const owner = found.manifest.ownership === 'owned' ? manifest.name : undefined;
-      const isForeign = owner === undefined;
-      return { path: file.path, fileBytes: file.fileBytes, sha256, owner, isForeign };
-    }
-  }
-  return undefined;
-}
-
-/** Whether the store has files of its own with the content of a model, which no app can delete. */
-async function ownsContent(
-  context: StoreContext,
-  { files }: RemoteModel,
-  reporter: ProgressReporter,
-  signal: AbortSignal,
-): Promise<boolean> {
-  for (const file of files.filter(({ role }) => role !== 'license')) {
-    if ((await findContent(context, file, 'owned', reporter, signal)) === undefined) return false;
-  }
-  return true;
-}
-
-/** A file of another app with this content. */
-async function findElsewhere(
-  elsewhere: ForeignContent,
-  file: RemoteFile,
-): Promise<FetchedContent | undefined> {
-  const { sha256 } = file;
-  const found = sha256 === undefined ? undefined : await elsewhere.findFile(file);
-  if (sha256 === undefined || found === undefined) return undefined;
-  return { path: found.path, fileBytes: found.fileBytes, sha256, isForeign: true };
 }
 
 async function forget(context: StoreContext, folder: string | undefined): Promise<void> {
