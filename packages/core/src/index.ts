@@ -36,6 +36,7 @@ export * as fields from './formats/fields.js';
 export { parseJsonObject } from './formats/json-object.js';
 export * from './formats/mlc/mlc-config.js';
 export * from './formats/mlc/tensor-cache.js';
+export type { TransformerShape } from './formats/transformer-shape.js';
 export { parseQnnManifest } from './formats/qnn/parse-qnn-manifest.js';
 export * from './formats/qnn/qnn-manifest.js';
 export { usableContextTokens } from './formats/qnn/usable-context.js';

@@ -1,3 +1,4 @@
+import type { TransformerShape } from '../formats/transformer-shape.js';
 import type { GgufTensor } from './gguf-layout.js';
 
 /** Tensors of one layer, each a matrix of `[columns, rows]` or a vector. */
@@ -35,18 +36,10 @@ export interface LlamaTensors {
 }
 
 /** What a compiler has to know of a Llama model, all of it checked against the tensors' shapes. */
-export interface LlamaParameters {
+export interface LlamaParameters extends TransformerShape {
   /** Always `llama`; others are refused. */
   readonly architecture: 'llama';
-  /** Number of layers. */
-  readonly layers: number;
-  /** Values of a token between layers. */
-  readonly embeddingLength: number;
-  /** Values inside a feed-forward network. */
-  readonly feedForwardLength: number;
-  /** Query heads a layer. */
-  readonly heads: number;
-  /** Key and value heads a layer; divides `heads`. */
+  /** Divides `heads`. */
   readonly kvHeads: number;
   /** Values of a head of any kind; even. */
   readonly headLength: number;

@@ -11,24 +11,13 @@ import {
   sha256,
   shortText,
 } from '../fields.js';
+import type { TransformerShape } from '../transformer-shape.js';
 
 /** The name of the configuration of an MLC folder. */
 export const mlcConfigFileName = 'mlc-chat-config.json';
 
 /** Measures of a model, as far as the configuration says them. */
-export interface MlcMeasures {
-  /** Transformer layers. */
-  readonly layers: number;
-  /** Width of the residual stream. */
-  readonly embeddingLength: number;
-  /** Width of the feed-forward layer. */
-  readonly feedForwardLength: number;
-  /** Query heads a layer. */
-  readonly heads: number;
-  /** Key and value heads a layer. */
-  readonly kvHeads: number;
-  /** Values in a head. */
-  readonly headLength: number;
+export interface MlcMeasures extends TransformerShape {
   /** Whether the token embedding is the output matrix too. */
   readonly tiedEmbedding: boolean;
 }

@@ -1,4 +1,5 @@
 import type { KvLineage } from '../../kv/kv-snapshot.js';
+import type { TransformerShape } from '../transformer-shape.js';
 
 /** Name of the file that describes a compiled model, in the model's folder. */
 export const qnnManifestFileName = 'qnn-model.json';
@@ -7,16 +8,8 @@ export const qnnManifestFileName = 'qnn-model.json';
 export const qnnManifestVersion = 1;
 
 /** The numbers of a model that its graphs were made from. */
-export interface QnnModelParameters {
-  /** Transformer layers. */
-  readonly layers: number;
-  /** Width of the residual stream. */
-  readonly embeddingLength: number;
-  /** Width of the feed-forward layer. */
-  readonly feedForwardLength: number;
-  /** Query heads a layer. */
-  readonly heads: number;
-  /** Key and value heads a layer; divides `heads`. */
+export interface QnnModelParameters extends TransformerShape {
+  /** Divides `heads`. */
   readonly kvHeads: number;
   /** Values in a head, even; all of them are rotated. */
   readonly headLength: number;
