@@ -1,12 +1,4 @@
-import {
-  check,
-  wrongType,
-  wrongValue,
-  type AddModelOptions,
-  MobillmError,
-  type ModelSource,
-  type StoredModel,
-} from '@mobillm/core';
+import { check, type AddModelOptions, MobillmError, type StoredModel } from '@mobillm/core';
 import { addModel } from './add-model.js';
 import { exportModel } from './export/export-model.js';
 import type { ExportModelOptions, ExportReport } from './export/export-options.js';
@@ -30,9 +22,7 @@ import type {
   DiscoverOptions,
   PullModelOptions,
 } from './device-model-store.js';
-import type { PullControl } from './download/pull-control.js';
 import type { HttpClient } from './http/http-client.js';
-import { jobShape } from './job-options.js';
 import { Jobs } from './jobs.js';
 import { StoreLayout } from './layout.js';
 import { findManifest, noModel } from './find-model.js';
@@ -57,60 +47,17 @@ import { PullProgress } from './pull/pull-progress.js';
 import { parseReference } from './reference/parse-reference.js';
 import { removeModel } from './remove-model.js';
 import { describeModel } from './remote/describe-model.js';
-import { checkDescribeOptions, pullShape } from './remote/remote-options.js';
+import { checkDescribeOptions } from './remote/remote-options.js';
 import { resolveRemote } from './remote/resolve-remote.js';
 import { sourceContext } from './sources/source-context.js';
 import { StoreContext, type StoreLimit } from './store-context.js';
-
-const sha256Text: check.Check<string> = (value, key) => {
-  const text = check.string()(value, key);
-  if (!/^[0-9a-f]{64}$/.test(text)) {
-    throw wrongValue(key, 'must be a sha256: 64 digits and letters from a to f, lower case');
-  }
-  return text;
-};
-
-const sourceObject = check.optionsObject({ name: checkModelName, sha256: sha256Text });
-const checkSource: check.Check<string | ModelSource> = (value, key) => {
-  if (typeof value === 'string') return checkModelName(value, key);
-  const { name, sha256 } = sourceObject(value, key);
-  if (name === undefined) throw wrongType(`${key}.name`, 'a string', name);
-  return { name, ...(sha256 !== undefined && { sha256 }) };
-};
-
-const checkVerifyOptions = check.optionsObject({ ...jobShape, repair: check.boolean });
-const days = check.number({ min: 0 });
-const checkPruneOptions = check.optionsObject({
-  ...jobShape,
-  maxBytes: check.integer({ min: 0 }),
-  olderThanDays: days,
-  downloadsOlderThanDays: days,
-  dedupe: check.boolean,
-  dryRun: check.boolean,
-});
-const checkAddOptions = check.optionsObject({
-  ...jobShape,
-  name: checkModelName,
-  placement: check.oneOf('link', 'move'),
-  sha256: sha256Text,
-  hash: check.oneOf('now', 'later'),
-  derivedFrom: checkSource,
-});
-
-const checkControl: check.Check<PullControl> = (value, key) => {
-  const { onChange } = (value ?? {}) as Partial<PullControl>;
-  if (typeof onChange !== 'function') throw wrongType(key, 'a PullControl', value);
-  return value as PullControl;
-};
-const defaultConnections = 4;
-const checkPullOptions = check.optionsObject({
-  control: checkControl,
-  ...jobShape,
-  name: checkModelName,
-  ...pullShape,
-  connections: check.integer({ min: 1, max: 8 }),
-  placement: check.oneOf('link', 'move'),
-});
+import {
+  checkAddOptions,
+  checkPruneOptions,
+  checkPullOptions,
+  checkVerifyOptions,
+  defaultConnections,
+} from './store-options.js';
 
 function withUse(model: StoredModel, lastUsedAt: string | undefined): StoredModel {
   return lastUsedAt === undefined ? model : { ...model, lastUsedAt };

@@ -1,6 +1,7 @@
 import { platform } from '#platform';
 import { abortSignal, optionsObject, string } from '../errors/check-options.js';
 import { wrongValue } from '../errors/invalid-argument.js';
+import { isSha256 } from '../kv/is-sha256.js';
 import type { KvLineage } from '../kv/kv-snapshot.js';
 import { withModelFile } from '../platform/model-file.js';
 import { shrank } from '../platform/read-exactly.js';
@@ -39,7 +40,7 @@ const chunkBytes = 512 * 1024;
 export async function ggufLineage(path: string, options?: GgufLineageOptions): Promise<KvLineage> {
   const { sha256, signal } = checkOptions(options, 'options');
   signal?.throwIfAborted();
-  if (sha256 !== undefined && !/^[0-9a-f]{64}$/.test(sha256)) {
+  if (sha256 !== undefined && !isSha256(sha256)) {
     throw wrongValue('options.sha256', 'must be 64 lower-case hexadecimal digits');
   }
   const find = () => findLineage(path, sha256, signal);

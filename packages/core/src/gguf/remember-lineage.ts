@@ -1,4 +1,5 @@
 import { platform } from '#platform';
+import { isSha256 } from '../kv/is-sha256.js';
 import type { KvLineage } from '../kv/kv-snapshot.js';
 
 /** Files whose lineage is kept; those found longest ago go. */
@@ -73,8 +74,4 @@ function isEntry(value: unknown): value is Entry {
     isSha256(found.vocabularySha256) &&
     typeof found.architecture === 'string'
   );
-}
-
-function isSha256(value: unknown): boolean {
-  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }

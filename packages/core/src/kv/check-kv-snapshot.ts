@@ -1,4 +1,5 @@
 import { MobillmError } from '../errors/mobillm-error.js';
+import { isSha256 } from './is-sha256.js';
 import { firstNonFinite, numberBytes } from './float-formats.js';
 import type { AppliedAdapter, KvDtype, KvLineage, KvSnapshot, KvTensor } from './kv-snapshot.js';
 
@@ -12,8 +13,6 @@ export const kvLimits = {
   vocabularySize: 2 ** 24,
   adapters: 64,
 } as const;
-
-const sha256Pattern = /^[0-9a-f]{64}$/u;
 
 const dtypes: readonly unknown[] = ['f16', 'bf16', 'f32'] satisfies KvDtype[];
 
@@ -66,7 +65,7 @@ export function checkKvLineage(lineage: unknown): asserts lineage is KvLineage {
   const parts = requireObject(lineage, 'lineage') as Partial<Record<keyof KvLineage, unknown>>;
   for (const key of ['sourceSha256', 'vocabularySha256'] as const) {
     const value = parts[key];
-    if (typeof value !== 'string' || !sha256Pattern.test(value)) {
+    if (!isSha256(value)) {
       throw unsound(`lineage.${key}`, 'is no sha256 in lower-case hexadecimal digits');
     }
   }
@@ -87,7 +86,7 @@ function checkAdapters(adapters: unknown): void {
     const { sha256, scale } = requireObject(adapter, part) as Partial<
       Record<keyof AppliedAdapter, unknown>
     >;
-    if (typeof sha256 !== 'string' || !sha256Pattern.test(sha256)) {
+    if (!isSha256(sha256)) {
       throw unsound(`${part}.sha256`, 'is no sha256 in lower-case hexadecimal digits');
     }
     if (typeof scale !== 'number' || !Number.isFinite(scale) || scale === 0) {

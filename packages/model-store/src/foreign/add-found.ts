@@ -8,6 +8,7 @@ import {
   type ModelSource,
   type StoredModel,
 } from '@mobillm/core';
+import { isSha256 } from '../is-sha256.js';
 import { checkSha256, sourceOf } from '../add-model.js';
 import type { FileSystem } from '../file-system/file-system.js';
 import { checkGguf, inspectGguf } from '../gguf/inspect-gguf.js';
@@ -131,7 +132,7 @@ export const checkFound: check.Check<FoundModel> = (value, key) => {
     typeof file?.path === 'string' &&
     typeof file.fileBytes === 'number' &&
     modelFileRoles.includes(file.role as ModelFileRole) &&
-    (file.sha256 === undefined || /^[0-9a-f]{64}$/.test(file.sha256));
+    (file.sha256 === undefined || isSha256(file.sha256));
   if (typeof model?.name !== 'string' || !Array.isArray(files) || !files.every(isFile)) {
     throw wrongType(key, 'a path, a reference or a model that was found', value);
   }

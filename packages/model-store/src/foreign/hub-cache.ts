@@ -1,3 +1,4 @@
+import { isSha256 } from '../is-sha256.js';
 import type { HuggingFaceReference } from '../reference/model-reference.js';
 import { isCommit, isRepository } from '../reference/parse-reference.js';
 import { hubCacheFolders } from '../sources/hub-home.js';
@@ -114,7 +115,7 @@ async function listRefs(context: ForeignContext, folder: string): Promise<Ref[]>
 async function listBlobs(context: ForeignContext, folder: string): Promise<Map<string, string>> {
   const blobs = new Map<string, string>();
   for (const name of await context.list(app, `${folder}/blobs`)) {
-    if (!/^[0-9a-f]{64}$/.test(name)) continue;
+    if (!isSha256(name)) continue;
     const real = await context.realPath(`${folder}/blobs/${name}`);
     if (real !== undefined) blobs.set(real, name);
   }

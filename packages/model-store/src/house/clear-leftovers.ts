@@ -1,3 +1,4 @@
+import { isSha256 } from '../is-sha256.js';
 import { isLocked, listWorkFolders, tryLock, type WorkFolder } from '../lock.js';
 import { baseName } from '../base-name.js';
 import { removeTree } from '../remove-tree.js';
@@ -18,7 +19,6 @@ export interface Clearing {
 /** Name of a folder in `models/` as the store makes them. */
 const stemForm = /-[0-9a-f]{12}$/;
 const downloadForm = /^(address-)?[0-9a-f]{64}$/;
-const sha256Form = /^[0-9a-f]{64}$/;
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** Deletes temporary files of processes that have ended. */
@@ -111,7 +111,7 @@ export async function clearUnnamed({ context, work }: Clearing): Promise<PrunedI
     owned.models.flatMap(({ manifest }) => manifest.files.map(({ sha256 }) => sha256)),
   );
   for (const name of await fs.listFolder(layout.checksums)) {
-    if (!sha256Form.test(name) || contents.has(name)) continue;
+    if (!isSha256(name) || contents.has(name)) continue;
     // The model that they are of may be about to be recorded.
     const facts = await fs.stat(`${layout.checksums}/${name}`).catch(() => undefined);
     const isFresh = (facts?.modifiedMs ?? 0) > Date.now() - dayMs;

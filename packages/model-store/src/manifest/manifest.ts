@@ -6,6 +6,7 @@ import type {
   ModelSource,
   StoredModel,
 } from '@mobillm/core';
+import { isSha256 } from '../is-sha256.js';
 import { foreignApps, type ForeignApp } from '../foreign/found-model.js';
 import { checkModelName } from '../model-name.js';
 import { schemaVersion } from '../layout.js';
@@ -198,7 +199,7 @@ function parseSource(fields: Fields): ModelSource {
 
 function parseSha256(fields: Fields, key: string): string {
   const sha256 = string(fields, key);
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestDamage(`"${key}" is not a sha256`);
+  if (!isSha256(sha256)) throw new ManifestDamage(`"${key}" is not a sha256`);
   return sha256;
 }
 

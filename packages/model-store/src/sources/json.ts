@@ -1,3 +1,4 @@
+import { isSha256 } from '../is-sha256.js';
 import { badAnswer } from '../http/http-client.js';
 
 /** Fields of an object in an answer that nobody vouches for. */
@@ -25,7 +26,7 @@ export function sha256Of(value: unknown): string | undefined {
   const text = textOf(value)
     ?.toLowerCase()
     .replace(/^sha256:/, '');
-  return text !== undefined && /^[0-9a-f]{64}$/.test(text) ? text : undefined;
+  return isSha256(text) ? text : undefined;
 }
 
 /** A list in an answer. */
