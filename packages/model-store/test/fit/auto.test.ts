@@ -1,15 +1,15 @@
 import { MobillmError, type HardwareProfile } from '@mobillm/core';
 import { writeGguf } from '@mobillm/core/testing';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createModelStore, type FittingChoice } from '../../src/index.js';
-import { hubServers } from '../servers/hub-server.js';
+import { ownHubs } from '../servers/own-hub.js';
 import { modelScopeServers } from '../servers/modelscope-server.js';
 import { safetensorsFolder, type Folder } from '../support/model-folders.js';
 import { modelOf } from '../support/quantized-models.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
-const start = hubServers();
+const hubOf = ownHubs(folder);
 const startModelScope = modelScopeServers();
 /** Sizes that the quantizations of one model of some 50 million weights have. */
 const files: Folder = {
@@ -36,19 +36,7 @@ function deviceWith(mebibytes: number): HardwareProfile {
   };
 }
 
-beforeEach(() => {
-  vi.stubEnv('HF_HOME', folder.path);
-  vi.stubEnv('HF_TOKEN', undefined);
-});
-afterEach(() => void vi.unstubAllEnvs());
-
 const open = () => createModelStore({ directory: `${folder.path}/store` });
-
-async function hubOf(content: Folder) {
-  const hub = await start([{ id: 'owner/Tiny', files: content }]);
-  vi.stubEnv('HF_ENDPOINT', hub.endpoint);
-  return hub;
-}
 
 describe('the selection auto', () => {
   it.each([

@@ -30,6 +30,17 @@ const llama = {
   feedForwardLength: 128,
 };
 const bf16 = 2 * (300 * 64 + 128 * 64) + 4 * 64;
+const ofSafetensors = {
+  ...llama,
+  architecture: 'llama',
+  parameterCount: 300 * 64 + 128 * 64 + 64,
+  weightBytes: bf16,
+  quantization: 'BF16',
+  vocabularySize: 300,
+  tiedEmbedding: { bytes: 300 * 64 * 2, type: 'BF16' },
+  trainedContextTokens: 2048,
+  chatTemplate: '{{ messages }}',
+};
 const layouts = {
   mlc: {
     files: mlcFolder(),
@@ -105,17 +116,7 @@ const layouts = {
       'tokenizer.json': 'tokenizer',
       'tokenizer_config.json': 'tokenizer',
     },
-    description: {
-      ...llama,
-      architecture: 'llama',
-      parameterCount: 300 * 64 + 128 * 64 + 64,
-      weightBytes: bf16,
-      quantization: 'BF16',
-      vocabularySize: 300,
-      tiedEmbedding: { bytes: 300 * 64 * 2, type: 'BF16' },
-      trainedContextTokens: 2048,
-      chatTemplate: '{{ messages }}',
-    },
+    description: ofSafetensors,
   },
   'safetensors in shards': {
     files: safetensorsFolder(true),
@@ -129,17 +130,7 @@ const layouts = {
       'tokenizer.json': 'tokenizer',
       'tokenizer_config.json': 'tokenizer',
     },
-    description: {
-      ...llama,
-      architecture: 'llama',
-      parameterCount: 300 * 64 + 128 * 64 + 64,
-      weightBytes: bf16,
-      quantization: 'BF16',
-      vocabularySize: 300,
-      tiedEmbedding: { bytes: 300 * 64 * 2, type: 'BF16' },
-      trainedContextTokens: 2048,
-      chatTemplate: '{{ messages }}',
-    },
+    description: ofSafetensors,
   },
 } as const;
 

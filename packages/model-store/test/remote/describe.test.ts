@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { tinyLlamaGguf, tinyLlamaParts } from '@mobillm/core/testing';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { HttpClient } from '../../src/http/http-client.js';
 import { createNodeTransport } from '../../src/http/node.js';
 import { createModelStore } from '../../src/index.js';
 import { openRemote } from '../../src/remote/remote-source.js';
 import { fileServers } from '../servers/file-server.js';
-import { hubServers, type HubOptions, type HubServer } from '../servers/hub-server.js';
+import { ownHubs } from '../servers/own-hub.js';
 import { layerServer } from '../servers/layer-server.js';
 import {
   genieFolder,
@@ -15,13 +15,12 @@ import {
   rubbish,
   safetensorsFolder,
   writeFolder,
-  type Folder,
 } from '../support/model-folders.js';
 import { modelOf } from '../support/quantized-models.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
-const start = hubServers();
+const hubOf = ownHubs(folder);
 const serve = fileServers();
 const large = modelOf(16);
 const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -35,19 +34,7 @@ const wordy = tinyLlamaGguf({
   },
 });
 
-beforeEach(() => {
-  vi.stubEnv('HF_HOME', folder.path);
-  vi.stubEnv('HF_TOKEN', undefined);
-});
-afterEach(() => void vi.unstubAllEnvs());
-
 const open = () => createModelStore({ directory: `${folder.path}/store` });
-
-async function hubOf(files: Folder, options?: HubOptions): Promise<HubServer> {
-  const hub = await start([{ id: 'owner/Tiny', files }], options);
-  vi.stubEnv('HF_ENDPOINT', hub.endpoint);
-  return hub;
-}
 
 describe('a model that is described before it is pulled', () => {
   it('tells what its header says, and its weights stay where they are', async () => {

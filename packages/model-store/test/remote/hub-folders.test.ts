@@ -1,7 +1,7 @@
 import { tinyLlamaGguf } from '@mobillm/core/testing';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createModelStore } from '../../src/index.js';
-import { hubServers } from '../servers/hub-server.js';
+import { ownHubs } from '../servers/own-hub.js';
 import { modelScopeServers } from '../servers/modelscope-server.js';
 import {
   genieFolder,
@@ -12,27 +12,14 @@ import {
   safetensorsFolder,
   sumOf,
   text,
-  type Folder,
 } from '../support/model-folders.js';
 import { temporaryFolder } from '../temporary-folder.js';
 
 const folder = temporaryFolder();
-const start = hubServers();
+const hubOf = ownHubs(folder);
 const startModelScope = modelScopeServers();
 
-beforeEach(() => {
-  vi.stubEnv('HF_HOME', folder.path);
-  vi.stubEnv('HF_TOKEN', undefined);
-});
-afterEach(() => void vi.unstubAllEnvs());
-
 const open = () => createModelStore({ directory: `${folder.path}/store` });
-
-async function hubOf(files: Folder) {
-  const hub = await start([{ id: 'owner/Tiny', files }]);
-  vi.stubEnv('HF_ENDPOINT', hub.endpoint);
-  return hub;
-}
 
 /** Paths of a model's files in its folder, in order. */
 const namesOf = (files: readonly { readonly path: string }[]) =>
