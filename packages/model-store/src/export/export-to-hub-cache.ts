@@ -69,7 +69,7 @@ function placeOf(manifest: Manifest): HubPlace {
 }
 
 function pathOf(manifest: Manifest, { sourcePath, role }: HashedFile): string {
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
   const bad = sourcePath === undefined || /[\\\u0000-\u001f]/.test(sourcePath);
   if (bad || !isRepositoryPath(sourcePath)) {
     throw noPlace(

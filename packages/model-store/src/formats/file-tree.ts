@@ -37,7 +37,7 @@ export function checkTreePath(path: string, named: string): string {
     name === '.' ||
     name === '..' ||
     name.length > maxNameLength ||
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- control characters are what is refused
     /[\u0000-\u001f\u007f\\:*?"<>|\ud800-\udfff]/u.test(name);
   if (names.length > maxDepth || names.some(bad)) {
     throw new MobillmError(
